@@ -1,0 +1,96 @@
+# Needs python3 (3.10 or newer) and make; everything else is installed into .venv on first use.
+# PYTHON=python3.12 make test   takes another interpreter (.venv is made anew where it differs).
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.PHONY: help install demo up test test-faults bench lint types compose-env compose-demo test-compose constraints clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+ifneq ($(origin PYTHON),undefined)
+# An interpreter was asked for: a .venv of another one is no use.
+ASKED := $(shell $(PYTHON) -c 'import sys; print(sys.version_info[:3])' 2>/dev/null)
+THERE := $(shell test -x $(BIN)/python && $(BIN)/python -c 'import sys; print(sys.version_info[:3])' 2>/dev/null)
+ifneq ($(ASKED),$(THERE))
+.PHONY: $(STAMP)
+endif
+endif
+PYTHON ?= python3
+
+help:  ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+		printf 'make %-12s %s\n' "$$name" "$$text"; done
+
+demo: $(STAMP)  ## bake a golden image with a real Airflow on this machine, and stop everything
+	@$(BIN)/python -m airflow_imagebuilder.local.demo $(ARGS)
+
+up: $(STAMP)  ## the same, and stay with the UI until Ctrl-C
+	@$(BIN)/python -m airflow_imagebuilder.local.demo --stay $(ARGS)
+
+test: $(STAMP)  ## the whole suite: unit tests, then integration tests on real servers
+	@$(BIN)/python -m pytest -m "not faults" $(ARGS)
+
+test-faults: $(STAMP)  ## the fault suite: servers killed in the middle of a bake
+	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+compose-env:  ## secrets and settings for docker-compose.yaml, into .env
+	@sh docker/make-env.sh
+
+compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, two schedulers and triggerers
+	@$(BIN)/python -m airflow_imagebuilder.local.compose_demo $(ARGS)
+
+test-compose: $(STAMP)  ## many images at once on Docker, and what is left of them when parts die
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[compose]'
+	@$(BIN)/python -m pytest -s tests/compose $(ARGS)
+
+bench: $(STAMP)  ## the benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(STAMP)  ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy, strict
+	@$(BIN)/mypy
+
+install: $(STAMP)  ## fill .venv
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "$(PYTHON) is missing or older than 3.10; name another one: PYTHON=python3.12 make ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments." >&2; \
+		echo "On Debian and Ubuntu: apt-get install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; \
+		exit 1; }
+	@echo "Installing into $(VENV) (once) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL)
+	@touch $@
+
+# uv takes seconds where pip takes minutes. It does not read pip's configuration, so the index is handed over;
+# where uv cannot be had or fails, pip does the work.
+UV_HTTP_TIMEOUT ?= 20
+export UV_HTTP_TIMEOUT
+define INSTALL
+	pip="$(BIN)/python -m pip --disable-pip-version-check"; \
+	index="$${PIP_INDEX_URL:-$$($$pip config get global.index-url 2>/dev/null)}"; \
+	if $$pip install -q -c constraints.txt uv 2>/dev/null && \
+		UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --compile-bytecode \
+			--python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	then :; else \
+		echo "uv is not to be had; pip takes some minutes ..."; \
+		$$pip install -q -c constraints.txt -e '.[dev]'; \
+	fi
+endef
+
+constraints: $(STAMP)  ## resolve constraints.txt anew, for every supported Python
+	@printf 'uv\n' | $(BIN)/uv pip compile -q --universal --python-version 3.10 --all-extras --upgrade \
+		--no-annotate --no-header --no-emit-index-url --no-emit-package airflow-imagebuilder \
+		pyproject.toml - -o constraints.txt
+
+clean:  ## remove everything that was made here
+	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

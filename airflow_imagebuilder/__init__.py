@@ -1,0 +1,58 @@
+"""EC2 Image Builder for Apache Airflow: golden images baked, tested and distributed as Dags."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.hooks import ImageBuilderHook as ImageBuilderHook
+    from airflow_imagebuilder.operators.guard import (
+        ImageBuilderAwaitImageOperator as ImageBuilderAwaitImageOperator,
+    )
+    from airflow_imagebuilder.operators.image import (
+        ImageBuilderCreateImageOperator as ImageBuilderCreateImageOperator,
+    )
+    from airflow_imagebuilder.operators.workflow import (
+        ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
+    )
+    from airflow_imagebuilder.service.errors import ImageBuilderError as ImageBuilderError
+    from airflow_imagebuilder.service.request import ImageRequest as ImageRequest
+    from airflow_imagebuilder.service.result import ImageResult as ImageResult
+    from airflow_imagebuilder.service.submission import OnRetry as OnRetry
+    from airflow_imagebuilder.service.workflows import OnFailure as OnFailure
+    from airflow_imagebuilder.service.workflows import TestGroup as TestGroup
+    from airflow_imagebuilder.service.workflows import Workflow as Workflow
+    from airflow_imagebuilder.task_groups import ImageBuilderTaskGroup as ImageBuilderTaskGroup
+    from airflow_imagebuilder.triggers import ImageBuilderImageTrigger as ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers import ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger
+
+# Loaded at first touch: a Dag file pays only for what it names.
+_HOMES = {
+    "ImageBuilderAwaitImageOperator": "operators.guard",
+    "ImageBuilderCreateImageOperator": "operators.image",
+    "ImageBuilderError": "service.errors",
+    "ImageBuilderHook": "hooks",
+    "ImageBuilderImageTrigger": "triggers",
+    "ImageBuilderMonitorWorkflowOperator": "operators.workflow",
+    "ImageBuilderTaskGroup": "task_groups",
+    "ImageBuilderWorkflowTrigger": "triggers",
+    "ImageRequest": "service.request",
+    "ImageResult": "service.result",
+    "OnFailure": "service.workflows",
+    "OnRetry": "service.submission",
+    "TestGroup": "service.workflows",
+    "Workflow": "service.workflows",
+}
+__all__ = sorted(_HOMES)  # noqa: PLE0605 (it follows the table above)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,71 @@
+"""What Airflow discovers about this provider. Imports nothing, so that discovery costs nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NAME = "EC2 Image Builder"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description in the shape of Airflow's provider schema."""
+    return {
+        "package-name": "airflow-imagebuilder",
+        "name": NAME,
+        "description": "Golden images baked, tested and distributed by EC2 Image Builder.",
+        "integrations": [
+            {
+                "integration-name": NAME,
+                "external-doc-url": "https://docs.aws.amazon.com/imagebuilder/",
+                "tags": ["aws"],
+            }
+        ],
+        "hooks": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.hooks"]}],
+        "connection-types": [
+            {
+                "connection-type": "imagebuilder",
+                "hook-class-name": "airflow_imagebuilder.hooks.ImageBuilderHook",
+                "hook-name": NAME,
+            }
+        ],
+        "operators": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.operators.image"]}],
+        "triggers": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.triggers"]}],
+        "extra-links": [
+            "airflow_imagebuilder.links.ImageBuilderImagesLink",
+            "airflow_imagebuilder.links.ImageBuilderLogLink",
+        ],
+        "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
+    }
+
+
+def _number(description: str, default: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": None,
+        "default": default,
+    }
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "poll_interval": _number(
+        "Seconds between two looks at an image, however many tasks wait for it. A wait ends at most so long "
+        "after the image has.",
+        "30",
+    ),
+    "max_calls_per_second": _number(
+        "Calls a second to Image Builder that all waits of a triggerer process share.", "10"
+    ),
+    "first_look": _number(
+        "Seconds that a deferred task waits at least. Airflow can fail a task that resumes within its "
+        "first seconds, so do not go below 5.",
+        "5",
+    ),
+    "call_timeout": _number("Seconds after which one call is given up, and made again later.", "20"),
+    "max_connections": _number("Calls in flight at once, for each connection and region.", "10"),
+    "grace": _number(
+        "Seconds for which AWS may answer that an image is forbidden or not found before its tasks fail.",
+        "30",
+    ),
+}

@@ -1,0 +1,55 @@
+"""What every test runs in: an Airflow home of its own, and no AWS account in reach."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_HOME = Path(tempfile.mkdtemp(prefix="airflow-imagebuilder-tests-"))
+_REPOSITORY = Path(__file__).parents[1]
+
+
+def _isolate() -> None:
+    """Set the environment up; Airflow reads it when it is first imported, so fixtures would be too late."""
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "AWS_"))]:
+        del os.environ[name]
+    os.environ.update(
+        {
+            "AIRFLOW_HOME": str(_HOME),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(_REPOSITORY / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME}/airflow.db",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    )
+
+
+_isolate()
+
+
+def pytest_unconfigure() -> None:
+    """Leave no Airflow home behind."""
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what is fast first; the order within each kind stays."""
+    items.sort(key=lambda item: item.get_closest_marker("integration") is not None)
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Give the tests' Airflow home a database, for those that call ``dag.test()``."""
+    from airflow.utils.db import initdb
+
+    initdb()
