@@ -1,0 +1,288 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    ImageBuilderError
+    ├── InvalidRequestError         refused before anything is sent (also a ValueError)
+    ├── ImageFailedError            the image ended FAILED
+    ├── ImageCancelledError         the image ended CANCELLED
+    ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
+    ├── TestsFailedError            the image is AVAILABLE, but tests failed and were to stop it
+    ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
+    └── AwsError                    AWS answered an error, or something that is no answer
+        ├── TransientError          another try may succeed
+        │   └── ThrottledError      too many calls
+        ├── QuotaExceededError      a service quota is used up
+        ├── ForbiddenError          not allowed, or not known: credentials, region, endpoint
+        ├── NotFoundError           no such resource
+        ├── ParametersChangedError  the client token was used with other parameters
+        ├── RefusedError            every other refusal
+        └── MalformedAnswerError    success, but of a shape that cannot be read
+
+Only :class:`TransientError` and what is below it may be retried as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_imagebuilder.service.wording import shape_of, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_imagebuilder.service.result import ImageFailure
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a request, told so that it can be put right.
+
+    :param field: the field as the user wrote it, e.g. ``workflows[2].parallel_group``.
+    :param value: the value got; None where there is none.
+    :param allowed: what is allowed there.
+    :param way_out: what to do.
+    """
+
+    field: str
+    value: object
+    allowed: str
+    way_out: str
+
+    def __str__(self) -> str:
+        got = "not given" if self.value is None else f"got {shortened(repr(self.value))}"
+        return f"{self.field}: {got}; allowed: {self.allowed}; {self.way_out}"
+
+
+class ImageBuilderError(Exception):
+    """The root of every error that this package raises about Image Builder."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the class with the message alone, which no subclass here takes.
+        return _revive, (type(self), self.args, dict(self.__dict__))
+
+
+class InvalidRequestError(ImageBuilderError, ValueError):
+    """A request was refused before anything was sent to AWS.
+
+    :param faults: all faults at once, each with its field, value, what is allowed and the way out.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        head = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__(
+            "\n".join([f"Nothing was sent to AWS, the request has {head}:", *map(_item, self.faults)])
+        )
+
+
+class ImageFailedError(ImageBuilderError):
+    """An image ended FAILED.
+
+    :param arn: the image build version ARN.
+    :param failure: what failed and where to read on.
+    """
+
+    def __init__(self, arn: str, failure: ImageFailure) -> None:
+        self.arn = arn
+        self.failure = failure
+        super().__init__(f"Image {arn} ended FAILED.\n{failure.describe()}")
+
+
+class ImageCancelledError(ImageBuilderError):
+    """An image ended CANCELLED.
+
+    :param arn: the image build version ARN.
+    :param reason: what AWS says about it, if anything.
+    """
+
+    def __init__(self, arn: str, reason: str | None = None) -> None:
+        self.arn = arn
+        self.reason = reason
+        said = f" AWS says: {reason}" if reason else ""
+        super().__init__(
+            f"Image {arn} ended CANCELLED: somebody, or a killed task, called CancelImageCreation.{said} "
+            "AMIs and snapshots made before that are still there."
+        )
+
+
+class WorkflowFailedError(ImageBuilderError):
+    """A watched workflow execution ended FAILED, ROLLBACK_COMPLETED or CANCELLED.
+
+    :param workflow: the workflow's name.
+    :param status: how the execution ended.
+    :param arn: the image build version ARN.
+    :param execution_id: the workflow execution's id, ``wf-...``.
+    :param failure: what failed in it, where that is known.
+    """
+
+    def __init__(
+        self,
+        workflow: str,
+        status: str,
+        arn: str,
+        execution_id: str | None = None,
+        failure: ImageFailure | None = None,
+    ) -> None:
+        self.workflow = workflow
+        self.status = status
+        self.arn = arn
+        self.execution_id = execution_id
+        self.failure = failure
+        head = f"Workflow {workflow} of image {arn} ended {status}."
+        super().__init__(f"{head}\n{failure.describe()}" if failure else head)
+
+
+class TestsFailedError(ImageBuilderError):
+    """An image is AVAILABLE, but tests failed, and who asked wants no image with failed tests.
+
+    :param arn: the image build version ARN.
+    :param tests: the names of the failed test workflows.
+    """
+
+    __test__: ClassVar[bool] = False  # the name would make pytest collect it
+
+    def __init__(self, arn: str, tests: Sequence[str]) -> None:
+        self.arn = arn
+        self.tests = tuple(tests)
+        super().__init__(
+            f"Image {arn} is AVAILABLE, but these tests failed: {', '.join(self.tests)}. Its AMIs exist and "
+            "are distributed; keep them from use, or set fail_on_test_failure=False to accept them."
+        )
+
+
+class DeadlineExceededError(ImageBuilderError, TimeoutError):
+    """An image was still in progress at the deadline.
+
+    :param arn: the image build version ARN.
+    :param deadline: the deadline in seconds since the epoch.
+    :param status: the status last seen.
+    :param cancelled: whether it has been cancelled because of that.
+    """
+
+    def __init__(
+        self, arn: str, deadline: float, status: str | None = None, *, cancelled: bool = False
+    ) -> None:
+        self.arn = arn
+        self.deadline = deadline
+        self.status = status
+        when = datetime.fromtimestamp(deadline, timezone.utc).isoformat(timespec="seconds")
+        now = (
+            f"It was cancelled, and is {status or 'CANCELLED'}."
+            if cancelled
+            else f"It was still {status or 'in progress'}, and AWS goes on with it unless it is cancelled."
+        )
+        super().__init__(
+            f"Image {arn} was not there by its deadline, {when}. {now} "
+            "Allow more time (timeout) if images like this one need it."
+        )
+
+
+class AwsError(ImageBuilderError):
+    """AWS answered an error.
+
+    :param operation: the API operation, e.g. ``GetImage``.
+    :param code: AWS's error code, or the name of the client's error where no answer came.
+    :param status: the HTTP status; None where no answer came.
+    :param message: AWS's message.
+    :param request_id: AWS's id of the request, which its support asks for.
+    """
+
+    retryable: ClassVar[bool] = False
+    way_out: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        operation: str,
+        code: str = "",
+        status: int | None = None,
+        message: str = "",
+        request_id: str | None = None,
+    ) -> None:
+        self.operation = operation
+        self.code = code
+        self.status = status
+        self.message = message
+        self.request_id = request_id
+        super().__init__(_told(self))
+
+
+class TransientError(AwsError):
+    """Trouble that may pass: throttling, 5xx, the connection, credentials that have just expired."""
+
+    retryable = True
+    way_out = "If it lasts, check region, endpoint_url, network and credentials."
+
+
+class ThrottledError(TransientError):
+    """Too many calls, to Image Builder or by it to EC2 and SSM."""
+
+    way_out = "Call less often: a longer poll interval, fewer builds at once."
+
+
+class QuotaExceededError(AwsError):
+    """A service quota is used up (ServiceQuotaExceededException, HTTP 402)."""
+
+    way_out = "Let running builds end, or ask for a higher quota in the Service Quotas console."
+
+
+class ForbiddenError(AwsError):
+    """The caller may not do this, or AWS cannot tell who the caller is."""
+
+    way_out = (
+        "Check the Airflow connection: its credentials and role, its region, "
+        "and that its policy allows this imagebuilder action (CreateImage also needs iam:PassRole)."
+    )
+
+
+class NotFoundError(AwsError):
+    """No resource has this ARN, in this account and region."""
+
+    way_out = "Check name, version, account and region of the ARN; wildcards match existing versions only."
+
+
+class ParametersChangedError(AwsError):
+    """The client token was used before, with other parameters (IdempotentParameterMismatchException)."""
+
+    way_out = "Send the parameters of the first request, or take a new client token to build a new image."
+
+
+class RefusedError(AwsError):
+    """AWS refused the request for a reason of its own; the message tells it."""
+
+
+class MalformedAnswerError(AwsError):
+    """AWS answered success, but in a shape that cannot be read."""
+
+    way_out = "Something between here and AWS may answer in its place: check endpoint_url and proxies."
+
+    @classmethod
+    def of(cls, operation: str, answer: object, expect: str) -> MalformedAnswerError:
+        """Tell what an answer lacks, and the shape that it has.
+
+        :param operation: the API operation, e.g. ``GetImage``.
+        :param answer: the answer as parsed.
+        :param expect: the member that it must hold.
+        """
+        message = f"the answer lacks {expect!r}; its shape is {shortened(shape_of(answer))}"
+        return cls(operation, code="MalformedAnswer", status=200, message=message)
+
+
+def _told(error: AwsError) -> str:
+    answer = " ".join(str(part) for part in (error.status, error.code) if part)
+    said = ": ".join(part for part in (error.operation, answer, error.message) if part)
+    by = f" (request id {error.request_id})" if error.request_id else ""
+    return f"{said}{by}" + (f"\n{error.way_out}" if error.way_out else "")
+
+
+def _item(fault: Fault) -> str:
+    return f"  - {fault}"
+
+
+def _revive(kind: type[ImageBuilderError], args: tuple[Any, ...], state: dict[str, Any]) -> ImageBuilderError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -1,0 +1,125 @@
+"""WorkflowResult and TestResult: what came of each workflow execution of an image, and how long it took."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_imagebuilder.service.states import WorkflowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PHASES = {"BUILD": "build", "TEST": "test", "DISTRIBUTION": "distribution"}
+"""The phases of an image by the type of their workflows, in the order in which they run."""
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowResult:
+    """One workflow execution of an image.
+
+    :param arn: the workflow build version ARN.
+    :param type: ``BUILD``, ``TEST`` or ``DISTRIBUTION``.
+    :param start: when it started, and ``end``, as AWS writes times (ISO 8601).
+    :param duration: seconds from start to end.
+    :param steps_total: the steps of its document; the other counts reach it only if each of them ended.
+    :param message: what AWS says about the execution.
+    """
+
+    name: str
+    arn: str
+    type: str
+    status: str
+    parallel_group: str | None = None
+    execution_id: str | None = None
+    start: str | None = None
+    end: str | None = None
+    duration: float | None = None
+    steps_total: int = 0
+    steps_succeeded: int = 0
+    steps_failed: int = 0
+    steps_skipped: int = 0
+    message: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ended COMPLETED; a skipped one did not pass, neither did it fail."""
+        return self.status == WorkflowStatus.COMPLETED
+
+    @classmethod
+    def from_api(cls, execution: Mapping[str, Any]) -> WorkflowResult:
+        """Read one of ListWorkflowExecutions' ``workflowExecutions``; a test is a :class:`TestResult`."""
+        arn = str(execution.get("workflowBuildVersionArn", ""))
+        start, end = execution.get("startTime"), execution.get("endTime")
+        return result_class(str(execution.get("type")))(
+            name=arn.split("/")[2] if arn.count("/") > 1 else arn,
+            arn=arn,
+            type=str(execution.get("type")),
+            status=str(execution.get("status")),
+            parallel_group=execution.get("parallelGroup"),
+            execution_id=execution.get("workflowExecutionId"),
+            start=start,
+            end=end,
+            duration=seconds_between(start, end),
+            steps_total=execution.get("totalStepCount", 0),
+            steps_succeeded=execution.get("totalStepsSucceeded", 0),
+            steps_failed=execution.get("totalStepsFailed", 0),
+            steps_skipped=execution.get("totalStepsSkipped", 0),
+            message=execution.get("message") or None,
+        )
+
+
+class TestResult(WorkflowResult):
+    """A workflow execution of type TEST."""
+
+    __test__: ClassVar[bool] = False  # the name would make pytest collect it
+
+
+def result_class(type_: str) -> type[WorkflowResult]:
+    """Return the class of results of a workflow type."""
+    return TestResult if type_ == "TEST" else WorkflowResult
+
+
+def in_order(executions: Iterable[Mapping[str, Any]]) -> tuple[WorkflowResult, ...]:
+    """Put executions into the order of their stages and starts; AWS promises none."""
+    live = [WorkflowResult.from_api(item) for item in executions if not item.get("retried")]
+    stages = list(PHASES)
+
+    def turn(item: WorkflowResult) -> tuple[int, bool, str]:
+        stage = stages.index(item.type) if item.type in stages else len(stages)
+        return stage, item.start is None, item.start or ""
+
+    return tuple(sorted(live, key=turn))
+
+
+def span(workflows: Iterable[WorkflowResult]) -> float | None:
+    """Return the seconds from the first start to the last end; None where one of them is not known."""
+    ran = [item for item in workflows if item.start]
+    ends = [item.end for item in ran]
+    if not ran or None in ends:
+        return None
+    return seconds_between(min(item.start for item in ran if item.start), max(end for end in ends if end))
+
+
+def seconds_between(start: str | None, end: str | None) -> float | None:
+    """Return the seconds between two of AWS's times; None where one is missing or unreadable."""
+    if not start or not end:
+        return None
+    try:
+        return max((_time(end) - _time(start)).total_seconds(), 0.0)
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> datetime:
+    # Python 3.10 reads neither Z nor fractions of other than three or six digits.
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(f"no time: {text!r}")
+    moment, fraction, zone = found.groups("")
+    whole = datetime.fromisoformat(f"{moment}{'+00:00' if zone in ('', 'Z') else zone}")
+    return whole + timedelta(seconds=float(f"0{fraction}"))

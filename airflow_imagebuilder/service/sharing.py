@@ -1,0 +1,64 @@
+"""One of a kind for everybody on an event loop: made by the first, closed by the last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Hashable
+
+
+class Closable(Protocol):
+    """Anything that has to be closed on its loop."""
+
+    async def aclose(self) -> None:
+        """Close it."""
+
+
+T = TypeVar("T", bound=Closable)
+
+
+class _Held(Generic[T]):
+    __slots__ = ("thing", "users")
+
+    def __init__(self, thing: T) -> None:
+        self.thing, self.users = thing, 0
+
+
+class Shared(Generic[T]):
+    """A registry by event loop and key, counting users."""
+
+    def __init__(self) -> None:
+        self._held: dict[asyncio.AbstractEventLoop, dict[Hashable, _Held[T]]] = {}
+
+    @contextlib.asynccontextmanager
+    async def use(self, key: Hashable, make: Callable[[], T]) -> AsyncIterator[T]:
+        """
+        Enter what is held for ``key`` on the running loop.
+
+        :param make: makes it, if nobody has.
+        """
+        loop = asyncio.get_running_loop()
+        held = self._on(loop)
+        one = held.get(key)
+        if one is None:
+            one = held[key] = _Held(make())
+        one.users += 1
+        del make  # it may hold much, and this frame lasts as long as the wait
+        try:
+            yield one.thing
+        finally:
+            one.users -= 1
+            if not one.users:
+                del held[key]
+            if not one.users and not loop.is_closed():
+                # Whoever leaves last may be in the middle of being cancelled.
+                await asyncio.shield(asyncio.ensure_future(one.thing.aclose()))
+
+    def _on(self, loop: asyncio.AbstractEventLoop) -> dict[Hashable, _Held[T]]:
+        # What a loop that died without cancelling its tasks left behind can only be dropped.
+        for dead in [other for other in self._held if other.is_closed()]:
+            del self._held[dead]
+        return self._held.setdefault(loop, {})

@@ -1,0 +1,117 @@
+"""The states of images, workflow executions and steps: which of them are the end, and why.
+
+AWS adds states to its APIs, so every function here takes an open string: what is not known is in progress.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class _State(str, Enum):
+    """A state that reads as AWS writes it, on every Python."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class ImageStatus(_State):
+    """The status of an image build version (API reference, ``ImageState.status``)."""
+
+    PENDING = "PENDING"
+    CREATING = "CREATING"
+    BUILDING = "BUILDING"
+    TESTING = "TESTING"
+    DISTRIBUTING = "DISTRIBUTING"
+    INTEGRATING = "INTEGRATING"
+    AVAILABLE = "AVAILABLE"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+    DEPRECATED = "DEPRECATED"
+    DELETED = "DELETED"
+    DISABLED = "DISABLED"
+
+
+class WorkflowStatus(_State):
+    """The status of a workflow execution (API reference, ``WorkflowExecutionMetadata.status``)."""
+
+    PENDING = "PENDING"
+    SKIPPED = "SKIPPED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"
+    ROLLBACK_COMPLETED = "ROLLBACK_COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
+class StepStatus(_State):
+    """The status of a workflow step execution (API reference, ``WorkflowStepMetadata.status``)."""
+
+    PENDING = "PENDING"
+    SKIPPED = "SKIPPED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    # The user guide ("Manage image workflows") names these two; the API's enum does not.
+    WAITING = "WAITING"
+    TIMED_OUT = "TIMED_OUT"
+
+
+IMAGE_IN_PROGRESS: frozenset[str] = frozenset(
+    {
+        ImageStatus.PENDING,
+        ImageStatus.CREATING,
+        ImageStatus.BUILDING,
+        ImageStatus.TESTING,
+        ImageStatus.DISTRIBUTING,
+        ImageStatus.INTEGRATING,
+    }
+)
+
+# A build ends AVAILABLE. Resource management may have marked the image DEPRECATED or DISABLED before a late
+# look: it was AVAILABLE, so the build went well, but its output may no longer be meant for use.
+IMAGE_SUCCEEDED: frozenset[str] = frozenset(
+    {ImageStatus.AVAILABLE, ImageStatus.DEPRECATED, ImageStatus.DISABLED}
+)
+
+# FAILED and CANCELLED are the end until RetryImage puts the same ARN back in progress. DELETED is nobody's
+# build result, but an image that is gone will never be AVAILABLE.
+IMAGE_FAILED: frozenset[str] = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED, ImageStatus.DELETED})
+
+# ROLLBACK_COMPLETED is a failed workflow that has cleaned up after itself.
+WORKFLOW_FAILED: frozenset[str] = frozenset(
+    {WorkflowStatus.FAILED, WorkflowStatus.ROLLBACK_COMPLETED, WorkflowStatus.CANCELLED}
+)
+
+# SKIPPED is an end without a result: neither passed nor failed.
+WORKFLOW_TERMINAL: frozenset[str] = WORKFLOW_FAILED | {WorkflowStatus.COMPLETED, WorkflowStatus.SKIPPED}
+
+STEP_FAILED: frozenset[str] = frozenset({StepStatus.FAILED, StepStatus.TIMED_OUT, StepStatus.CANCELLED})
+
+STEP_TERMINAL: frozenset[str] = STEP_FAILED | {StepStatus.COMPLETED, StepStatus.SKIPPED}
+
+
+def is_image_terminal(status: str) -> bool:
+    """Tell whether an image of this status has stopped changing.
+
+    :param status: ``state.status`` of GetImage; an unknown one counts as in progress.
+    """
+    return status in IMAGE_SUCCEEDED or status in IMAGE_FAILED
+
+
+def is_workflow_terminal(status: str) -> bool:
+    """Tell whether a workflow execution of this status has stopped changing.
+
+    :param status: ``status`` of ListWorkflowExecutions; an unknown one counts as in progress.
+    """
+    return status in WORKFLOW_TERMINAL
+
+
+def is_step_terminal(status: str) -> bool:
+    """Tell whether a step execution of this status has stopped changing.
+
+    :param status: ``status`` of ListWorkflowStepExecutions; an unknown one counts as in progress.
+    """
+    return status in STEP_TERMINAL

@@ -1,0 +1,209 @@
+"""What went wrong in a call, as an error of this package: one place that knows botocore's and AWS's names."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_imagebuilder.service.errors import (
+    AwsError,
+    Fault,
+    ForbiddenError,
+    ImageBuilderError,
+    InvalidRequestError,
+    MalformedAnswerError,
+    NotFoundError,
+    ParametersChangedError,
+    QuotaExceededError,
+    RefusedError,
+    ThrottledError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+EXPIRED_CODES = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException"}
+)
+"""Credentials that have run out or were just rotated: the next client may have better ones. The last of them
+is also what a wrong key gets, so it is not worth more than a few tries."""
+
+# Image Builder models only the first two; the others are what AWS's front end answers for any service.
+_THROTTLE_CODES = frozenset(
+    {
+        "CallRateLimitExceededException",
+        "TooManyRequestsException",
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+    }
+)
+_TRANSIENT_CODES = EXPIRED_CODES | {
+    "InternalError",
+    "InternalFailure",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+}
+_FORBIDDEN_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ForbiddenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+    }
+)
+_CODES: dict[str, type[AwsError]] = {
+    **dict.fromkeys(_THROTTLE_CODES, ThrottledError),
+    **dict.fromkeys(_TRANSIENT_CODES, TransientError),
+    **dict.fromkeys(_FORBIDDEN_CODES, ForbiddenError),
+    "ServiceQuotaExceededException": QuotaExceededError,
+    "ResourceNotFoundException": NotFoundError,
+    "IdempotentParameterMismatch": ParametersChangedError,
+    "IdempotentParameterMismatchException": ParametersChangedError,
+}
+_STATUSES: dict[int, type[AwsError]] = {
+    401: ForbiddenError,
+    402: QuotaExceededError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    408: TransientError,
+    429: ThrottledError,
+}
+# ResourceNotFoundException is not modelled on GetImage, CreateImage, CancelImageCreation and RetryImage.
+_UNMODELLED_NOT_FOUND = re.compile(
+    r"(?:does not|doesn't) exist|(?:not|cannot be|could not be|couldn't be) found|no such", re.IGNORECASE
+)
+# Named, not imported: a classification must not be what loads botocore (or aiohttp) first.
+_FORBIDDEN_NAMES = frozenset(
+    {
+        "BaseEndpointResolverError",
+        "EndpointProviderError",
+        "InvalidRegionError",
+        "LoginError",
+        "NoAuthTokenError",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+        "SSOError",
+        "TokenRetrievalError",
+        "UnknownRegionError",
+        "UnknownServiceError",
+    }
+)
+_TRANSIENT_NAMES = frozenset(
+    {
+        "ConnectionError",  # botocore's own is no OSError
+        "CredentialRetrievalError",
+        "HTTPClientError",
+        "IncompleteReadError",
+        "MetadataRetrievalError",
+        "ResponseParserError",
+        "ClientError",  # aiohttp's: botocore's came with an answer
+    }
+)
+
+
+def api_name(operation: str) -> str:
+    """
+    Return AWS's name of an operation.
+
+    :param operation: botocore's method name (``get_image``) or AWS's (``GetImage``).
+    """
+    return operation if operation[:1].isupper() else "".join(map(str.capitalize, operation.split("_")))
+
+
+def malformed(answer: Any, operation: str, expected: str) -> MalformedAnswerError:
+    """
+    Return the error for an answer that came with success and in the wrong shape.
+
+    :param answer: what botocore made of the answer.
+    :param operation: botocore's or AWS's name of the operation.
+    :param expected: what the answer lacks.
+    """
+    if isinstance(answer, Mapping):
+        answer = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+    return MalformedAnswerError.of(api_name(operation), answer, expected)
+
+
+def translate(error: BaseException, operation: str) -> ImageBuilderError:
+    """
+    Return what an exception of a call means, as an error of this package.
+
+    :param error: what botocore, aiobotocore, aiohttp or the socket raised.
+    :param operation: botocore's or AWS's name of the operation.
+    :return: an :class:`ImageBuilderError`, its cause set to ``error``; one that is already is given back.
+    """
+    if isinstance(error, ImageBuilderError):
+        return error
+    names = {cls.__name__ for cls in type(error).__mro__}
+    translated: ImageBuilderError
+    if "ClientError" in names and hasattr(error, "response"):
+        translated = _from_answer(error, api_name(operation))  # type: ignore[arg-type]
+    elif "ParamValidationError" in names:
+        translated = InvalidRequestError(faults=(_invalid(error, api_name(operation)),))
+    else:
+        translated = _without_answer(error, names, api_name(operation))
+    translated.__cause__ = error
+    return translated
+
+
+def _from_answer(error: ClientError, operation: str) -> AwsError:
+    told: Mapping[str, Any] = error.response.get("Error", {})
+    metadata: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
+    code, message = str(told.get("Code") or "Unknown"), str(told.get("Message") or error)
+    status = metadata.get("HTTPStatusCode")
+    return _kind(code, status, message)(
+        operation=operation,
+        code=code,
+        status=status,
+        message=message,
+        request_id=metadata.get("RequestId"),
+    )
+
+
+def _kind(code: str, status: int | None, message: str) -> type[AwsError]:
+    if code in _CODES:
+        return _CODES[code]
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if status is not None and status >= 500:  # noqa: PLR2004 (HTTP's own number)
+        return TransientError
+    return NotFoundError if _UNMODELLED_NOT_FOUND.search(message) else RefusedError
+
+
+def _without_answer(error: BaseException, names: set[str], operation: str) -> AwsError:
+    kind: type[AwsError] = AwsError
+    if names & _FORBIDDEN_NAMES or "CERTIFICATE_VERIFY_FAILED" in str(error):
+        kind = ForbiddenError
+    elif names & _TRANSIENT_NAMES or isinstance(error, (OSError, asyncio.TimeoutError)):
+        kind = TransientError
+    return kind(operation=operation, code=type(error).__name__, message=str(error) or "no answer in time")
+
+
+def _invalid(error: BaseException, operation: str) -> Fault:
+    return Fault(
+        field=operation,
+        value=str(error),
+        allowed="what botocore's model of the operation allows",
+        way_out="correct the parameters of the call",
+    )

@@ -1,0 +1,151 @@
+"""One wait for one image: what it is given, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_imagebuilder.service.errors import DeadlineExceededError
+from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_REPAIRABLE = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSnapshot:
+    """
+    An image as one look saw it.
+
+    :param arn: the image build version ARN.
+    :param image: the ``image`` of GetImage. Of an image in progress its recipe and its configurations are
+        left out; and unless the wait asked for workflows it may hold no more than a list of builds tells:
+        the state with its reason and failure context, the outputs, the names.
+    :param status: the image's status, as AWS writes it.
+    :param executions: the image's workflow executions without those that a RetryImage superseded; empty
+        unless the wait asked for workflows.
+    :param terminal: whether the image has stopped changing.
+    """
+
+    arn: str
+    image: Mapping[str, Any]
+    status: str
+    executions: tuple[Mapping[str, Any], ...] = ()
+    terminal: bool = False
+
+    @classmethod
+    def of(
+        cls, arn: str, image: Mapping[str, Any], executions: tuple[Mapping[str, Any], ...] = ()
+    ) -> ImageSnapshot:
+        """Return the snapshot of an image."""
+        status = str(image["state"]["status"])
+        return cls(arn, image, status, executions, is_image_terminal(status))
+
+
+class Wait:
+    """
+    One waiter's place in the poll. Holds the newest snapshot that the waiter has not seen, and no older one.
+
+    :param arn: the image build version ARN.
+    :param workflows: whether snapshots hold workflow executions.
+    :param ready: the loop's time before which nothing is given.
+    :param deadline: absolute time (as ``wall`` tells it) at which the wait is over.
+    :param stale_until: absolute time until which a FAILED or CANCELLED is taken for the one before a repair.
+    :param wall: tells absolute time.
+    """
+
+    __slots__ = (
+        "_error", "_given", "_next", "_timer", "_waker", "_wall", "arn", "deadline", "ready", "stale_until",
+        "trouble", "workflows",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        arn: str,
+        *,
+        workflows: bool,
+        ready: float,
+        deadline: float | None,
+        stale_until: float | None,
+        wall: Callable[[], float],
+    ) -> None:
+        self.arn, self.workflows, self.ready = arn, workflows, ready
+        self.deadline, self.stale_until = deadline, stale_until
+        self.trouble: BaseException | None = None
+        self._wall = wall
+        self._given: ImageSnapshot | None = None
+        self._next: ImageSnapshot | None = None
+        self._error: BaseException | None = None
+        self._waker: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        if deadline is not None:
+            self._on_deadline()
+
+    def offer(self, snapshot: ImageSnapshot, asked: float) -> None:
+        """
+        Take what a look saw, if it is news.
+
+        :param asked: absolute time at which AWS was asked.
+        """
+        if self.stale_until is not None:
+            if asked < self.stale_until and snapshot.status in _REPAIRABLE:
+                return
+            self.stale_until = None  # seen in progress again, or the time is over
+        if snapshot is not self._given:
+            self._next = snapshot
+            self._wake()
+
+    def fail(self, error: BaseException) -> None:
+        """End the wait with an error, after what it has not yet seen."""
+        if self._error is None:
+            self._error = copy.copy(error)  # a raised error collects the traceback of whoever raises it
+            self._error.__cause__ = error.__cause__
+            self._wake()
+
+    async def next(self) -> ImageSnapshot:
+        """
+        Return the next snapshot as soon as there is one.
+
+        :raises ImageBuilderError: the wait is over without one.
+        """
+        loop = asyncio.get_running_loop()
+        if self._given is None and self.ready > loop.time():
+            await asyncio.sleep(self.ready - loop.time())
+        while True:
+            if self._next is not None:
+                self._given, self._next = self._next, None
+                return self._given
+            if self._error is not None:
+                raise self._error
+            self._waker = loop.create_future()
+            try:
+                await self._waker
+            finally:
+                self._waker = None
+
+    def close(self) -> None:
+        """Forget the timer of the deadline."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wake(self) -> None:
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+    def _on_deadline(self) -> None:
+        left = (self.deadline or 0.0) - self._wall()
+        if left > 0:
+            # An hour at most: the loop's clock and absolute time drift apart (a suspended machine).
+            self._timer = asyncio.get_running_loop().call_later(min(left, 3600.0), self._on_deadline)
+            return
+        known = self._next or self._given
+        error = DeadlineExceededError(
+            arn=self.arn, deadline=self.deadline or 0.0, status=known.status if known else None
+        )
+        error.__cause__ = self.trouble
+        self.fail(error)

@@ -1,0 +1,161 @@
+"""The tree of errors: what each tells, which may be retried, and that none is lost between processes."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+
+from airflow_imagebuilder.service import errors
+from airflow_imagebuilder.service.errors import (
+    AwsError,
+    DeadlineExceededError,
+    Fault,
+    ForbiddenError,
+    ImageBuilderError,
+    ImageCancelledError,
+    ImageFailedError,
+    InvalidRequestError,
+    MalformedAnswerError,
+    NotFoundError,
+    ParametersChangedError,
+    QuotaExceededError,
+    RefusedError,
+    ThrottledError,
+    TransientError,
+    WorkflowFailedError,
+)
+from airflow_imagebuilder.service.result import ImageFailure
+from airflow_imagebuilder.service.wording import shape_of
+from tests.service import answers
+
+FAILURE = ImageFailure.from_api(answers.failed_in_component())
+ANSWERED: dict[str, Any] = {
+    "operation": "GetImage",
+    "code": "X",
+    "status": 400,
+    "message": "no",
+    "request_id": "r-1",
+}
+
+AWS_ERRORS: list[type[AwsError]] = [AwsError, *AwsError.__subclasses__(), ThrottledError]
+
+ERRORS: list[ImageBuilderError] = [
+    InvalidRequestError(
+        faults=[Fault(field="tags", value={}, allowed="1 to 50 tags", way_out="leave it out")]
+    ),
+    ImageFailedError(arn=answers.ARN, failure=FAILURE),
+    ImageCancelledError(arn=answers.ARN, reason="by me"),
+    WorkflowFailedError(
+        workflow="boot", status="FAILED", arn=answers.ARN, execution_id="wf-1", failure=FAILURE
+    ),
+    DeadlineExceededError(arn=answers.ARN, deadline=1_788_000_000.0, status="TESTING"),
+    *(kind(**ANSWERED) for kind in AWS_ERRORS),
+]
+
+
+def every_kind(kind: type[ImageBuilderError] = ImageBuilderError) -> set[type[ImageBuilderError]]:
+    below = [every_kind(child) for child in kind.__subclasses__() if child.__module__ == errors.__name__]
+    return {kind}.union(*below)
+
+
+def test_the_tree_at_the_head_of_the_module_is_the_real_one() -> None:
+    drawn = [
+        line.split("── ")[-1].split()[0]
+        for line in str(errors.__doc__).splitlines()
+        if line.endswith("Error")
+    ]
+    drawn += [line.split("── ")[1].split()[0] for line in str(errors.__doc__).splitlines() if "── " in line]
+    assert {kind.__name__ for kind in every_kind()} == set(drawn)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_survives_the_way_to_another_process(error: ImageBuilderError) -> None:
+    other = pickle.loads(pickle.dumps(error))
+    assert type(other) is type(error)
+    assert str(other) == str(error)
+    assert vars(other) == vars(error)
+
+
+@pytest.mark.parametrize("kind", AWS_ERRORS)
+def test_only_what_is_transient_may_be_retried(kind: type[AwsError]) -> None:
+    assert kind.retryable is issubclass(kind, TransientError)
+
+
+@pytest.mark.parametrize(
+    "kind", [QuotaExceededError, ForbiddenError, NotFoundError, ParametersChangedError, ThrottledError]
+)
+def test_an_error_of_aws_tells_operation_answer_and_way_out(kind: type[AwsError]) -> None:
+    told = str(kind("CreateImage", code="Code", status=418, message="no", request_id="r-1"))
+    assert told == f"CreateImage: 418 Code: no (request id r-1)\n{kind.way_out}"
+    assert kind.way_out
+
+
+def test_an_error_without_an_answer_tells_what_there_is() -> None:
+    error = TransientError("GetImage", code="EndpointConnectionError", message="refused")
+    assert str(error) == f"GetImage: EndpointConnectionError: refused\n{TransientError.way_out}"
+    assert str(RefusedError("GetImage")) == "GetImage"
+
+
+def test_a_refused_request_is_a_value_error_that_lists_its_faults() -> None:
+    faults = [Fault("a", 1, "2", "write 2"), Fault("b", None, "something", "give it")]
+    error = InvalidRequestError(faults)
+    assert isinstance(error, ValueError)
+    assert error.faults == tuple(faults)
+    assert str(error).splitlines() == [
+        "Nothing was sent to AWS, the request has 2 faults:",
+        "  - a: got 1; allowed: 2; write 2",
+        "  - b: not given; allowed: something; give it",
+    ]
+
+
+def test_a_value_of_a_hundred_pages_is_cut() -> None:
+    told = str(Fault("a", "x" * 10_000, "less", "cut it"))
+    assert len(told) < 300
+    assert "(10002 characters)" in told
+
+
+def test_a_deadline_is_a_timeout_told_in_utc() -> None:
+    error = DeadlineExceededError(answers.ARN, 1_000_000_000.0, "TESTING")
+    assert isinstance(error, TimeoutError)
+    assert "its deadline, 2001-09-09T01:46:40+00:00. It was still TESTING" in str(error)
+    assert "still in progress" in str(DeadlineExceededError(answers.ARN, 0.0))
+
+
+def test_a_failed_image_tells_its_failure() -> None:
+    told = str(ImageFailedError(answers.ARN, FAILURE))
+    assert told.startswith(f"Image {answers.ARN} ended FAILED.\n  stage       BUILDING\n")
+    assert "exit status 1" in told
+
+
+def test_a_failed_workflow_tells_its_status_and_its_failure_where_it_is_known() -> None:
+    assert str(WorkflowFailedError("boot", "CANCELLED", answers.ARN)) == (
+        f"Workflow boot of image {answers.ARN} ended CANCELLED."
+    )
+    assert "exit status 1" in str(WorkflowFailedError("boot", "FAILED", answers.ARN, failure=FAILURE))
+
+
+def test_a_cancelled_image_tells_what_stays_behind() -> None:
+    assert "AMIs and snapshots made before that are still there" in str(ImageCancelledError(answers.ARN))
+    assert "AWS says: by me" in str(ImageCancelledError(answers.ARN, "by me"))
+
+
+def test_a_malformed_answer_is_told_by_its_shape_without_its_values() -> None:
+    answer = {
+        "requestId": "r",
+        "images": [{"secret": "s3cr3t", "deep": {"deeper": {"deepest": 1}}}],
+        "none": [],
+    }
+    error = MalformedAnswerError.of("GetImage", answer, "image")
+    assert (error.operation, error.status) == ("GetImage", 200)
+    shape = "{requestId: str, images: [1 x {secret: str, deep: {...}}], none: []}"
+    assert f"the answer lacks 'image'; its shape is {shape}" in str(error)
+    assert "s3cr3t" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "shape"), [(None, "NoneType"), ("<html>", "str"), ([], "[]"), ([[1]], "[1 x [1 x int]]")]
+)
+def test_the_shape_of_anything(answer: object, shape: str) -> None:
+    assert shape_of(answer) == shape
