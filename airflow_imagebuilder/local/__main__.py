@@ -1,0 +1,144 @@
+"""``python -m airflow_imagebuilder.local``: an EC2 Image Builder on your machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from .backend import Backend
+from .journal import JournalError
+from .scenario import ScenarioError, load
+from .server import App
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .engine import Effect, World
+
+
+#: Seconds after which what still runs when the service is told to go is a long poll, or hangs on demand.
+GRACE = 0.3
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with the signals left to us: it would wait for long polls and end by the signal itself."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell when connections are taken."""
+        await super().startup(sockets=sockets)
+        self._announce()
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m airflow_imagebuilder.local", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=5005, help="port to listen on; 0 takes a free one (5005)")
+    parser.add_argument(
+        "--speed", type=float, default=600.0, help="virtual seconds a second; 0: by hand (600)"
+    )
+    parser.add_argument("--scenario", type=Path, help="YAML file: durations, failures, faults")
+    parser.add_argument("--state", type=Path, help="file in which the service survives its own restart")
+    parser.add_argument("--no-seed", action="store_true", help="begin without recipes and workflows")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM.
+
+    :return: the exit code.
+    """
+    options = arguments(argv)
+    try:
+        listener = socket.create_server((options.host, options.port), backlog=2048)
+        # asyncio sets this only on sockets of its own making; without it each answer waits for 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        app = _app(options)
+    except (OSError, ScenarioError, JournalError) as error:
+        print(f"airflow_imagebuilder.local: {error}", file=sys.stderr)
+        return 2
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+    )
+    port = listener.getsockname()[1]
+
+    def announce() -> None:
+        speed = app.backend.engine.clock.speed
+        told = f"speed {speed:g}, {app.backend.seeded} resources seeded"
+        print(f"Image Builder on http://{options.host}:{port} ({told})", flush=True)
+
+    _new_loop().run_until_complete(_serve(app, _Server(config, announce), listener))
+    app.backend.close()
+    return 0
+
+
+def _app(options: argparse.Namespace) -> App:
+    scenario = load(options.scenario) if options.scenario else None
+
+    def make(world: World, sink: Callable[[Effect], None]) -> Backend:
+        return Backend(
+            world,
+            speed=options.speed,
+            scenario=scenario,
+            state=options.state,
+            seeded=not options.no_seed,
+            sink=sink,
+        )
+
+    return App(make)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+async def _serve(app: App, server: uvicorn.Server, listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+        loop.call_later(GRACE, setattr, server, "force_exit", True)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    ticker = asyncio.create_task(app.tick())
+    await server.serve(sockets=[listener])
+    ticker.cancel()
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # Threads of moto may still wait in a long poll, and Python would wait for them.
+    os._exit(code)

@@ -1,0 +1,129 @@
+"""The virtual clock of the local service, and its timers."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def iso(moment: float) -> str:
+    """Write a moment as Image Builder writes it.
+
+    :param moment: seconds since the epoch.
+    :return: for example ``2026-11-24T03:10:00.250Z``.
+    """
+    text = datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+class Clock:
+    """Virtual time: real time multiplied, or turned by hand.
+
+    :param speed: virtual seconds a real second; 0 means that only :meth:`advance` moves the clock.
+    :param start: virtual seconds since the epoch to begin at; now, if left out.
+    :param real: where real time comes from, in seconds since the epoch.
+    """
+
+    def __init__(
+        self, speed: float = 0.0, *, start: float | None = None, real: Callable[[], float] = time.time
+    ) -> None:
+        self._real = real
+        self._base_real = real()
+        self._base = self._base_real if start is None else start
+        self._speed = speed
+        self._frozen: float | None = None
+
+    @property
+    def speed(self) -> float:
+        """Virtual seconds a real second."""
+        return self._speed
+
+    def real(self) -> float:
+        """Real seconds since the epoch."""
+        return self._real()
+
+    def now(self) -> float:
+        """Virtual seconds since the epoch; a timer sees the moment that it was due."""
+        if self._frozen is not None:
+            return self._frozen
+        # A wall clock may be set back; virtual time never goes with it.
+        return self._base + max(0.0, self._real() - self._base_real) * self._speed
+
+    def real_of(self, virtual: float) -> float:
+        """When a virtual moment is, or was, in real time, as far as the present speed tells.
+
+        :param virtual: seconds since the epoch of the virtual clock.
+        :return: real seconds since the epoch; now, for a clock that is turned by hand.
+        """
+        if not self._speed:
+            return self._real()
+        return self._base_real + (virtual - self._base) / self._speed
+
+    def set_speed(self, speed: float) -> None:
+        """Go on from the present virtual moment at another speed.
+
+        :param speed: virtual seconds a real second, not negative.
+        :raises ValueError: for a negative speed.
+        """
+        if speed < 0:
+            raise ValueError(f"speed: {speed} is negative; allowed are 0 (turned by hand) and more")
+        self.rebase(self.now(), self._real(), speed)
+
+    def rebase(self, virtual: float, real: float, speed: float) -> None:
+        """Tie a virtual moment to a real one; a restarted service goes on from its journal with this."""
+        self._base, self._base_real, self._speed = virtual, real, speed
+
+    def advance(self, seconds: float) -> None:
+        """Turn the clock on by hand.
+
+        :param seconds: virtual seconds, not negative.
+        :raises ValueError: for a negative number; virtual time never goes back.
+        """
+        if seconds < 0:
+            raise ValueError(f"advance: {seconds} is negative; virtual time never goes back")
+        self.rebase(self.now() + seconds, self._real(), self._speed)
+
+    def freeze(self, virtual: float | None) -> None:
+        """Hold the clock at a moment while something runs that was due then; None lets it go."""
+        self._frozen = virtual
+
+
+@dataclass(order=True, frozen=True)
+class Timer:
+    """Something to happen, as data: what a journal or a test can look at."""
+
+    due: float
+    number: int
+    kind: str = field(compare=False)
+    args: tuple[Any, ...] = field(compare=False)
+
+
+class Timers:
+    """Timers in the order in which they are due; of two for one moment, the one set first."""
+
+    def __init__(self) -> None:
+        self._heap: list[Timer] = []
+        self._numbers = 0
+
+    def add(self, due: float, kind: str, *args: Any) -> None:
+        """Set a timer for a virtual moment."""
+        self._numbers += 1
+        heapq.heappush(self._heap, Timer(due, self._numbers, kind, args))
+
+    def next_due(self) -> float | None:
+        """The virtual moment of the next timer, if there is one."""
+        return self._heap[0].due if self._heap else None
+
+    def pop_due(self, now: float) -> Timer | None:
+        """Take the next timer out if its moment has come."""
+        return heapq.heappop(self._heap) if self._heap and self._heap[0].due <= now else None
+
+    def pending(self) -> list[Timer]:
+        """Every timer that is set, the next one first."""
+        return sorted(self._heap)

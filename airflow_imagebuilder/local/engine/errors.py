@@ -1,0 +1,35 @@
+"""How the engine refuses: an AWS error code and a message."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """An error answer of the service.
+
+    :param code: AWS's name of the error; the model knows the HTTP status of most.
+    :param message: what is wrong, in AWS's wording where it is known.
+    :param status: the HTTP status of a code that is not in the model.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def invalid_value(member: str, why: str) -> ApiError:
+    """A value that the service does not take, in the wording that AWS uses for it."""
+    return ApiError(
+        "InvalidParameterValueException", f"The value supplied for parameter '{member}' is not valid. {why}"
+    )
+
+
+def invalid_combination(message: str) -> ApiError:
+    """Members that do not go together."""
+    return ApiError("InvalidParameterCombinationException", message)
+
+
+def invalid_request(message: str) -> ApiError:
+    """A request that cannot be served in the state that things are in."""
+    return ApiError("InvalidRequestException", message)

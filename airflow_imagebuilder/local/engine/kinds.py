@@ -1,0 +1,173 @@
+"""The kinds of documents that are only kept, read and listed: what the operations on each are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_COMMON = ("arn", "name", "description", "dateCreated", "tags")
+_VERSIONED = ("arn", "name", "version", "description", "type", "platform", "owner", "dateCreated")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list operation: its name, the member of its answer, an element's members and the filters it has."""
+
+    operation: str
+    key: str
+    members: tuple[str, ...]
+    filters: tuple[str, ...] = ("name",)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of document.
+
+    :param noun: as operations are named: Create<noun>, Get<noun>, Delete<noun>, List<noun>s.
+    :param segment: the first part of an ARN's resource.
+    :param arn_member: the request member that names one.
+    :param body: the member of Get's answer that holds it.
+    :param listing: the list operation.
+    :param builds: the list operation of build versions, if there are such.
+    :param hidden: members that are kept for the lists or the build, and that Get does not show.
+    """
+
+    noun: str
+    segment: str
+    arn_member: str
+    body: str
+    listing: Listing
+    builds: Listing | None = None
+    versioned: bool = True
+    updatable: bool = False
+    defaults: dict[str, object] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        noun="Component",
+        segment="component",
+        arn_member="componentBuildVersionArn",
+        body="component",
+        listing=Listing(
+            "ListComponents",
+            "componentVersionList",
+            (*_VERSIONED, "supportedOsVersions", "status"),
+            ("description", "name", "platform", "supportedOsVersion", "type", "version"),
+        ),
+        builds=Listing(
+            "ListComponentBuildVersions",
+            "componentSummaryList",
+            (*_VERSIONED, "supportedOsVersions", "state", "changeDescription", "tags"),
+            (),
+        ),
+        defaults={"type": "BUILD", "encrypted": True},
+        hidden=frozenset({"status"}),
+    ),
+    Kind(
+        noun="Workflow",
+        segment="workflow",
+        arn_member="workflowBuildVersionArn",
+        body="workflow",
+        listing=Listing(
+            "ListWorkflows",
+            "workflowVersionList",
+            ("arn", "name", "version", "description", "type", "owner", "dateCreated"),
+            ("description", "name", "type", "version"),
+        ),
+        builds=Listing(
+            "ListWorkflowBuildVersions",
+            "workflowSummaryList",
+            (
+                *("arn", "name", "version", "description", "changeDescription"),
+                *("type", "owner", "state", "dateCreated", "tags"),
+            ),
+            (),
+        ),
+    ),
+    Kind(
+        noun="ImageRecipe",
+        segment="image-recipe",
+        arn_member="imageRecipeArn",
+        body="imageRecipe",
+        listing=Listing(
+            "ListImageRecipes",
+            "imageRecipeSummaryList",
+            ("arn", "name", "platform", "owner", "parentImage", "dateCreated", "tags"),
+            ("name", "parentImage", "platform"),
+        ),
+        defaults={"type": "AMI"},
+    ),
+    Kind(
+        noun="ContainerRecipe",
+        segment="container-recipe",
+        arn_member="containerRecipeArn",
+        body="containerRecipe",
+        listing=Listing(
+            "ListContainerRecipes",
+            "containerRecipeSummaryList",
+            ("arn", "containerType", "name", "platform", "owner", "parentImage", "dateCreated", "tags"),
+            ("containerType", "name", "parentImage", "platform"),
+        ),
+        defaults={"encrypted": True},
+        hidden=frozenset({"platformOverride", "imageOsVersionOverride"}),
+    ),
+    Kind(
+        noun="InfrastructureConfiguration",
+        segment="infrastructure-configuration",
+        arn_member="infrastructureConfigurationArn",
+        body="infrastructureConfiguration",
+        listing=Listing(
+            "ListInfrastructureConfigurations",
+            "infrastructureConfigurationSummaryList",
+            (*_COMMON, "dateUpdated", "resourceTags", "instanceTypes", "instanceProfileName", "placement"),
+        ),
+        versioned=False,
+        updatable=True,
+        defaults={"terminateInstanceOnFailure": True, "terminateInstanceOnCompletion": True},
+    ),
+    Kind(
+        noun="DistributionConfiguration",
+        segment="distribution-configuration",
+        arn_member="distributionConfigurationArn",
+        body="distributionConfiguration",
+        listing=Listing(
+            "ListDistributionConfigurations",
+            "distributionConfigurationSummaryList",
+            (*_COMMON, "dateUpdated", "regions"),
+        ),
+        versioned=False,
+        updatable=True,
+        defaults={"timeoutMinutes": 720},
+        hidden=frozenset({"regions"}),
+    ),
+    Kind(
+        noun="ImagePipeline",
+        segment="image-pipeline",
+        arn_member="imagePipelineArn",
+        body="imagePipeline",
+        listing=Listing(
+            "ListImagePipelines",
+            "imagePipelineList",
+            (
+                *_COMMON,
+                *("platform", "enhancedImageMetadataEnabled", "imageRecipeArn", "containerRecipeArn"),
+                *(
+                    "infrastructureConfigurationArn",
+                    "distributionConfigurationArn",
+                    "imageTestsConfiguration",
+                ),
+                *("schedule", "status", "dateUpdated", "dateLastRun", "lastRunStatus", "dateNextRun"),
+                *("imageScanningConfiguration", "imageTags", "executionRole", "workflows"),
+                *("loggingConfiguration", "consecutiveFailures"),
+            ),
+            (
+                *("description", "distributionConfigurationArn", "imageRecipeArn"),
+                *("infrastructureConfigurationArn", "name", "status"),
+            ),
+        ),
+        versioned=False,
+        updatable=True,
+        defaults={"status": "ENABLED", "enhancedImageMetadataEnabled": True, "consecutiveFailures": 0},
+    ),
+)

@@ -1,0 +1,78 @@
+"""Sending and reading over ASGI, and breaking what is sent on demand."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_JSON = (b"content-type", b"application/json")
+
+
+class Answer(NamedTuple):
+    """Status, body, and headers beside the usual ones."""
+
+    status: int
+    body: bytes
+    extra: Headers
+
+
+async def body(receive: Receive) -> bytes:
+    """Read the whole body of a request."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message.get("body"):
+            chunks.append(message["body"])
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def send(channel: Send, answer: Answer) -> None:
+    """Send an answer."""
+    headers = [
+        _JSON,
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+        *answer.extra,
+    ]
+    await channel({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await channel({"type": "http.response.body", "body": answer.body})
+
+
+def _transport(channel: Send) -> Any:
+    """The connection behind uvicorn's ``send``; ASGI has no word for breaking one."""
+    return channel.__self__.transport  # type: ignore[attr-defined]
+
+
+def abort(channel: Send) -> None:
+    """Break a connection with a reset."""
+    transport = _transport(channel)
+    raw = transport.get_extra_info("socket")
+    # Lingering for no time makes the kernel send a reset instead of an orderly end.
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+async def gone(receive: Receive) -> None:
+    """Wait until the client leaves."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def truncate(channel: Send, content: bytes) -> None:
+    """Promise a body, send half of it, and hang up."""
+    length = str(len(content) + 64).encode()
+    await channel(
+        {"type": "http.response.start", "status": 200, "headers": [_JSON, (b"content-length", length)]}
+    )
+    await channel({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
+    _transport(channel).close()
