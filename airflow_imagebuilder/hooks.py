@@ -1,0 +1,195 @@
+"""The hook: EC2 Image Builder through an Airflow connection, sync and async."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airflow_imagebuilder.service.clients import WatchClient
+from airflow_imagebuilder.service.errors import RefusedError
+from airflow_imagebuilder.service.outputs import delete_outputs
+from airflow_imagebuilder.service.retries import acall, call
+from airflow_imagebuilder.service.states import is_image_terminal
+from airflow_imagebuilder.service.translation import translate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+
+    from airflow_imagebuilder.service.request import ImageRequest
+
+Patience = float | timedelta
+PATIENCE = timedelta(minutes=2)
+"""How long a single call outlives throttling and outages before it gives up."""
+
+_CALL_TIMEOUT = 20.0
+"""Seconds after which one asynchronous call is given up, and made again."""
+
+_SETTLE_INTERVAL = 15.0
+"""Seconds between two looks at an image that is being cancelled, at most."""
+
+
+class ImageBuilderHook(AwsGenericHook[Any]):
+    """
+    Talk to EC2 Image Builder with the credentials, region and configuration of an AWS connection.
+
+    Every call goes through the package's own retry policy, because botocore's standard and adaptive modes
+    do not retry ``CallRateLimitExceededException``. What AWS answers comes back as the plain mappings of the
+    API; errors come back as the tree of :mod:`airflow_imagebuilder.service.errors`.
+
+    :param aws_conn_id: an AWS connection; ``None`` takes boto3's own chain of credentials.
+    :param region_name: the region to build in; ``None`` takes the connection's.
+    :param verify: whether, or against which bundle, to verify TLS certificates.
+    :param config: botocore configuration, a mapping or ``botocore.config.Config``.
+
+    .. seealso:: :class:`airflow.providers.amazon.aws.hooks.base_aws.AwsGenericHook`
+    """
+
+    conn_type = "imagebuilder"
+    hook_name = "EC2 Image Builder"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["client_type"] = "imagebuilder"
+        super().__init__(*args, **kwargs)
+
+    @cached_property
+    def conn_config(self) -> AwsConnectionWrapper:
+        """The connection. A misspelt id is an error: the provider would go on with other credentials."""
+        if self.aws_conn_id and self.aws_conn_id != self.default_conn_name:
+            self.get_connection(self.aws_conn_id)
+        return super().conn_config
+
+    # -- images --------------------------------------------------------------------------------------------
+
+    def create_image(self, request: ImageRequest, client_token: str) -> str:
+        """
+        Submit CreateImage.
+
+        :param request: what to build.
+        :param client_token: 1 to 64 characters; the same token with the same request gives the same image.
+        :return: the image build version ARN.
+        :raises AwsError: one of its subclasses, see :mod:`airflow_imagebuilder.service.errors`.
+        """
+        return self._arn("create_image", clientToken=client_token, **request.to_api())
+
+    def retry_image(self, arn: str, client_token: str) -> str:
+        """Submit RetryImage: run a FAILED or CANCELLED AMI build on from its test or distribution phase."""
+        return self._arn("retry_image", imageBuildVersionArn=arn, clientToken=client_token)
+
+    def cancel_image(self, arn: str, client_token: str, *, patience: Patience = PATIENCE) -> str:
+        """Submit CancelImageCreation. AWS answers at once and cancels afterwards."""
+        return self._arn(
+            "cancel_image_creation", patience=patience, imageBuildVersionArn=arn, clientToken=client_token
+        )
+
+    def get_image(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
+        """Return GetImage's ``image``. Only a full build version ARN shows an image in progress."""
+        return self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)["image"]  # type: ignore[no-any-return]
+
+    def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
+        """Deregister the AMIs of an image that has ended, and delete their snapshots; return their ids."""
+        return delete_outputs(image, self._ec2)
+
+    def _ec2(self, region: str) -> Any:
+        session = self.get_session(region_name=region)
+        endpoint = self.conn_config.get_service_endpoint_url("ec2")
+        return session.client("ec2", region_name=region, endpoint_url=endpoint, verify=self.verify)
+
+    # -- workflows -----------------------------------------------------------------------------------------
+
+    def list_workflow_executions(self, arn: str, *, include_retried: bool = False) -> list[dict[str, Any]]:
+        """
+        Return every workflow execution of an image.
+
+        :param include_retried: also those that a RetryImage superseded, which no longer count.
+        """
+        found = self._pages("list_workflow_executions", "workflowExecutions", imageBuildVersionArn=arn)
+        return [e for e in found if include_retried or not e.get("retried")]
+
+    def list_workflow_step_executions(self, workflow_execution_id: str) -> list[dict[str, Any]]:
+        """Return the steps of one workflow execution, at most fifteen, with state, times and attempts."""
+        return list(
+            self._pages("list_workflow_step_executions", "steps", workflowExecutionId=workflow_execution_id)
+        )
+
+    # -- async ---------------------------------------------------------------------------------------------
+
+    async def connect(self) -> AbstractAsyncContextManager[Any]:
+        """Return an aiobotocore client's context manager, made off the event loop."""
+        client: AbstractAsyncContextManager[Any] = await self.get_async_conn()
+        return client
+
+    async def acancel_image(
+        self, arn: str, client_token: str, *, patience: float = 20.0, settle: float = 0.0
+    ) -> dict[str, Any]:
+        """
+        Submit CancelImageCreation and return the image as it then is.
+
+        A refusal is no error when the image has ended by itself: then its end is what is returned.
+
+        :param patience: seconds for which each call outlives throttling and outages.
+        :param settle: seconds to wait for the image to end: AWS cancels after it has answered.
+        """
+        refused = None
+        async with aclosing(WatchClient(self.connect, call_timeout=_CALL_TIMEOUT)) as client:
+            cancel: dict[str, Any] = {"imageBuildVersionArn": arn, "clientToken": client_token}
+            try:
+                await acall(client.call, "cancel_image_creation", patience=patience, **cancel)
+            except RefusedError as error:
+                refused = error
+            image = await self._asettled(client, arn, patience, settle)
+        if refused and not is_image_terminal(image["state"]["status"]):
+            raise refused
+        return image
+
+    @staticmethod
+    async def _asettled(client: WatchClient, arn: str, patience: float, settle: float) -> dict[str, Any]:
+        end, wait = time.monotonic() + settle, 1.0
+        while True:
+            answer = await acall(
+                client.call, "get_image", expect="image", patience=patience, imageBuildVersionArn=arn
+            )
+            image: dict[str, Any] = answer["image"]
+            if is_image_terminal(image["state"]["status"]) or time.monotonic() >= end:
+                return image
+            await asyncio.sleep(wait)
+            wait = min(1.5 * wait, _SETTLE_INTERVAL)
+
+    # -- calls ---------------------------------------------------------------------------------------------
+
+    def _call(self, operation: str, *, expect: str, patience: Patience = PATIENCE, **params: Any) -> Any:
+        def renew() -> Any:
+            self.__dict__.pop("conn", None)  # the provider's cached property
+            return self._client(operation)
+
+        client = self._client(operation)
+        return call(client, operation, expect=expect, patience=patience, renew=renew, **params)
+
+    def _client(self, operation: str) -> Any:
+        """Return the client; one that cannot be made (no region, no such role) is an error as any other."""
+        try:
+            return self.conn
+        except (BotoCoreError, ClientError) as error:
+            raise translate(error, operation) from error
+
+    def _arn(self, operation: str, *, patience: Patience = PATIENCE, **params: Any) -> str:
+        answer = self._call(operation, expect="imageBuildVersionArn", patience=patience, **params)
+        return str(answer["imageBuildVersionArn"])
+
+    def _pages(self, operation: str, member: str, **params: Any) -> Iterator[dict[str, Any]]:
+        token: dict[str, str] = {}
+        while True:
+            answer = self._call(operation, expect=member, **{**params, **token})
+            yield from answer[member]
+            if not answer.get("nextToken"):
+                return
+            token = {"nextToken": answer["nextToken"]}

@@ -1,0 +1,67 @@
+"""Extra links of the operators: where to look on AWS, shown while the build runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
+
+from airflow_imagebuilder.service.arns import ImageBuildVersionArn
+from airflow_imagebuilder.service.result import log_location
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import BaseOperator, Context
+
+
+class ImageBuilderImagesLink(BaseAwsLink):
+    """The images of the region in the Image Builder console. AWS documents no address of a single image."""
+
+    name = "Image Builder images"
+    key = "imagebuilder_images_link"
+    format_str = BASE_AWS_CONSOLE_LINK + "/imagebuilder/home?region={region_name}#/images"
+
+
+class ImageBuilderLogLink(BaseAwsLink):
+    """The build's log stream in CloudWatch Logs."""
+
+    name = "Image Builder build log"
+    key = "imagebuilder_log_link"
+    format_str = (
+        BASE_AWS_CONSOLE_LINK
+        + "/cloudwatch/home?region={region_name}#logsV2:log-groups/log-group/{log_group}"
+        "/log-events/{log_stream}"
+    )
+
+    def format_link(self, **kwargs: Any) -> str:
+        """Escape group and stream the way the CloudWatch console does."""
+        for part in ("log_group", "log_stream"):
+            kwargs[part] = _escaped(str(kwargs.get(part, "")))
+        return str(super().format_link(**kwargs))
+
+
+LINKS = (ImageBuilderImagesLink(), ImageBuilderLogLink())
+
+
+def persist_links(
+    context: Context, operator: BaseOperator, arn: str, image: Mapping[str, Any] | None
+) -> None:
+    """
+    Store what the links need, before the wait begins. Never fails a build.
+
+    :param arn: image build version ARN.
+    :param image: GetImage's ``image``, whose name has the case that the log group has; ``None`` if not known.
+    """
+    parsed = ImageBuildVersionArn.parse(arn)
+    group, stream = log_location(image or {"name": parsed.name, "arn": arn})
+    place = {"region_name": parsed.region, "aws_partition": parsed.partition}
+    ImageBuilderImagesLink.persist(context=context, operator=operator, **place)
+    ImageBuilderLogLink.persist(
+        context=context, operator=operator, log_group=group, log_stream=stream, **place
+    )
+
+
+def _escaped(text: str) -> str:
+    return quote(quote(text, safe=""), safe="").replace("%", "$")

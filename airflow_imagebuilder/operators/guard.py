@@ -1,0 +1,87 @@
+"""The operator that stands guard over an image which another task submitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_imagebuilder.operators.base import AWS_FIELDS
+from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
+from airflow_imagebuilder.service.request import is_template
+from airflow_imagebuilder.service.submission import OnRetry, Submission
+from airflow_imagebuilder.state import TaskStore, this_try
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+
+class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
+    """
+    Wait for an image from its submit to its end; kill this task, and the image is cancelled.
+
+    A new try of this task, after the image ended FAILED or CANCELLED, runs it on with RetryImage where AWS
+    allows it. It never submits another image: for that, clear the task that submitted this one.
+
+    :param image_build_version_arn: the image, for example the output of an
+        :class:`ImageBuilderCreateImageOperator` with ``wait_for_completion=False``.
+    :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
+    :param on_retry: ``repair`` (default) or ``fail``.
+    :return: the :class:`ImageResult` as a JSON-safe mapping.
+    """
+
+    template_fields: Sequence[str] = (*AWS_FIELDS, "image_build_version_arn", "stale_until", "on_retry")
+
+    def __init__(
+        self,
+        *,
+        image_build_version_arn: str,
+        stale_until: float | str | None = None,
+        on_retry: OnRetry | str = OnRetry.REPAIR,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image_build_version_arn = image_build_version_arn
+        self.stale_until = stale_until
+        self.on_retry = OnRetry(on_retry).value if not is_template(on_retry) else on_retry
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Attach to the image, repair it if this is a new try at one that failed, and wait."""
+        self._context = context
+        arn = known_arn(self.image_build_version_arn)
+        submission = Submission(self.hook, TaskStore(context), on_retry=OnRetry(self.on_retry))
+        submitted = submission.rejoin(arn, this_try(context), stale_until=as_time(self.stale_until))
+        return self.await_image(context, submitted)
+
+
+def known_arn(rendered: object) -> str:
+    """
+    Return the ARN that a template rendered.
+
+    :raises AirflowSkipException: there is none: nothing was submitted.
+    """
+    if not isinstance(rendered, str) or not rendered.startswith("arn:"):
+        raise AirflowSkipException("No image was submitted in this run, so there is nothing to watch.")
+    return rendered
+
+
+def as_time(rendered: float | str | None) -> float | None:
+    """Return the Unix time that a template rendered, ``None`` where it rendered nothing."""
+    return None if rendered in (None, "", "None") else float(rendered)
+
+
+def submission_xcom(task_id: str, member: str) -> str:
+    """Return the template that pulls a member of what a submitting task pushed."""
+    pulled = f"ti.xcom_pull(task_ids='{task_id}', key='{SUBMISSION_KEY}', map_indexes=-1)"
+    return f"{{{{ ({pulled} or {{}}).get('{member}') }}}}"
+
+
+SUBMISSION_KEY = "image_submission"
+"""Key of the XCom by which a submitting task tells those that watch: the ARN, how, and ``stale_until``."""
+
+
+def submission_record(arn: str, how: str, stale_until: float | None) -> Mapping[str, Any]:
+    """Return what is pushed under :data:`SUBMISSION_KEY`."""
+    return {"arn": arn, "how": how, "stale_until": stale_until}

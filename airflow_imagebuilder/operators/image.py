@@ -1,0 +1,243 @@
+"""The operator that bakes an image."""
+
+from __future__ import annotations
+
+import json
+from ast import literal_eval
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
+from airflow_imagebuilder.operators.base import AWS_FIELDS
+from airflow_imagebuilder.operators.guard import SUBMISSION_KEY, submission_record
+from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
+from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
+from airflow_imagebuilder.service.request import FIELDS, ImageRequest, faults_in, is_template
+from airflow_imagebuilder.service.submission import OnRetry, Submission
+from airflow_imagebuilder.service.workflows import Workflow, WorkflowType, plan
+from airflow_imagebuilder.state import TaskStore, this_try
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_imagebuilder.service.submitted import Submitted
+
+STRUCTURED = frozenset(
+    {
+        "enhanced_image_metadata_enabled",
+        "image_scanning_configuration",
+        "image_tests_configuration",
+        "logging_configuration",
+        "tags",
+        "workflows",
+    }
+)
+"""Members that are no strings, and may be JSON text where a template renders them."""
+
+
+class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
+    """
+    Bake an image with EC2 Image Builder's CreateImage, and wait until it can be used.
+
+    The first parameters are the members of CreateImage, all templated. What AWS would refuse is refused
+    before anything is sent, all faults at once: when the Dag is parsed where nothing is templated, else when
+    the task runs. Instead of single members a whole :class:`ImageRequest` may be given.
+
+    Whatever dies, one image is built: see :mod:`airflow_imagebuilder.service.submission`.
+
+    :param request: everything that CreateImage takes, instead of the members below.
+    :param infrastructure_configuration_arn: where to build (required).
+    :param image_recipe_arn: what to build: an AMI. Exactly one of the two recipes.
+    :param container_recipe_arn: what to build: a container image.
+    :param distribution_configuration_arn: where to copy the output; without it, it stays in the region.
+    :param image_tests_configuration: ``imageTestsEnabled``, ``timeoutMinutes``.
+    :param enhanced_image_metadata_enabled: whether to collect operating system and packages.
+    :param image_scanning_configuration: ``imageScanningEnabled``, ``ecrConfiguration``.
+    :param workflows: at most ten :class:`Workflow` (or AWS's mappings), one build, one distribution.
+    :param execution_role: name or ARN; required with workflows.
+    :param logging_configuration: ``logGroupName``.
+    :param tags: 1 to 50 tags of the Image Builder image.
+    :param run_tests: names of the parallel groups and ungrouped tests to run, out of ``workflows``; ``None``
+        runs all.
+    :param wait_for_completion: ``False`` submits and returns the ARN.
+    :param on_retry: what a new try does about an image that an earlier one left FAILED or CANCELLED:
+        ``repair`` it where AWS allows it (RetryImage), ``rebuild``, or ``fail``.
+    :param deferrable: wait in the triggerer (default), or on the worker.
+    :param timeout: how long the image may take, from the submit on; then it is cancelled. The task's
+        ``execution_timeout`` counts too, whichever ends first.
+    :param poll_interval: seconds between two looks; ``None`` takes ``[imagebuilder] poll_interval``.
+    :param cancel_on_kill: cancel the image when the task is killed, cleared or runs out of time.
+    :return: the :class:`ImageResult` as a JSON-safe mapping; the ARN alone without waiting. The ARN is also
+        pushed as XCom ``image_build_version_arn`` before the wait begins.
+    :raises InvalidRequestError: refused before the call.
+    :raises ImageFailedError: the image failed: stage, workflow, step, component, message, log.
+    :raises ImageCancelledError: somebody cancelled the image.
+    :raises DeadlineExceededError: it was not ready in time.
+
+    .. seealso:: https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_CreateImage.html
+    """
+
+    template_fields: Sequence[str] = tuple(sorted({*AWS_FIELDS, *FIELDS, "on_retry", "run_tests"}))
+    template_fields_renderers = dict.fromkeys(sorted(STRUCTURED), "json")
+
+    def __init__(
+        self,
+        *,
+        request: ImageRequest | Mapping[str, Any] | None = None,
+        infrastructure_configuration_arn: str | None = None,
+        image_recipe_arn: str | None = None,
+        container_recipe_arn: str | None = None,
+        distribution_configuration_arn: str | None = None,
+        image_tests_configuration: Mapping[str, Any] | str | None = None,
+        enhanced_image_metadata_enabled: bool | str | None = None,
+        image_scanning_configuration: Mapping[str, Any] | str | None = None,
+        workflows: Sequence[Workflow | Mapping[str, Any]] | str | None = None,
+        execution_role: str | None = None,
+        logging_configuration: Mapping[str, Any] | str | None = None,
+        tags: Mapping[str, str] | str | None = None,
+        run_tests: Sequence[str] | str | None = None,
+        wait_for_completion: bool = True,
+        on_retry: OnRetry | str = OnRetry.REPAIR,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        given = _members(request)
+        self.infrastructure_configuration_arn = infrastructure_configuration_arn
+        self.image_recipe_arn = image_recipe_arn
+        self.container_recipe_arn = container_recipe_arn
+        self.distribution_configuration_arn = distribution_configuration_arn
+        self.image_tests_configuration = image_tests_configuration
+        self.enhanced_image_metadata_enabled = enhanced_image_metadata_enabled
+        self.image_scanning_configuration = image_scanning_configuration
+        self.workflows = _plain(workflows)
+        self.execution_role = execution_role
+        self.logging_configuration = logging_configuration
+        self.tags: Any = tags
+        self.run_tests = run_tests
+        self.wait_for_completion = wait_for_completion
+        self.on_retry = OnRetry(on_retry).value if not is_template(on_retry) else on_retry
+        self._take(given)
+        # As they were written, so that a fault names what the user wrote, not AWS's name for it.
+        written = self.workflows if workflows is None else workflows
+        if faults := faults_in({**self._fields(), "workflows": written}, later=_is_late):
+            raise InvalidRequestError(faults)
+
+    def execute(self, context: Context) -> dict[str, Any] | str:
+        """Submit, or find again, this task's image; then wait for it."""
+        self._context = context
+        try:
+            submitted = self.submit(context)
+        except AirflowTaskTimeout:
+            if self.cancel_on_kill and (arn := self.learn_arn()):
+                self.cancel(arn)
+            raise
+        self.log.info("Image %s: %s by this try", submitted.arn, submitted.how.value)
+        if self.wait_for_completion:
+            return self.await_image(context, submitted)
+        record = submission_record(submitted.arn, submitted.how.value, submitted.stale_until)
+        context["ti"].xcom_push(key=SUBMISSION_KEY, value=record)
+        self.announce(context, submitted.arn)
+        return submitted.arn
+
+    def submit(self, context: Context) -> Submitted:
+        """Check the rendered request and submit it; see :class:`Submission` for what earlier tries left."""
+        request = ImageRequest(**{name: _parsed(name, value) for name, value in self._fields().items()})
+        request = choose_tests(request, _names(self.run_tests))
+        self._submission = Submission(self.hook, TaskStore(context), on_retry=OnRetry(self.on_retry))
+        return self._submission.submit(request, this_try(context))
+
+    def learn_arn(self) -> str | None:
+        """Send a CreateImage that is on its way once more: the same token gives the same image."""
+        if self._submission is None or self._submission.sent is None:
+            return None
+        try:
+            return self.hook.create_image(*self._submission.sent)
+        except ImageBuilderError as error:
+            self.log.warning("The task is killed, and whether it submitted an image is not known: %s", error)
+            return None
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in FIELDS}
+
+    def _take(self, given: Mapping[str, Any]) -> None:
+        """Spread a request over the members, where Airflow can render them."""
+        twice = [name for name in given if getattr(self, name) is not None]
+        if twice:
+            raise InvalidRequestError(
+                [
+                    Fault(name, getattr(self, name), "either request or single members", "leave one out")
+                    for name in twice
+                ]
+            )
+        for name, value in given.items():
+            setattr(self, name, value)
+
+
+def choose_tests(request: ImageRequest, chosen: Sequence[str] | None) -> ImageRequest:
+    """
+    Leave out the tests that are not chosen.
+
+    :param chosen: names of parallel groups and of ungrouped tests; ``None`` chooses all.
+    :raises InvalidRequestError: a name is not among those of the request.
+    """
+    if chosen is None:
+        return request
+    groups = [(group.name or group.workflows[0].name, group) for group in plan(request.workflows)]
+    names = dict.fromkeys(name for name, _ in groups)
+    unknown = [name for name in chosen if name not in names]
+    if unknown:
+        way_out = "choose among these, or leave run_tests out to run all"
+        raise InvalidRequestError([Fault("run_tests", unknown, ", ".join(names) or "no test", way_out)])
+    kept = {test for name, group in groups if name in chosen for test in group.workflows}
+    keep = [w for w in request.workflows if w.type is not WorkflowType.TEST or w in kept]
+    return replace(request, workflows=tuple(keep))
+
+
+def _names(value: Any) -> Sequence[str] | None:
+    """Read a list of names that a template may have rendered to text."""
+    if not isinstance(value, str):
+        return value  # type: ignore[no-any-return]
+    try:
+        read = literal_eval(value)
+    except (ValueError, SyntaxError):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return [read] if isinstance(read, str) else read
+
+
+def _members(request: ImageRequest | Mapping[str, Any] | None) -> dict[str, Any]:
+    if request is None:
+        return {}
+    if isinstance(request, Mapping):
+        request = ImageRequest.from_api(request)
+    if not isinstance(request, ImageRequest):
+        way_out = "give single members instead: each of them takes a template or another task's output"
+        raise InvalidRequestError([Fault("request", request, "an ImageRequest", way_out)])
+    members = {name: _plain(getattr(request, name)) for name in FIELDS}
+    return {name: value for name, value in members.items() if value not in (None, ())}
+
+
+def _plain(value: Any) -> Any:
+    """Turn workflows into AWS's mappings: Airflow renders templates inside of these, not of our classes."""
+    if isinstance(value, (list, tuple)):
+        return [item.to_api() if isinstance(item, Workflow) else item for item in value]
+    return value
+
+
+def _is_late(value: object) -> bool:
+    """Whether a value is known only when the task runs: a template, or another task's output."""
+    plain = (str, bool, int, float, Mapping, list, tuple, Workflow)
+    return is_template(value) or not (value is None or isinstance(value, plain))
+
+
+def _parsed(name: str, value: Any) -> Any:
+    """Read a structured member that a template rendered to text."""
+    if name not in STRUCTURED or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value.lower() if value in ("True", "False") else value)
+    except ValueError:
+        allowed = "a template that renders to JSON"
+        way_out = "write {{ ... | tojson }}, or render_template_as_native_obj=True on the Dag"
+        raise InvalidRequestError([Fault(name, value, allowed, way_out)]) from None

@@ -1,0 +1,120 @@
+"""What Airflow keeps about a task: the state that outlives a try, and whether somebody killed it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import tenacity
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from airflow_imagebuilder.service.errors import ImageBuilderError
+from airflow_imagebuilder.service.submitted import Try
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+ASK_PATIENCE = 2.0
+"""Seconds to wait for the task's state after SIGTERM; Airflow sends SIGKILL after five."""
+
+_UNREACHABLE = (AirflowRuntimeError, OSError)
+_PATIENTLY: dict[str, Any] = {
+    "retry": tenacity.retry_if_exception_type(_UNREACHABLE),
+    "stop": tenacity.stop_after_attempt(4),
+    "wait": tenacity.wait_exponential(0.5, max=4),
+    "reraise": True,
+}
+
+
+class TaskStore:
+    """
+    Airflow's task state store, for :class:`~airflow_imagebuilder.service.submission.Submission`.
+
+    Where it cannot be reached, the first try goes on (its token is a function of the task instance, so AWS
+    still builds once for this try); a later try fails instead, because it might build a second image.
+
+    :param context: the task's context.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._store: Any = context.get("task_state_store")
+        self._first = (getattr(context.get("ti"), "try_number", None) or 1) <= 1
+        if self._store is None:
+            log.warning("No task state store: a new try after a crash would not find this try's image.")
+
+    def get(self, key: str) -> Any:
+        """Return the value of an earlier try, or ``None``."""
+        return None if self._store is None else self._asked(lambda: self._store.get(key))
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value for the tries to come."""
+        if self._store is not None:
+            self._asked(lambda: self._store.set(key, value))
+
+    def _asked(self, ask: Callable[[], T]) -> T | None:
+        try:
+            return tenacity.Retrying(**_PATIENTLY)(ask)
+        except _UNREACHABLE as error:
+            if not self._first:
+                raise ImageBuilderError(
+                    f"Airflow's task state store does not answer ({error}), so this try cannot know which "
+                    "image the earlier ones submitted, and would risk a second one. Try again when the API "
+                    "server is well."
+                ) from error
+            log.warning("The task state store does not answer, going on without it: %s", error)
+            return None
+
+
+def this_try(context: Context) -> Try:
+    """Return which try this is; :class:`Try` says what the members mean."""
+    ti = context["ti"]
+    identity = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number)
+    seed = getattr(ti, "id", None) or identity
+    return Try(seed=str(seed), epoch=int(getattr(ti, "max_tries", 0) or 0))
+
+
+def was_killed(context: Context) -> bool:
+    """
+    Tell a user's kill from a worker that is being stopped: both send SIGTERM.
+
+    A kill changes the task instance's state first (to failed, success, restarting, removed); a worker that
+    restarts, or a pod that is moved, leaves it running, and Airflow's next try finds the image again.
+    """
+    asked = _Asked(context["ti"])
+    asked.start()
+    asked.join(ASK_PATIENCE)
+    if asked.states is None:
+        log.warning("Cannot tell whether the task was killed or its worker stopped: %s", asked.trouble)
+        return False
+    return "running" not in asked.states
+
+
+class _Asked(threading.Thread):
+    """
+    Asks for the task's state, beside the main thread.
+
+    Signals are handled in the main thread. Where they interrupt it in the middle of a call to Airflow, it
+    holds the lock that the question needs, and would wait for itself for ever.
+    """
+
+    def __init__(self, ti: Any) -> None:
+        super().__init__(daemon=True)
+        self.ti = ti
+        self.states: set[str] | None = None
+        self.trouble: Exception | str = f"no answer within {ASK_PATIENCE:.0f} s"
+
+    def run(self) -> None:
+        ti = self.ti
+        try:
+            found = ti.get_task_states(
+                dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+            )
+            self.states = {str(state) for by_task in found.values() for state in by_task.values()}
+        except Exception as error:  # noqa: BLE001 (not knowing, whatever the reason, must not cancel a build)
+            self.trouble = error

@@ -1,0 +1,333 @@
+"""The triggers: waits that cost no worker, all of a process on one shared poll."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+
+from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
+from airflow_imagebuilder.service.monitoring import Outcome, Sought, StepTeller, Verdict, judge
+from airflow_imagebuilder.service.states import IMAGE_FAILED, WorkflowStatus
+from airflow_imagebuilder.service.tokens import random_token
+from airflow_imagebuilder.service.workflows import WorkflowType
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from airflow_imagebuilder.hooks import ImageBuilderHook
+    from airflow_imagebuilder.service.watcher import ImageSnapshot, ImageWatcher
+
+RESUME_NOT_BEFORE = 5.0
+"""Seconds that a task stays deferred at least before it resumes on a worker."""
+
+ON_KILL_PATIENCE = 600.0
+"""Seconds for which the cancellation of a killed task's image outlives throttling and outages."""
+
+ON_KILL_SETTLE = 900.0
+"""Seconds for which the end of a cancelled build is awaited, where its outputs are to be removed."""
+
+
+class ImageBuilderTrigger(BaseTrigger):
+    """
+    What all triggers of this package share: one watcher for equal connections, regions and configurations.
+
+    :param image_build_version_arn: the image to watch.
+    :param deadline: Unix time at which the wait gives up; ``None`` waits for ever.
+    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before a repair.
+    :param poll_interval: seconds between two looks; ``None`` takes ``[imagebuilder] poll_interval``.
+    :param aws_conn_id: the AWS connection.
+    :param region_name: the region of the image.
+    :param verify: whether, or against which bundle, to verify TLS certificates.
+    :param botocore_config: botocore configuration.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_build_version_arn: str,
+        deadline: float | None = None,
+        stale_until: float | None = None,
+        poll_interval: float | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.image_build_version_arn = image_build_version_arn
+        self.deadline = deadline
+        self.stale_until = stale_until
+        self.poll_interval = poll_interval
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and everything that the constructor takes."""
+        names = (
+            "image_build_version_arn",
+            "deadline",
+            "stale_until",
+            "poll_interval",
+            "aws_conn_id",
+            "region_name",
+            "verify",
+            "botocore_config",
+        )
+        cls = type(self)
+        return f"{cls.__module__}.{cls.__qualname__}", {name: getattr(self, name) for name in names}
+
+    @property
+    def hook(self) -> ImageBuilderHook:
+        """The hook of this trigger's connection."""
+        from airflow_imagebuilder.hooks import ImageBuilderHook
+
+        return ImageBuilderHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
+
+    def watcher(self) -> AbstractAsyncContextManager[ImageWatcher]:
+        """Return this process's watcher for this trigger's connection, made by whoever comes first."""
+        from airflow_imagebuilder.metrics import AirflowMetrics
+        from airflow_imagebuilder.service.watcher import shared
+        from airflow_imagebuilder.settings import watch_settings
+
+        settings = watch_settings(self.poll_interval)
+        key = (
+            self.aws_conn_id,
+            self.region_name,
+            self.verify,
+            json.dumps(self.botocore_config, sort_keys=True, default=str),
+            settings,
+        )
+        metrics = AirflowMetrics(aws_conn_id=self.aws_conn_id, region=self.region_name)
+        return shared(key, self.hook.connect, settings, metrics)
+
+
+class ImageBuilderImageTrigger(ImageBuilderTrigger):
+    """
+    Wait until an image has ended; kill it, and the image is cancelled.
+
+    Fires once, with ``{"image_build_version_arn", "deadline", "outcome", "status", "message"}``. The outcome:
+    ``ended``, ``deadline`` or ``error``. The worker that resumes asks AWS again and judges from that answer.
+
+    :param cancel_on_kill: whether a user's kill of the deferred task cancels the image.
+    :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that are left behind.
+    """
+
+    def __init__(
+        self, *, cancel_on_kill: bool = True, delete_outputs_on_kill: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.cancel_on_kill = cancel_on_kill
+        self.delete_outputs_on_kill = delete_outputs_on_kill
+        self._cancelling: asyncio.Task[None] | None = None
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and everything that the constructor takes."""
+        path, kwargs = super().serialize()
+        names = ("cancel_on_kill", "delete_outputs_on_kill")
+        return path, {**kwargs, **{name: getattr(self, name) for name in names}}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Watch the image, tell each change of its state in the task log, and fire when it has ended."""
+        yield TriggerEvent(await self.wait())
+
+    async def wait(self) -> dict[str, Any]:
+        """Return what :meth:`run` fires, once the image has ended."""
+        known = {"image_build_version_arn": self.image_build_version_arn, "deadline": self.deadline}
+        return {**known, **await self._outcome()}
+
+    async def _outcome(self) -> dict[str, Any]:
+        try:
+            async with self.watcher() as watcher:
+                status = await follow(
+                    watcher,
+                    self.image_build_version_arn,
+                    self.log,
+                    deadline=self.deadline,
+                    stale_until=self.stale_until,
+                )
+        except DeadlineExceededError as error:
+            return {"outcome": "deadline", "status": None, "message": str(error)}
+        except ImageBuilderError as error:
+            return {"outcome": "error", "status": None, "message": str(error)}
+        return {"outcome": "ended", "status": status, "message": ""}
+
+    async def on_kill(self) -> None:
+        """Cancel the image: the user killed the task. A restart of the triggerer never comes here."""
+        if not self.cancel_on_kill:
+            self.log.info("Image %s goes on: cancel_on_kill is off.", self.image_build_version_arn)
+            return
+        self._cancelling = asyncio.create_task(self._cancel_or_tell())
+        await asyncio.shield(self._cancelling)
+
+    async def cleanup(self) -> None:
+        """
+        Stay until the cancellation that :meth:`on_kill` began has come through, or its time is up.
+
+        Airflow cancels the coroutine of a killed trigger again every second (3.3.2). That ends ``on_kill``
+        after one; this goes on waiting.
+        """
+        while self._cancelling is not None and not self._cancelling.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._cancelling)
+
+    async def _cancel_or_tell(self) -> None:
+        try:
+            await self._cancel(self.image_build_version_arn)
+        except asyncio.CancelledError:
+            self._tell_by_hand("the triggerer is being stopped")
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it was, nobody else tells that the build goes on)
+            self._tell_by_hand(str(error) or type(error).__name__)
+
+    def _tell_by_hand(self, why: str) -> None:
+        arn = self.image_build_version_arn
+        self.log.error(
+            "Image %s could not be cancelled and may still be building: %s. Cancel it by hand: "
+            "aws imagebuilder cancel-image-creation --image-build-version-arn %s",
+            arn,
+            why,
+            arn,
+        )
+
+    async def _cancel(self, arn: str) -> None:
+        hook, settle = self.hook, ON_KILL_SETTLE if self.delete_outputs_on_kill else 0.0
+        image = await hook.acancel_image(arn, random_token(), patience=ON_KILL_PATIENCE, settle=settle)
+        status = image["state"]["status"]
+        self.log.info("The task was killed: after CancelImageCreation image %s is %s.", arn, status)
+        if self.delete_outputs_on_kill and status in IMAGE_FAILED:
+            await asyncio.to_thread(hook.delete_outputs, image)
+        elif self.delete_outputs_on_kill:
+            self.log.warning("Image %s is still %s: its outputs, if any, are left behind.", arn, status)
+
+
+async def follow(
+    watcher: ImageWatcher,
+    arn: str,
+    log: Any,
+    *,
+    deadline: float | None = None,
+    stale_until: float | None = None,
+) -> str:
+    """
+    Tell every change of an image's state until it has ended.
+
+    :param log: a logger of the task.
+    :return: the image's last status.
+    :raises DeadlineExceededError: it had not ended by the deadline.
+    """
+    status = ""
+    watch = watcher.watch(arn, deadline=deadline, ignore_terminal_until=stale_until)
+    async for snapshot in watch:
+        if snapshot.status != status:
+            status = snapshot.status
+            log.info("%s is %s%s", arn.rsplit(":", 1)[-1], status, _reason(snapshot))
+    return status
+
+
+def _reason(snapshot: ImageSnapshot) -> str:
+    reason = snapshot.image["state"].get("reason")
+    return f": {reason}" if reason else ""
+
+
+class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
+    """
+    Watch one workflow of an image, tell its steps in the task log, and end the task where that is enough.
+
+    A workflow that went well, or was skipped, ends the task here: no second worker process. One that failed
+    resumes on a worker, where the error is raised with everything that AWS tells about it, and where the
+    callbacks of a failed task get it.
+
+    Killing it touches nothing on AWS: it only observes.
+
+    :param workflow_type: BUILD, TEST or DISTRIBUTION.
+    :param workflow_name: ``None`` means any of its type.
+    :param parallel_group: the test's parallel group.
+    :param ordinal: which one, where the same workflow runs more than once in the same group.
+    """
+
+    def __init__(
+        self,
+        *,
+        workflow_type: str,
+        workflow_name: str | None = None,
+        parallel_group: str | None = None,
+        ordinal: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.workflow_type = workflow_type
+        self.workflow_name = workflow_name
+        self.parallel_group = parallel_group
+        self.ordinal = ordinal
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and everything that the constructor takes."""
+        path, kwargs = super().serialize()
+        names = ("workflow_type", "workflow_name", "parallel_group", "ordinal")
+        return path, {**kwargs, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def sought(self) -> Sought:
+        """Which workflow execution this is about."""
+        kind = WorkflowType(self.workflow_type)
+        return Sought(kind, self.workflow_name, self.parallel_group, self.ordinal)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Watch until the workflow has ended."""
+        began = time.monotonic()
+        try:
+            async with self.watcher() as watcher:
+                verdict = await self._verdict(watcher)
+        except ImageBuilderError as error:
+            verdict = Verdict(Outcome.FAILED, str(error))
+        self.log.info("%s %s", self.workflow_name or self.workflow_type.lower(), verdict.reason)
+        if verdict.outcome is Outcome.SUCCESS:
+            yield TaskSuccessEvent()
+        elif verdict.outcome is Outcome.SKIPPED:
+            yield TaskSkippedEvent()
+        else:
+            # A task that resumes in its first seconds can be failed by the scheduler.
+            await asyncio.sleep(max(0.0, RESUME_NOT_BEFORE - (time.monotonic() - began)))
+            yield TriggerEvent({"outcome": verdict.outcome.value, "message": verdict.reason})
+
+    async def _verdict(self, watcher: ImageWatcher) -> Verdict:
+        teller, seen = StepTeller(), None
+        watch = watcher.watch(
+            self.image_build_version_arn,
+            workflows=True,
+            ignore_terminal_until=self.stale_until,
+            first_look=0.0,  # what ends in the trigger may end at once
+        )
+        async for snapshot in watch:
+            execution = self.sought.execution(snapshot.executions)
+            if execution is not None and execution != seen:
+                seen = execution
+                if execution.get("status") != WorkflowStatus.PENDING:  # before that it has no steps to tell
+                    await self._tell_steps(watcher, execution["workflowExecutionId"], teller)
+            stale = self.stale_until is not None and time.time() < self.stale_until
+            if verdict := judge(snapshot, self.sought, failed_is_stale=stale and not snapshot.terminal):
+                return verdict
+        raise ImageBuilderError(f"{self.image_build_version_arn} ended, and says nothing of this workflow")
+
+    async def _tell_steps(self, watcher: ImageWatcher, execution_id: str, teller: StepTeller) -> None:
+        try:
+            steps = await watcher.steps(execution_id)
+        except ImageBuilderError as error:
+            # They are told, not judged by: a role that may not list them must not wake a worker each time.
+            self.log.warning("The steps cannot be told: %s", error)
+            return
+        for line in teller.news(steps):
+            self.log.info(line)

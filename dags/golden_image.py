@@ -1,0 +1,55 @@
+"""
+Bake the fleet's golden image every week: build, nine tests, two regions.
+
+The names are those that the local service is seeded with. For your own account set the Airflow Variable
+``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
+
+from airflow_imagebuilder import ImageBuilderTaskGroup, TestGroup, Workflow
+
+PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
+GOLDEN_AL2023 = Asset("golden-al2023", uri="x-imagebuilder://golden-al2023")
+
+
+def test(name: str) -> Workflow:
+    """Return one of the account's test workflows; a failure is told and does not stop the image."""
+    return Workflow(f"{PREFIX}:workflow/test/{name}/1.0.0/1", on_failure="CONTINUE")
+
+
+with DAG(
+    dag_id="golden_image",
+    description="Bake the golden Amazon Linux 2023 image: build, nine tests, two regions.",
+    # Mondays at three, done by breakfast. Unpausing bakes nothing: the first run is the next Monday's.
+    schedule=CronTriggerTimetable("0 3 * * 1", timezone="UTC", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    params={"recipe": Param("golden-al2023/1.0.0", type="string", title="Image recipe: name/version")},
+    tags=["imagebuilder"],
+    doc_md=__doc__,
+) as dag:
+    ImageBuilderTaskGroup(
+        "golden_image",
+        image_recipe_arn=PREFIX + ":image-recipe/{{ params.recipe }}",
+        infrastructure_configuration_arn=PREFIX + ":infrastructure-configuration/golden-build",
+        distribution_configuration_arn=PREFIX + ":distribution-configuration/golden-two-regions",
+        execution_role="ImageBuilderExecution",
+        build_workflow=Workflow(PREFIX + ":workflow/build/golden-build/1.0.0/1"),
+        test_groups=[
+            TestGroup(
+                "functional",
+                tuple(map(test, ["boot", "network", "services", "storage", "time-sync", "users"])),
+            ),
+            test("performance"),
+            TestGroup("security", tuple(map(test, ["cis-level-1", "package-audit"]))),
+        ],
+        tags={"baked-by": "airflow"},
+        timeout=timedelta(hours=4),
+        default_args={"retries": 2},
+        outlets=[GOLDEN_AL2023],
+    )

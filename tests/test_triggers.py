@@ -1,0 +1,474 @@
+"""The triggers without a triggerer: what they carry, what they fire, and what a kill does."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.jobs.triggerer_job_runner import _USER_ACTION_CANCEL_MSG, TriggerRunner
+from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent
+
+from airflow_imagebuilder import triggers
+from airflow_imagebuilder.service.errors import (
+    DeadlineExceededError,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+    ThrottledError,
+)
+from airflow_imagebuilder.service.waits import ImageSnapshot
+from airflow_imagebuilder.triggers import ImageBuilderImageTrigger, ImageBuilderWorkflowTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
+ARN = f"{HERE}:image/golden/1.0.0/1"
+ALL = [
+    kind
+    for _, kind in inspect.getmembers(triggers, inspect.isclass)
+    if issubclass(kind, BaseTrigger) and kind.__module__ == triggers.__name__ and not inspect.isabstract(kind)
+]
+# A value unlike the default for every argument that a trigger takes.
+VALUES: dict[str, Any] = {
+    "image_build_version_arn": ARN,
+    "deadline": 1_800_000_000.5,
+    "stale_until": 1_790_000_000.5,
+    "poll_interval": 7.0,
+    "aws_conn_id": "aws_fleet",
+    "region_name": "eu-west-1",
+    "verify": "/etc/ssl/bundle.pem",
+    "botocore_config": {"retries": {"max_attempts": 2}},
+    "cancel_on_kill": False,
+    "delete_outputs_on_kill": True,
+    "workflow_type": "TEST",
+    "workflow_name": "boot",
+    "parallel_group": "functional",
+    "ordinal": 2,
+}
+
+
+def arguments(kind: type[BaseTrigger]) -> dict[str, Any]:
+    """Return a value for each argument of a trigger's constructor and of those that it hands over to."""
+    names = {
+        name
+        for cls in kind.__mro__
+        if cls.__module__ == triggers.__name__
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    return {name: VALUES[name] for name in names}
+
+
+class Watcher:
+    """Shows what it is told to show, and then raises what it is told to raise."""
+
+    def __init__(self, snapshots: Iterable[ImageSnapshot] = (), error: Exception | None = None) -> None:
+        self.snapshots, self.error = list(snapshots), error
+        self.steps_error: Exception | None = None
+        self.asked: dict[str, Any] = {}
+        self.asked_steps: list[str] = []
+        self.endless = False
+
+    async def watch(self, arn: str, **options: Any) -> AsyncIterator[ImageSnapshot]:
+        self.asked = {"arn": arn, **options}
+        for snapshot in self.snapshots:
+            yield snapshot
+        if self.error:
+            raise self.error
+        if self.endless:
+            await asyncio.sleep(3600)
+
+    async def steps(self, execution_id: str) -> list[dict[str, Any]]:
+        self.asked_steps.append(execution_id)
+        if self.steps_error:
+            raise self.steps_error
+        return [{"stepExecutionId": "s", "name": "RunTests", "action": "RunCommand", "status": "RUNNING"}]
+
+
+def image(status: str, *executions: dict[str, Any], **state: Any) -> ImageSnapshot:
+    workflows = [{"workflowArn": f"{HERE}:workflow/test/boot/x.x.x", "parallelGroup": "functional"}]
+    found = {"arn": ARN, "state": {"status": status, **state}, "workflows": workflows}
+    return ImageSnapshot.of(ARN, found, executions)
+
+
+def boot(status: str) -> dict[str, Any]:
+    return {
+        "workflowBuildVersionArn": f"{HERE}:workflow/test/boot/1.0.0/1",
+        "workflowExecutionId": "wf-1",
+        "parallelGroup": "functional",
+        "status": status,
+    }
+
+
+def use(monkeypatch: pytest.MonkeyPatch, watcher: Watcher) -> Watcher:
+    @asynccontextmanager
+    async def watching(_: Any) -> AsyncIterator[Watcher]:
+        yield watcher
+
+    monkeypatch.setattr(triggers.ImageBuilderTrigger, "watcher", watching)
+    monkeypatch.setattr(triggers, "RESUME_NOT_BEFORE", 0.0)
+    return watcher
+
+
+def image_trigger(**options: Any) -> ImageBuilderImageTrigger:
+    return ImageBuilderImageTrigger(image_build_version_arn=ARN, **options)
+
+
+def monitor(**options: Any) -> ImageBuilderWorkflowTrigger:
+    return ImageBuilderWorkflowTrigger(
+        image_build_version_arn=ARN,
+        workflow_type="TEST",
+        workflow_name="boot",
+        parallel_group="functional",
+        **options,
+    )
+
+
+async def events(trigger: BaseTrigger) -> list[Any]:
+    return [event async for event in trigger.run()]
+
+
+# -- what they carry ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_a_trigger_survives_the_database(kind: type[BaseTrigger]) -> None:
+    given = arguments(kind)
+    path, kwargs = kind(**given).serialize()
+    assert kwargs == given
+    module, _, name = path.rpartition(".")
+    found = getattr(import_module(module), name)
+    assert found is kind
+    assert found(**kwargs).serialize() == (path, kwargs)
+
+
+def test_the_triggers_are_those_that_the_package_exports() -> None:
+    import airflow_imagebuilder
+
+    names = {kind.__name__ for kind in ALL}
+    assert names == {name for name in airflow_imagebuilder.__all__ if name.endswith("Trigger")}
+
+
+def test_the_hook_of_a_trigger_has_its_connection_region_and_configuration() -> None:
+    hook = image_trigger(
+        aws_conn_id="aws_fleet",
+        region_name="eu-west-1",
+        verify=False,
+        botocore_config={"read_timeout": 7},
+    ).hook
+    assert (hook.aws_conn_id, hook._region_name, hook._verify) == ("aws_fleet", "eu-west-1", False)
+    assert hook._config.read_timeout == 7
+
+
+@pytest.mark.asyncio
+async def test_equal_triggers_share_one_watcher_and_others_do_not() -> None:
+    same = [image_trigger(region_name="us-east-1"), monitor(region_name="us-east-1")]
+    others = [
+        image_trigger(region_name="eu-west-1"),
+        image_trigger(region_name="us-east-1", poll_interval=1),
+        image_trigger(region_name="us-east-1", aws_conn_id="aws_fleet"),
+        image_trigger(region_name="us-east-1", verify=False),
+        image_trigger(region_name="us-east-1", botocore_config={"read_timeout": 7}),
+    ]
+    async with same[0].watcher() as first, same[1].watcher() as second:
+        assert first is second
+        for trigger in others:
+            async with trigger.watcher() as other:
+                assert other is not first
+
+
+# -- waiting for an image ----------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", ["AVAILABLE", "FAILED", "CANCELLED"])
+async def test_an_image_that_ends_fires_once(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Watcher([image("BUILDING"), image("TESTING"), image(status)]))
+    (event,) = await events(image_trigger())
+    assert event.payload == {
+        "image_build_version_arn": ARN,
+        "deadline": None,
+        "outcome": "ended",
+        "status": status,
+        "message": "",
+    }
+
+
+@pytest.mark.asyncio
+async def test_each_state_is_told_once_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    shown = [image("BUILDING"), image("BUILDING"), image("FAILED", reason="disk full")]
+    use(monkeypatch, Watcher(shown))
+    trigger = image_trigger()
+    monkeypatch.setattr(type(trigger), "log", logging.getLogger("task"), raising=False)
+    await events(trigger)
+    assert caplog.messages == [
+        "image/golden/1.0.0/1 is BUILDING",
+        "image/golden/1.0.0/1 is FAILED: disk full",
+    ]
+
+
+@pytest.mark.asyncio
+async def test_deadline_and_repair_are_handed_to_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = use(monkeypatch, Watcher([image("AVAILABLE")]))
+    await events(image_trigger(deadline=7.0, stale_until=5.0))
+    assert watcher.asked == {"arn": ARN, "deadline": 7.0, "ignore_terminal_until": 5.0}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (DeadlineExceededError(ARN, 0.0, "BUILDING"), "deadline"),
+        (ForbiddenError("GetImage", "AccessDeniedException", 403, "no"), "error"),
+        (NotFoundError("GetImage", "ResourceNotFoundException", 404, "gone"), "error"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_a_watch_that_ends_in_an_error_fires_it(
+    error: Exception, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, Watcher([image("BUILDING")], error))
+    (event,) = await events(image_trigger())
+    assert event.payload["outcome"] == outcome
+    assert event.payload["message"] == str(error)
+
+
+# -- watching a workflow -----------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_test_that_goes_well_ends_the_task_in_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [image("BUILDING"), image("TESTING", boot("RUNNING")), image("TESTING", boot("COMPLETED"))]
+    watcher = use(monkeypatch, Watcher(shown))
+    (event,) = await events(monitor())
+    assert isinstance(event, TaskSuccessEvent)
+    assert watcher.asked["workflows"] is True
+
+
+@pytest.mark.asyncio
+async def test_a_test_that_was_skipped_skips_the_task_in_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Watcher([image("FAILED")]))
+    (event,) = await events(monitor())
+    assert isinstance(event, TaskSkippedEvent)
+
+
+@pytest.mark.asyncio
+async def test_a_test_that_failed_resumes_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Watcher([image("TESTING", {**boot("FAILED"), "message": "no route"})]))
+    (event,) = await events(monitor())
+    assert event.payload == {"outcome": "failed", "message": "ended FAILED: no route"}
+
+
+@pytest.mark.asyncio
+async def test_a_failure_resumes_no_earlier_than_the_scheduler_can_bear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(monkeypatch, Watcher([image("TESTING", boot("FAILED"))]))
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(triggers, "RESUME_NOT_BEFORE", 5.0)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    await events(monitor())
+    assert slept == [pytest.approx(5.0, abs=1.0)]
+
+
+@pytest.mark.asyncio
+async def test_steps_are_asked_for_only_when_their_workflow_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    running = boot("RUNNING")
+    shown = [image("TESTING"), image("TESTING", boot("PENDING")), image("TESTING", running)]
+    shown += [image("TESTING", running, boot("PENDING"))]
+    watcher = use(monkeypatch, Watcher([*shown, image("TESTING", boot("COMPLETED"))]))
+    await events(monitor())
+    assert watcher.asked_steps == ["wf-1", "wf-1"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "error",
+    [
+        ForbiddenError("ListWorkflowStepExecutions", "AccessDeniedException", 403, "no"),
+        ThrottledError("ListWorkflowStepExecutions", "TooManyRequestsException", 429, "slow down"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_steps_that_cannot_be_read_do_not_end_the_watch(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = use(
+        monkeypatch, Watcher([image("TESTING", boot("RUNNING")), image("TESTING", boot("COMPLETED"))])
+    )
+    watcher.steps_error = error
+    (event,) = await events(monitor())
+    assert isinstance(event, TaskSuccessEvent)
+
+
+@pytest.mark.asyncio
+async def test_a_failure_of_before_a_repair_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Watcher([image("TESTING", boot("FAILED")), image("TESTING", boot("COMPLETED"))]))
+    (event,) = await events(monitor(stale_until=4_000_000_000.0))
+    assert isinstance(event, TaskSuccessEvent)
+
+
+@pytest.mark.asyncio
+async def test_a_watch_that_may_not_look_hands_over_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = ForbiddenError("GetImage", "AccessDeniedException", 403, "no")
+    use(monkeypatch, Watcher([], error))
+    (event,) = await events(monitor())
+    assert event.payload == {"outcome": "failed", "message": str(error)}
+
+
+# -- killing -----------------------------------------------------------------------------------------------
+
+
+def use_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Watcher()).endless = True
+
+
+class Hook:
+    """Cancels, as it is told to."""
+
+    def __init__(self, status: str = "CANCELLED", error: Exception | None = None) -> None:
+        self.status, self.error = status, error
+        self.cancelled: list[str] = []
+        self.deleted: list[str] = []
+        self.tokens: list[str] = []
+
+    async def acancel_image(self, arn: str, token: str, **_: float) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        self.cancelled.append(arn)
+        self.tokens.append(token)
+        return {"arn": arn, "state": {"status": self.status}}
+
+    def delete_outputs(self, image: dict[str, Any]) -> list[str]:
+        self.deleted.append(image["arn"])
+        return []
+
+
+def give(monkeypatch: pytest.MonkeyPatch, hook: Hook) -> Hook:
+    monkeypatch.setattr(triggers.ImageBuilderTrigger, "hook", hook)
+    return hook
+
+
+@pytest.mark.asyncio
+async def test_a_killed_wait_cancels_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = give(monkeypatch, Hook())
+    await image_trigger().on_kill()
+    await image_trigger().on_kill()
+    assert hook.cancelled == [ARN, ARN]
+    assert len(set(hook.tokens)) == 2  # a second kill is not to be taken for the first
+    assert hook.deleted == []
+
+
+@pytest.mark.asyncio
+async def test_a_killed_wait_leaves_the_image_alone_where_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hook = give(monkeypatch, Hook())
+    await image_trigger(cancel_on_kill=False).on_kill()
+    assert hook.cancelled == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("status", "deleted"), [("CANCELLED", [ARN]), ("AVAILABLE", []), ("CANCELLING", [])])
+async def test_outputs_are_removed_only_from_an_image_that_ended_badly(
+    status: str, deleted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = give(monkeypatch, Hook(status))
+    await image_trigger(delete_outputs_on_kill=True).on_kill()
+    assert hook.deleted == deleted
+
+
+@pytest.mark.asyncio
+async def test_an_image_that_cannot_be_cancelled_is_told_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    give(monkeypatch, Hook(error=RefusedError("CancelImageCreation", "InvalidRequestException", 400, "no")))
+    trigger = image_trigger()
+    monkeypatch.setattr(type(trigger), "log", logging.getLogger("task"), raising=False)
+    await trigger.on_kill()
+    assert f"aws imagebuilder cancel-image-creation --image-build-version-arn {ARN}" in caplog.text
+
+
+async def killed(
+    trigger: ImageBuilderImageTrigger, *, times: int, then: Callable[[], None] = lambda: None
+) -> None:
+    """Run a trigger as Airflow's triggerer does, and kill it as often as that does, or stop it (0 times)."""
+    runner = TriggerRunner()
+    runner.triggers[1] = {"task": None, "is_watcher": False, "name": "wait", "events": 0}  # type: ignore[typeddict-item]
+    task = asyncio.create_task(runner.run_trigger(1, trigger))
+    await asyncio.sleep(0.01)
+    for _ in range(times):
+        task.cancel(_USER_ACTION_CANCEL_MSG)
+        await asyncio.sleep(0.01)
+    then()
+    if not times:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_outlives_that_airflow_kills_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Slow(Hook):
+        async def acancel_image(self, arn: str, token: str, **more: float) -> dict[str, Any]:
+            await often.wait()
+            return await super().acancel_image(arn, token, **more)
+
+    often = asyncio.Event()
+    hook = give(monkeypatch, Slow())
+    use_endless(monkeypatch)
+    await killed(image_trigger(), times=5, then=often.set)
+    assert hook.cancelled == [ARN]
+
+
+@pytest.mark.asyncio
+async def test_a_stop_of_the_triggerer_cancels_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = give(monkeypatch, Hook())
+    use_endless(monkeypatch)
+    await killed(image_trigger(), times=0)
+    assert hook.cancelled == []
+
+
+def test_a_stop_of_the_triggerer_in_the_middle_of_a_cancellation_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(Hook):
+        async def acancel_image(self, *_: Any, **__: Any) -> dict[str, Any]:
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+    async def triggerer() -> None:
+        kill = asyncio.create_task(killed(image_trigger(), times=3))
+        await asyncio.wait([kill], timeout=0.2)  # and then it ends, and its loop with it
+
+    give(monkeypatch, Stuck())
+    use_endless(monkeypatch)
+    monkeypatch.setattr(ImageBuilderImageTrigger, "log", logging.getLogger("task"), raising=False)
+    asyncio.run(triggerer())
+    assert "the triggerer is being stopped" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_killed_monitor_touches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = give(monkeypatch, Hook())
+    await monitor().on_kill()
+    await monitor().cleanup()
+    await image_trigger().cleanup()
+    assert hook.cancelled == []
