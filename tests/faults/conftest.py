@@ -1,0 +1,109 @@
+"""One Airflow and one local Image Builder for the whole fault suite, and the table at its end."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_imagebuilder.local.stack import AirflowStack, LocalService
+from tests.faults.report import Report
+from tests.faults.scene import SPEED, Scene
+from tests.faults.throttling import CASES, suffer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+RUNS = int(os.environ.get("FAULT_RUNS", "20"))
+"""Runs a kill point; fewer are quicker while a fault is being looked at."""
+
+SETTINGS = {
+    "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    # How soon Airflow misses a scheduler, and a worker, that has died; its own values are some minutes.
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "40",
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
+    # Images take seconds here, not an hour.
+    "IMAGEBUILDER__POLL_INTERVAL": "2",
+}
+
+_report = pytest.StashKey[Report]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the table that the tests fill."""
+    config.stash[_report] = Report()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table."""
+    report = config.stash[_report]
+    if report.rows:
+        terminalreporter.section("faults: what was injected, and what came out")
+        for line in report.lines():
+            terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the suite, and give it the time that real servers take on a busy machine."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.faults)
+            item.add_marker(pytest.mark.timeout(1200))
+
+
+@pytest.fixture(scope="session")
+def runs() -> int:
+    """How many runs a kill point gets."""
+    return RUNS
+
+
+@pytest.fixture(scope="session")
+def report(pytestconfig: pytest.Config) -> Report:
+    """The table at the end of the suite."""
+    return pytestconfig.stash[_report]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def throttled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Future[dict[str, dict[str, int]]]]]:
+    """The throttled waits, begun at once where they are wanted: they mostly wait, beside other tests."""
+    wanted = any(item.path.name == "test_throttling.py" for item in request.session.items)
+    cases = CASES if wanted else ()
+    with ThreadPoolExecutor(len(CASES)) as pool:
+        yield [pool.submit(suffer, case, tmp_path_factory.mktemp("throttled")) for case in cases]
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """A local Image Builder that outlives a SIGKILL."""
+    home = tmp_path_factory.mktemp("imagebuilder")
+    with LocalService(speed=SPEED, state=home / "state.jsonl", home=home) as service:
+        _add_endless_workflow(service)
+        yield service
+
+
+def _add_endless_workflow(service: LocalService) -> None:
+    """Register a build workflow that takes an hour of real time."""
+    steps = "steps:\n  - name: Build\n    action: ExecuteComponents\n"
+    service.client("imagebuilder").create_workflow(
+        name="endless",
+        semanticVersion="1.0.0",
+        type="BUILD",
+        data=f"name: endless\nschemaVersion: 1.0\n{steps}",
+    )
+    service.control(workflows={"endless": 3600 * SPEED})
+
+
+@pytest.fixture(scope="session")
+def scene(service: LocalService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """An Airflow whose AWS is the local service."""
+    env = {**service.env, **{f"AIRFLOW__{name}": value for name, value in SETTINGS.items()}}
+    home = tmp_path_factory.mktemp("airflow")
+    with AirflowStack(home, HERE / "dags", env, parallelism=16) as airflow:
+        yield Scene(airflow, service)

@@ -1,0 +1,110 @@
+"""
+Bakes whose worker is killed with SIGKILL at a named point of the submit, once.
+
+The operator is the product's own. Only what it calls (the task state store, the hook, Airflow's deferral) is
+wrapped, so that the process dies exactly before or after the call, with no handler of any kind being run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG
+
+from airflow_imagebuilder import ImageBuilderCreateImageOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
+POINTS = ("before_token", "after_token", "after_create", "after_arn", "before_wait")
+MODES = {"deferred": True, "on_worker": False}
+
+
+DIED = "died_at"
+"""Key of the task state store under which a task keeps where it was killed."""
+
+
+class Reaper:
+    """Kills this process when it comes to its point, once a task."""
+
+    def __init__(self, die_at: str, store: Any) -> None:
+        self._store = store
+        self._die_at = None if store.get(DIED) else die_at
+
+    def at(self, point: str) -> None:
+        """Die here, if this is the point."""
+        if point == self._die_at:
+            self._store.set(DIED, point)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalStore:
+    """The task state store, with a place to die before and after each kind of write."""
+
+    def __init__(self, store: Any, reaper: Reaper) -> None:
+        self._store, self._reaper = store, reaper
+
+    def get(self, key: str) -> Any:
+        return self._store.get(key)
+
+    def set(self, key: str, value: Mapping[str, Any]) -> None:
+        kind = "arn" if value["arn"] else "token"
+        self._reaper.at(f"before_{kind}")
+        self._store.set(key, value)
+        self._reaper.at(f"after_{kind}")
+
+
+class MortalBake(ImageBuilderCreateImageOperator):
+    """The operator, in a worker that is killed at a point."""
+
+    def __init__(self, *, die_at: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.die_at = die_at
+
+    def execute(self, context: Any) -> Any:
+        store = context["task_state_store"]
+        self._reaper = Reaper(self.die_at, store)
+        context["task_state_store"] = MortalStore(store, self._reaper)
+        hook: Any = self.hook
+        create_image = hook.create_image
+
+        def mortal_create_image(*args: Any) -> str:
+            arn: str = create_image(*args)
+            self._reaper.at("after_create")
+            return arn
+
+        hook.create_image = mortal_create_image
+        return super().execute(context)
+
+    def defer(self, **kwargs: Any) -> Any:
+        self._reaper.at("before_wait")
+        return super().defer(**kwargs)
+
+    def _wait_here(self, context: Any, trigger: Any) -> Any:
+        self._reaper.at("before_wait")
+        return super()._wait_here(context, trigger)
+
+
+with DAG(
+    dag_id="kill_points",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    max_active_runs=100,
+    max_active_tasks=1000,
+):
+    for mode, deferrable in MODES.items():
+        for point in POINTS:
+            MortalBake(
+                task_id=f"{point}__{mode}",
+                die_at=point,
+                deferrable=deferrable,
+                image_recipe_arn=f"{PREFIX}:image-recipe/golden-al2023/1.0.0",
+                infrastructure_configuration_arn=f"{PREFIX}:infrastructure-configuration/golden-build",
+                tags={"point": point, "mode": mode, "run": "{{ run_id }}"},
+                retries=3,
+                retry_delay=timedelta(seconds=1),
+            )

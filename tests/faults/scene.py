@@ -1,0 +1,120 @@
+"""A real Airflow and a local Image Builder under it, and what the fault tests ask of the two."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+
+from airflow_imagebuilder.local.airflow_api import AirflowApi, AirflowApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_imagebuilder.local.stack import AirflowStack, LocalService
+
+T = TypeVar("T")
+
+SPEED = 120
+"""Virtual seconds a second of the local service."""
+ARN_KEY = "image_build_version_arn"
+IN_PROGRESS = frozenset({"PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING"})
+
+
+def until(condition: Callable[[], T | None], seconds: float, what: Callable[[], object]) -> T:
+    """
+    Ask until ``condition`` gives something, and return that.
+
+    :param what: tells, for the message, what there is when the time is up.
+    """
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not reached within {seconds:.0f} s; now: {what()}")
+        time.sleep(0.25)
+    return found
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task instance of a run."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The two servers."""
+
+    airflow: AirflowStack
+    service: LocalService
+
+    @cached_property
+    def api(self) -> AirflowApi:
+        """Airflow's REST API; SQLite on a busy machine can keep it waiting."""
+        return AirflowApi(self.airflow.url, self.airflow.username, self.airflow.password, patience=240)
+
+    def start(self, dag_id: str, runs: int = 1) -> list[str]:
+        """Start runs of a Dag and return their ids."""
+        self.api.wait_for_dag(dag_id)
+        return [self.api.trigger(dag_id) for _ in range(runs)]
+
+    def arn(self, task: Task, *, seconds: float = 180, but: str | None = None) -> str:
+        """
+        Wait until a task has made its image known, and return the ARN.
+
+        :param but: an ARN of an earlier try, which is not the one that is waited for.
+        """
+
+        def known() -> str | None:
+            try:
+                found: str = self.api.xcom(task.dag_id, task.run_id, task.task_id, ARN_KEY, task.map_index)
+            except AirflowApiError as error:
+                if error.status != httpx.codes.NOT_FOUND:
+                    raise
+                return None
+            return None if found == but else found
+
+        return until(known, seconds, lambda: self.api.states(task.dag_id, task.run_id))
+
+    def kept(self, task: dict[str, Any], key: str) -> Any:
+        """Return what a task keeps in its state store, ``None`` where it is nothing."""
+        path = f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
+        try:
+            return self.api.call("GET", f"{path}/state-store/{key}")["value"]
+        except AirflowApiError as error:
+            if error.status != httpx.codes.NOT_FOUND:
+                raise
+            return None
+
+    def state(self, task: Task) -> str | None:
+        """Return a task's state."""
+        state: str | None = self.api.task(task.dag_id, task.run_id, task.task_id, task.map_index)["state"]
+        return state
+
+    def await_state(self, task: Task, *states: str, seconds: float = 180) -> None:
+        """Wait until a task is in one of the states."""
+        until(lambda: self.state(task) in states, seconds, lambda: self.api.states(task.dag_id, task.run_id))
+
+    def statuses(self, arns: Iterable[str]) -> Counter[str]:
+        """Count images by their status on AWS."""
+        wanted = set(arns)
+        return Counter(i["status"] for i in self.service.records()["images"] if i["arn"] in wanted)
+
+    def calls(self, operation: str, arn: str | None = None) -> list[dict[str, Any]]:
+        """Return the calls of an operation that changes something, as the service has noted them."""
+        changes = self.service.records()["changes"]
+        return [c for c in changes if c["operation"] == operation and arn in (None, c["arn"])]
+
+    def tags(self) -> list[dict[str, str]]:
+        """Return the tags of every image that was ever built, one mapping an image."""
+        client = self.service.client("imagebuilder")
+        arns = [image["arn"] for image in self.service.records()["images"]]
+        return [client.get_image(imageBuildVersionArn=arn)["image"].get("tags", {}) for arn in arns]

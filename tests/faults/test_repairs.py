@@ -1,0 +1,81 @@
+"""A test that fails once: the image is run on with RetryImage, and the build phase runs once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.scene import Scene, Task
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.local.stack import LocalService
+    from tests.faults.report import Report
+
+HEADING = "a test that fails once"
+ONCE = {"builds": 1, "failed test runs": 2, "RetryImage calls": 1, "status": "AVAILABLE"}
+
+
+@pytest.fixture(autouse=True)
+def failing_test(service: LocalService) -> None:
+    """Let the test cis-level-1 fail once an image."""
+    service.control(
+        clear_failures=True,
+        failures=[{"workflow": "cis-level-1", "times": 1, "per": "image", "message": "weak password rules"}],
+    )
+
+
+def test_the_second_try_of_a_task_repairs_its_image(scene: Scene, report: Report) -> None:
+    run_id = scene.start("repair_task")[0]
+    ended = scene.api.wait_for_run("repair_task", run_id, 300)["state"]
+    found = {}
+    for mode in ("deferred", "on_worker"):
+        task = Task("repair_task", run_id, mode)
+        found[mode] = _history(scene, scene.arn(task))
+        report.add(HEADING, f"a task with one retry, {mode.replace('_', ' a ')}", _told(ended, found[mode]))
+    assert ended == "success"
+    assert found == {"deferred": ONCE, "on_worker": ONCE}
+
+
+def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(scene: Scene, report: Report) -> None:
+    run_id = scene.start("repair_group_retry")[0]
+    ended = scene.api.wait_for_run("repair_group_retry", run_id, 300)["state"]
+    found = _history(scene, scene.arn(Task("repair_group_retry", run_id, "bake.image")))
+    report.add(HEADING, "a task group, whose `image` has one retry", _told(ended, found))
+    states = scene.api.states("repair_group_retry", run_id)
+    assert (found, states["bake.image"], states["bake.create_image"]) == (ONCE, "success", "success")
+
+
+def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(scene: Scene, report: Report) -> None:
+    dag_id = "repair_group_clear"
+    run_id = scene.start(dag_id)[0]
+    assert scene.api.wait_for_run(dag_id, run_id, 300)["state"] == "failed"
+    before = scene.api.states(dag_id, run_id)
+    scene.api.clear(dag_id, run_id, sorted({task["task_id"] for task in scene.api.tasks(dag_id, run_id)}))
+    ended = scene.api.wait_for_run(dag_id, run_id, 300)["state"]
+    found = _history(scene, scene.arn(Task(dag_id, run_id, "bake.image")))
+    report.add(HEADING, "a task group without retries, cleared by a user", _told(ended, found))
+    after = scene.api.states(dag_id, run_id)
+    assert Counter(before.values())["failed"] >= 2, before
+    assert found == ONCE
+    assert set(after.values()) <= {"success", "skipped"}, after
+    assert after["bake.cis-level-1.test[0]"] == "success"
+
+
+def _history(scene: Scene, arn: str) -> dict[str, Any]:
+    image = next(i for i in scene.service.records()["images"] if i["arn"] == arn)
+    runs = image["executions"]
+    return {
+        "builds": sum(1 for run in runs if run["type"] == "BUILD"),
+        "failed test runs": sum(1 for run in runs if run["workflow"] == "cis-level-1"),
+        "RetryImage calls": len(scene.calls("RetryImage", arn)),
+        "status": image["status"],
+    }
+
+
+def _told(ended: str, history: dict[str, Any]) -> str:
+    return (
+        f"run in {ended}, image {history['status']}: build phase run {history['builds']} time, "
+        f"the test {history['failed test runs']} times, {history['RetryImage calls']} RetryImage"
+    )
