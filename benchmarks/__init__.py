@@ -1,0 +1,1 @@
+"""What the package costs, measured against the stock pattern. ``python -m benchmarks`` runs all."""

@@ -1,0 +1,98 @@
+"""Measure, print tables, and write them to RESULTS.md. Nothing is asserted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks import imports, throughput, triggerer, waits
+from benchmarks.tables import table
+from benchmarks.waits import Case
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+PACKAGES = ("apache-airflow", "apache-airflow-providers-amazon", "aiobotocore", "botocore", "moto")
+STOCK, LISTS, GETS = "stock", "package", "package, no lists"
+
+CASES: dict[str, list[Case]] = {
+    "Waits for as many images": [
+        Case(images, pattern) for images in (1, 100, 1000) for pattern in (STOCK, GETS, LISTS)
+    ]
+    + [Case(5000, GETS, rate=2000), Case(5000, LISTS, rate=2000)],
+    "A hundred images with eleven waits each": [
+        Case(100, pattern, waits=11, life=60) for pattern in (STOCK, GETS, LISTS)
+    ],
+    "20 % of all calls answered 429, botocore's mode standard": [
+        Case(100, pattern, life=30, throttled=0.2, mode="standard") for pattern in (STOCK, GETS, LISTS)
+    ],
+    "A thousand images that take longer: what a list spares": [
+        Case(1000, pattern, life=60) for pattern in (GETS, LISTS)
+    ],
+}
+QUICK: dict[str, list[Case]] = {"Waits": [Case(100, pattern) for pattern in (STOCK, GETS, LISTS)]}
+
+NOTES = """\
+## What the columns mean
+
+- CPU: of the process that waits, from its first wait on (imports not counted).
+- KB a wait: growth of the resident set to its peak, the client (12 MB, once) counted.
+- Longest block: how long the event loop stood still, the making of the client counted.
+- Longest collection: the longest pause of Python's garbage collector in that, which looks at all objects of
+  an Airflow process.
+- Looks: all calls but those for the steps of a workflow. These a monitor asks for when its workflow has ended
+  or one more of its steps has, to tell them in its log.
+- Of images x intervals: looks as a share of one an image and interval, from the first wait to its end.
+- Terminal to event: from the moment at which the local service had the image ended to the trigger's event;
+  the stock pattern looks first at once, the package after five seconds. On a real triggerer a task ends when
+  Airflow has written so.
+- Load: of the machine, over one minute, before the measurement.
+- "No lists": ListImageBuildVersions is forbidden, so that each image is asked for.
+"""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    options.add_argument("--quick", action="store_true", help="one minute instead of twenty")
+    options.add_argument("--no-triggerer", action="store_true", help="leave out the real triggerer")
+    options.add_argument("--tasks", type=int, default=1000, help="deferred tasks on the real triggerer")
+    given = options.parse_args()
+    parts = [_head()]
+    with tempfile.TemporaryDirectory(prefix="imagebuilder-bench-") as folder:
+        home = Path(folder)
+        for title, cases in (QUICK if given.quick else CASES).items():
+            _add(parts, title, waits.HEADS, [_run(case, home) for case in cases])
+        if not given.quick:
+            _add(parts, "Imports and Dag files", imports.HEADS, imports.rows())
+            _add(parts, "The local service", throughput.HEADS, throughput.rows(home))
+        if not (given.quick or given.no_triggerer):
+            rows = [triggerer.measure(one, given.tasks, home / one[:7]) for one in triggerer.PATTERNS]
+            _add(parts, "A real triggerer", triggerer.HEADS, rows)
+    if not given.quick:
+        RESULTS.write_text("\n".join(parts) + f"\n{NOTES}", encoding="utf-8")
+        print(f"written to {RESULTS}")
+
+
+def _run(case: Case, home: Path) -> list[Any]:
+    print(f"  {case.images} images, {case.waits} waits each, {case.pattern} ...", flush=True)
+    return case.run(home / "service")
+
+
+def _add(parts: list[str], title: str, heads: list[str], rows: list[list[Any]]) -> None:
+    parts.append(f"## {title}\n\n{table(heads, rows)}")
+    print(parts[-1], flush=True)
+
+
+def _head() -> str:
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}"
+    return f"# What waiting costs\n\n{date}; {machine}; Python {platform.python_version()}, {packages}.\n"
+
+
+if __name__ == "__main__":
+    main()
