@@ -179,5 +179,8 @@ def test_the_helm_values_draw_the_same_topology() -> None:
     assert str(helm["airflowVersion"]) in SERVICES["worker"]["build"]["args"]["AIRFLOW_IMAGE"]
     assert not helm["postgresql"]["enabled"]
     assert not helm["redis"]["enabled"]
+    assert not helm["createUserJob"]["enabled"]
+    concurrency = helm["config"]["celery"]["worker_concurrency"]
+    assert f"-{concurrency}}}" in environment["AIRFLOW__CELERY__WORKER_CONCURRENCY"]
     secrets = [helm[f"{name}SecretName"] for name in ("fernetKey", "apiSecretKey", "jwt")]
     assert len(set(secrets) | set(helm["data"].values())) == len(secrets) + len(helm["data"])
