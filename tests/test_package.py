@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import airflow_imagebuilder
 from airflow_imagebuilder.provider_info import get_provider_info
 
+PACKAGE = Path(airflow_imagebuilder.__file__).parent
 DAGS = Path(__file__).parents[1] / "dags"
 HEAVY = ("boto3", "botocore.session", "aiobotocore", "moto", "fastapi", "uvicorn")
 
@@ -53,6 +55,29 @@ def test_importing_the_package_imports_nothing_else() -> None:
     loaded = modules_after(code)
     assert "airflow" not in {name.split(".")[0] for name in loaded}
     assert not loaded & set(HEAVY)
+
+
+def imports_of(folder: Path) -> set[str]:
+    """Return the absolute names of all modules that a folder's modules import, wherever in them."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("floor", "below"), [("service", {"service"}), ("local", {"service", "local"})], ids=["service", "local"]
+)
+def test_imports_only_go_down(floor: str, below: set[str]) -> None:
+    imports = {tuple(name.split(".")) for name in imports_of(PACKAGE / floor)}
+    assert imports
+    assert not {name for name in imports if name[0] == "airflow"}
+    own = {name[1] for name in imports if name[0] == PACKAGE.name and len(name) > 1}
+    assert own <= below
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
