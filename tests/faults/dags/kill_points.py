@@ -1,8 +1,8 @@
 """
 Bakes whose worker is killed with SIGKILL at a named point of the submit, once.
 
-The operator is the product's own. Only what it calls (the task state store, the hook, Airflow's deferral) is
-wrapped, so that the process dies exactly before or after the call, with no handler of any kind being run.
+The operator is the product's own. Only what it calls (the task state store, the hook, its own look before the
+wait) is wrapped, so that the process dies exactly before or after the call, with no handler of any kind being run.
 """
 
 from __future__ import annotations
@@ -80,13 +80,10 @@ class MortalBake(ImageBuilderCreateImageOperator):
         hook.create_image = mortal_create_image
         return super().execute(context)
 
-    def defer(self, **kwargs: Any) -> Any:
+    def _first_look(self, submitted: Any) -> Any:
+        # The last step before the wait, which there may be none of: the look may find that the image has ended.
         self._reaper.at("before_wait")
-        return super().defer(**kwargs)
-
-    def _wait_here(self, context: Any, trigger: Any) -> Any:
-        self._reaper.at("before_wait")
-        return super()._wait_here(context, trigger)
+        return super()._first_look(submitted)
 
 
 with DAG(
