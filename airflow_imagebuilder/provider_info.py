@@ -28,7 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": NAME,
             }
         ],
-        "operators": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.operators.image"]}],
+        "operators": [{"integration-name": NAME, "python-modules": _OPERATORS}],
         "triggers": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.triggers"]}],
         "extra-links": [
             "airflow_imagebuilder.links.ImageBuilderImagesLink",
@@ -36,6 +36,9 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
     }
+
+
+_OPERATORS = [f"airflow_imagebuilder.operators.{noun}" for noun in ("image", "guard", "workflow")]
 
 
 def _number(description: str, default: str) -> dict[str, Any]:

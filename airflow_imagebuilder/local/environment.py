@@ -94,9 +94,9 @@ def airflow_environment(home: Path, dags: Sequence[Path], port: int) -> dict[str
         "API__SECRET_KEY": own["api"],
         "API_AUTH__JWT_SECRET": own["jwt"],
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=30",
-        # The api-server takes a connection on its event loop too, to look for revoked tokens. With a pool that
-        # can be empty (15 connections by default) the loop then waits for requests that wait for SQLite's lock,
-        # whose holder waits for the loop: all of Airflow stands still until a time-out of 30 seconds.
+        # The api-server takes a connection on its event loop too, to look for revoked tokens. Where the pool
+        # is empty (of 15 by default) the loop then waits for requests that wait for SQLite's lock, whose
+        # holder waits for the loop: all of Airflow stands still until a time-out of 30 seconds.
         "DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "-1",
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([_bundle(folder) for folder in dags]),
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",

@@ -1,8 +1,8 @@
 """
 Bakes whose worker is killed with SIGKILL at a named point of the submit, once.
 
-The operator is the product's own. Only what it calls (the task state store, the hook, its own look before the
-wait) is wrapped, so that the process dies exactly before or after the call, with no handler of any kind being run.
+The operator is the product's own. Only what it calls (the task state store, the hook, its own look before
+the wait) is wrapped, so that the process dies exactly before or after the call, with no handler being run.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class MortalBake(ImageBuilderCreateImageOperator):
         return super().execute(context)
 
     def _first_look(self, submitted: Any) -> Any:
-        # The last step before the wait, which there may be none of: the look may find that the image has ended.
+        # The last step before the wait, which may be none: the look may find that the image has ended.
         self._reaper.at("before_wait")
         return super()._first_look(submitted)
 
