@@ -32,7 +32,7 @@ PATTERNS = {
 
 
 def _rows(stack: AirflowStack, query: str) -> list[tuple[Any, ...]]:
-    path = stack.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].removeprefix("sqlite:///")
+    path = stack.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].removeprefix("sqlite:///").partition("?")[0]
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as database:
         return database.execute(query).fetchall()
 

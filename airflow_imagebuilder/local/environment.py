@@ -9,12 +9,16 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 USER = "admin"
+
+_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+_LOCK_WAIT = "timeout=30"
+"""Seconds that SQLite waits for its lock: the scheduler must not end for a busy machine."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -93,11 +97,7 @@ def airflow_environment(home: Path, dags: Sequence[Path], port: int) -> dict[str
         "API__BASE_URL": url,
         "API__SECRET_KEY": own["api"],
         "API_AUTH__JWT_SECRET": own["jwt"],
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=30",
-        # The api-server takes a connection on its event loop too, to look for revoked tokens. Where the pool
-        # is empty (of 15 by default) the loop then waits for requests that wait for SQLite's lock, whose
-        # holder waits for the loop: all of Airflow stands still until a time-out of 30 seconds.
-        "DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "-1",
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?{_LOCK_WAIT}",
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([_bundle(folder) for folder in dags]),
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
@@ -106,6 +106,17 @@ def airflow_environment(home: Path, dags: Sequence[Path], port: int) -> dict[str
         "SCHEDULER__USE_JOB_SCHEDULE": "False",
     }
     return {"AIRFLOW_HOME": str(home), **{f"AIRFLOW__{name}": value for name, value in settings.items()}}
+
+
+def api_server_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of Airflow's api-server, which uses the database on its event loop too (3.3.2).
+
+    It looks for revoked tokens there, and writes its audit log. If another of its requests holds SQLite's
+    lock, that one waits for the loop and the loop for the lock: Airflow stands still until SQLite gives
+    up. Here it does soon: who is told "locked" tries again. A bound on connections is a second such lock.
+    """
+    database = settings[_DATABASE].replace(_LOCK_WAIT, "timeout=5")
+    return {**settings, _DATABASE: database, "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "-1"}
 
 
 def _bundle(folder: Path) -> dict[str, object]:

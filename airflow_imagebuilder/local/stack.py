@@ -21,6 +21,7 @@ from .environment import (
     REGION,
     USER,
     airflow_environment,
+    api_server_environment,
     aws_environment,
     clean_environment,
     home_secrets,
@@ -202,7 +203,8 @@ class AirflowStack(Stack):
         """Start one of the four processes; ``wait_ready`` tells when it is at work."""
         # Airflow's log servers listen on every interface; the api-server reads the files itself.
         local_logs = ["--skip-serve-logs"] if component in {"scheduler", "triggerer"} else []
-        self._launch(component, self.command(component, *local_logs), self.env)
+        env = api_server_environment(self.env) if component == "api-server" else self.env
+        self._launch(component, self.command(component, *local_logs), env)
 
     def wait_ready(self) -> None:
         """Wait until ``/api/v2/monitor/health`` calls every component healthy.

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from airflow_imagebuilder.local.airflow_api import AirflowApi, AirflowApiError
-from airflow_imagebuilder.local.environment import clean_environment
+from airflow_imagebuilder.local.environment import api_server_environment, clean_environment
 from airflow_imagebuilder.local.processes import ServerProcess, session_members, stop_all
 from airflow_imagebuilder.local.stack import COMPONENTS, AirflowStack, LocalService, StackError
 
@@ -156,6 +156,16 @@ def test_no_setting_of_the_user_reaches_the_servers(monkeypatch: pytest.MonkeyPa
     assert "AWS_PROFILE" not in env
     assert "AIRFLOW_CONN_AWS_DEFAULT" not in env
     assert env["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+
+
+def test_the_api_server_gives_up_sooner_on_a_lock_than_those_that_wait_for_it(tmp_path: Path) -> None:
+    name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    env = AirflowStack(tmp_path, tmp_path).env
+    database, _, wait = env[name].rpartition("?timeout=")
+    assert database
+    its_database, _, its_wait = api_server_environment(env)[name].rpartition("?timeout=")
+    assert its_database == database
+    assert float(its_wait) < float(wait) / 2
 
 
 def test_the_example_dags_are_read_without_an_error(api: AirflowApi) -> None:
