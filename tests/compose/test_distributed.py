@@ -1,8 +1,8 @@
 """Many images at once over two triggerers and two workers, and what is left of them when parts die.
 
 Runs on a Docker engine (``make test-compose``); ``COMPOSE_IMAGES`` tells how many images the first test
-bakes at once and ``COMPOSE_FAULT_IMAGES`` how many are in flight at each fault. Every test leaves the set-up
-as it found it.
+bakes at once, ``COMPOSE_FAULT_IMAGES`` how many are in flight at each fault, ``COMPOSE_SPEED`` how fast they
+are built. Every test leaves the set-up as it found it.
 """
 
 from __future__ import annotations
