@@ -114,7 +114,10 @@ class ImageBuilderTaskGroup(TaskGroup):
             "logging_configuration": logging_configuration,
             "tags": tags,
         }
-        request = _one_declaration(request, members)
+        try:
+            request = _one_declaration(request, members)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(error.faults, of=f"task group {self.group_id!r}") from None
         self.request = request
         self._aws: dict[str, Any] = {
             "aws_conn_id": aws_conn_id,
@@ -156,6 +159,7 @@ class ImageBuilderTaskGroup(TaskGroup):
             "image_build_version_arn": submission_xcom(self.create_image.task_id, "arn"),
             "stale_until": submission_xcom(self.create_image.task_id, "stale_until"),
         }
+        guarding["submitted_by"] = submission_xcom(self.create_image.task_id, "submitted_by")
         self.image = ImageBuilderAwaitImageOperator(task_id="image", **self._seen, **waiting, **guarding)
         self.create_image >> self.image
 

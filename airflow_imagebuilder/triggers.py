@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEven
 
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
 from airflow_imagebuilder.service.monitoring import Outcome, Sought, StepTeller, Verdict, judge
-from airflow_imagebuilder.service.states import IMAGE_FAILED, WorkflowStatus
+from airflow_imagebuilder.service.states import IMAGE_FAILED, WorkflowStatus, is_image_terminal
 from airflow_imagebuilder.service.tokens import random_token
 from airflow_imagebuilder.service.workflows import WorkflowType
 
@@ -206,11 +206,26 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         hook, settle = self.hook, ON_KILL_SETTLE if self.delete_outputs_on_kill else 0.0
         image = await hook.acancel_image(arn, random_token(), patience=ON_KILL_PATIENCE, settle=settle)
         status = image["state"]["status"]
-        self.log.info("The task was killed: after CancelImageCreation image %s is %s.", arn, status)
+        self.log.warning(
+            "%s, because this task was killed: marked failed or success, or cleared, or its run was "
+            "(Airflow's audit log tells by whom). To go on, clear the task that submitted the image, with "
+            "what follows it: a task group as a whole. Image: %s",
+            _cancelled(status),
+            arn,
+        )
         if self.delete_outputs_on_kill and status in IMAGE_FAILED:
             await asyncio.to_thread(hook.delete_outputs, image)
         elif self.delete_outputs_on_kill:
             self.log.warning("Image %s is still %s: its outputs, if any, are left behind.", arn, status)
+
+
+def _cancelled(status: str) -> str:
+    """Say what became of an image after CancelImageCreation: AWS answers first and cancels afterwards."""
+    if status in IMAGE_FAILED:
+        return f"The image is {status}"
+    if is_image_terminal(status):
+        return f"The image was to be cancelled, and had ended {status} before"
+    return f"The image is being cancelled: AWS accepted CancelImageCreation while it was {status}"
 
 
 async def follow(

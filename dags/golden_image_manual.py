@@ -25,6 +25,7 @@ TESTS = {
     "security": ["cis-level-1", "package-audit"],
 }
 REGIONS = ["us-east-1", "eu-west-1"]
+"""Those of the distribution configuration."""
 
 
 def tests(group: str) -> TestGroup:
@@ -60,6 +61,7 @@ with DAG(
             list(TESTS),
             type="array",
             items={"type": "string", "enum": list(TESTS)},
+            minItems=1,
             examples=list(TESTS),
             title="Test groups",
             description_md="Groups that are left out are skipped.",
@@ -71,11 +73,12 @@ with DAG(
             minProperties=1,
             maxProperties=50,
             title="Tags of the image",
+            description_md='1 to 50, as JSON: `{"key": "value"}`.',
         ),
         "regions": Param(
             REGIONS,
             type="array",
-            items={"type": "string", "pattern": "^[a-z]{2}(-[a-z]+)+-[0-9]$"},
+            items={"type": "string", "enum": REGIONS},
             examples=REGIONS,
             title="Regions to verify",
             description_md="The run fails if the AMI cannot be used in one of them.",

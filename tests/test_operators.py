@@ -400,7 +400,12 @@ def test_an_image_that_is_there_already_is_not_waited_for() -> None:
 def test_without_waiting_the_arn_is_returned_and_what_was_submitted_is_pushed() -> None:
     pushed = context()
     assert create(wait_for_completion=False).execute(pushed) == ARN
-    assert pushed["ti"].xcoms["image_submission"] == {"arn": ARN, "how": "created", "stale_until": None}
+    assert pushed["ti"].xcoms["image_submission"] == {
+        "arn": ARN,
+        "how": "created",
+        "stale_until": None,
+        "submitted_by": "uuid",
+    }
 
 
 def test_on_the_worker_the_trigger_is_run_in_place(monkeypatch: pytest.MonkeyPatch) -> None:

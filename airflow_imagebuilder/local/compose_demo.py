@@ -35,6 +35,7 @@ class ComposeDemo(Demo):
         self._console = console
         self._stages = Stages(console)
         self._dag_id = dag_id
+        self._dags = dags
         self._stack = ComposeStack(state, dags, speed)
         self.service = self._stack.service
         self.airflow = self._stack  # type: ignore[assignment] # the demo asks it for what both have

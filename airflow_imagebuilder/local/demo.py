@@ -56,11 +56,16 @@ class Demo:
         self._console = console
         self._stages = Stages(console)
         self._dag_id = dag_id
+        self._dags = dags
         home = state / "airflow"
         shutil.rmtree(home, ignore_errors=True)
         self.service = LocalService(port=free_port(), speed=speed, home=state / "imagebuilder")
         # The default of 30 s would be half an hour of the service's clock.
-        watch = {"AIRFLOW__IMAGEBUILDER__POLL_INTERVAL": "1"}
+        watch = {
+            "AIRFLOW__IMAGEBUILDER__POLL_INTERVAL": "1",
+            # Only what is triggered runs here, and a run of a paused Dag would stay queued without a word.
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        }
         self.airflow = AirflowStack(home, dags, {**self.service.env, **watch})
 
     def run(self, *, stay: bool) -> None:
@@ -71,6 +76,8 @@ class Demo:
         """
         try:
             self._start()
+            if stay:
+                self._tell_access()
             try:
                 self._bake()
             except (DemoError, AirflowApiError) as error:
@@ -83,6 +90,8 @@ class Demo:
             with self._stages("stop"):
                 self.stop()
         self._console.print(self._stages.table())
+        if stay:
+            self._console.print(f"Everything is stopped. Logs: {self.airflow.home / 'logs'}", soft_wrap=True)
 
     def stop(self) -> None:
         """End every process that was started here."""
@@ -160,18 +169,24 @@ class Demo:
         if not amis or any(ami["state"] != "available" for ami in amis):
             raise DemoError("EC2 does not have every AMI of the image")
 
-    def _stay(self) -> None:
+    def _tell_access(self) -> None:
+        """Say how to get at everything that runs."""
         stack, service = self.airflow, self.service
         lines = (
-            self._stages.table(),
             f"\nAirflow:       {stack.url}  user {stack.username}, password {stack.password}",
             f"Image Builder: {service.url}  for the AWS CLI and boto3 in another terminal:",
             f"  export AWS_ENDPOINT_URL={service.url} AWS_DEFAULT_REGION={REGION}",
             "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local",
+            f"Dags:          {self._dags.resolve()}  read anew every few seconds",
             f"Logs:          {stack.home / 'logs'}",
-            "Ctrl-C stops everything.",
+            "Ctrl-C stops everything; the next start begins with an empty database.\n",
         )
         self._console.print(*lines, sep="\n", highlight=False, soft_wrap=True)
+
+    def _stay(self) -> None:
+        stack, service = self.airflow, self.service
+        self._console.print(self._stages.table())
+        self._tell_access()
         with suppress(KeyboardInterrupt):
             while (dead := stack.dead() or service.dead()) is None:
                 time.sleep(1)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_imagebuilder.service.submitted import Submitted, Try
+
 
 class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
     """
@@ -28,23 +30,33 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
     :param image_build_version_arn: the image, for example the output of an
         :class:`ImageBuilderCreateImageOperator` with ``wait_for_completion=False``.
     :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
+    :param submitted_by: the try of that task, so that a clear of both is told from a clear of this one alone,
+        which cancels the build and runs it on.
     :param on_retry: ``repair`` (default) or ``fail``.
     :return: the :class:`ImageResult` as a JSON-safe mapping.
     """
 
-    template_fields: Sequence[str] = (*AWS_FIELDS, "image_build_version_arn", "stale_until", "on_retry")
+    template_fields: Sequence[str] = (
+        *AWS_FIELDS,
+        "image_build_version_arn",
+        "stale_until",
+        "submitted_by",
+        "on_retry",
+    )
 
     def __init__(
         self,
         *,
         image_build_version_arn: str,
         stale_until: float | str | None = None,
+        submitted_by: str | None = None,
         on_retry: OnRetry | str = OnRetry.REPAIR,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.image_build_version_arn = image_build_version_arn
         self.stale_until = stale_until
+        self.submitted_by = submitted_by
         self.on_retry = OnRetry(on_retry).value if not is_template(on_retry) else on_retry
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -52,7 +64,9 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         self._context = context
         arn = known_arn(self.image_build_version_arn)
         submission = Submission(self.hook, TaskStore(context), on_retry=OnRetry(self.on_retry))
-        submitted = submission.rejoin(arn, this_try(context), stale_until=as_time(self.stale_until))
+        submitted = submission.rejoin(
+            arn, this_try(context), stale_until=as_time(self.stale_until), submitted_by=self.submitted_by
+        )
         return self.await_image(context, submitted)
 
 
@@ -79,9 +93,14 @@ def submission_xcom(task_id: str, member: str) -> str:
 
 
 SUBMISSION_KEY = "image_submission"
-"""Key of the XCom by which a submitting task tells those that watch: the ARN, how, and ``stale_until``."""
+"""Key of the XCom by which a submitting task tells those that watch: how it came to which image, and when."""
 
 
-def submission_record(arn: str, how: str, stale_until: float | None) -> Mapping[str, Any]:
+def submission_record(submitted: Submitted, this: Try) -> Mapping[str, Any]:
     """Return what is pushed under :data:`SUBMISSION_KEY`."""
-    return {"arn": arn, "how": how, "stale_until": stale_until}
+    return {
+        "arn": submitted.arn,
+        "how": submitted.how.value,
+        "stale_until": submitted.stale_until,
+        "submitted_by": this.seed,
+    }

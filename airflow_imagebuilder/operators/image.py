@@ -122,7 +122,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         # As they were written, so that a fault names what the user wrote, not AWS's name for it.
         written = self.workflows if workflows is None else workflows
         if faults := faults_in({**self._fields(), "workflows": written}, later=_is_late):
-            raise InvalidRequestError(faults)
+            raise InvalidRequestError(faults, of=f"task {self.task_id!r}")
 
     def execute(self, context: Context) -> dict[str, Any] | str:
         """Submit, or find again, this task's image; then wait for it."""
@@ -136,7 +136,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         self.log.info("Image %s: %s by this try", submitted.arn, submitted.how.value)
         if self.wait_for_completion:
             return self.await_image(context, submitted)
-        record = submission_record(submitted.arn, submitted.how.value, submitted.stale_until)
+        record = submission_record(submitted, this_try(context))
         context["ti"].xcom_push(key=SUBMISSION_KEY, value=record)
         self.announce(context, submitted.arn)
         return submitted.arn

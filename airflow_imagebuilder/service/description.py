@@ -71,6 +71,11 @@ def _says(pattern: str) -> Callable[[ImageFailure, str], bool]:
 
 _CAUSES: tuple[tuple[Callable[[ImageFailure, str], bool], str], ...] = (
     (
+        lambda failure, _: failure.image_status == "CANCELLED",
+        """The image was cancelled, so nothing need be wrong here: the log of the task that guards the image
+(in a task group: image) tells whether it was killed; else somebody called CancelImageCreation.""",
+    ),
+    (
         _says(r"InvalidInstanceId|not in a valid state"),
         """The instance did not reach Systems Manager: check the subnet's route or VPC endpoints (ssm,
 ssmmessages, ec2messages), the security group, and AmazonSSMManagedInstanceCore in the instance profile.""",

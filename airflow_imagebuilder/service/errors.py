@@ -6,6 +6,7 @@
     ├── InvalidRequestError         refused before anything is sent (also a ValueError)
     ├── ImageFailedError            the image ended FAILED
     ├── ImageCancelledError         the image ended CANCELLED
+    ├── NotRepairableError          the image ended badly, and RetryImage cannot run it on
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
     ├── TestsFailedError            the image is AVAILABLE, but tests failed and were to stop it
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
@@ -68,14 +69,14 @@ class InvalidRequestError(ImageBuilderError, ValueError):
     """A request was refused before anything was sent to AWS.
 
     :param faults: all faults at once, each with its field, value, what is allowed and the way out.
+    :param of: whose request it is, e.g. ``task 'bake'``: Airflow's import errors do not show the Dag's line.
     """
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[Fault], of: str | None = None) -> None:
         self.faults = tuple(faults)
-        head = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        super().__init__(
-            "\n".join([f"Nothing was sent to AWS, the request has {head}:", *map(_item, self.faults)])
-        )
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        head = f"Nothing was sent to AWS, the request{f' of {of}' if of else ''} has {count}:"
+        super().__init__("\n".join([head, *map(_item, self.faults)]))
 
 
 class ImageFailedError(ImageBuilderError):
@@ -105,6 +106,23 @@ class ImageCancelledError(ImageBuilderError):
         super().__init__(
             f"Image {arn} ended CANCELLED: somebody, or a killed task, called CancelImageCreation.{said} "
             "AMIs and snapshots made before that are still there."
+        )
+
+
+class NotRepairableError(ImageBuilderError):
+    """An image ended badly, and RetryImage cannot run it on: another try of a task that only waits is no use.
+
+    :param arn: the image build version ARN.
+    :param ended: how it ended.
+    """
+
+    def __init__(self, arn: str, ended: ImageBuilderError) -> None:
+        self.arn = arn
+        self.ended = ended
+        super().__init__(
+            f"{ended}\nIt cannot be repaired (RetryImage takes AMIs, from the test phase on), so another try "
+            "of this task would end in the same way. To build another image, clear the task that submitted "
+            "this one, with what follows it: in a task group, clear the whole group."
         )
 
 

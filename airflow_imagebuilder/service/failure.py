@@ -210,10 +210,11 @@ def _told_by(step: Mapping[str, Any]) -> str | None:
     try:
         known = json.loads(outputs or "{}")
     except ValueError:
-        known = {}
+        known = outputs
     inside = known if isinstance(known, Mapping) else {}
     errors = [inside.get(key) for key in ("error", "errorMessage", "message")]
-    return next((str(told) for told in (step.get("message"), *errors, outputs) if told), None)
+    raw = outputs if known else None  # "{}" tells nothing
+    return next((str(told) for told in (step.get("message"), *errors, raw) if told), None)
 
 
 def _name(item: Mapping[str, Any]) -> tuple[str | None, str | None]:

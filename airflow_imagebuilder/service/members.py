@@ -110,7 +110,8 @@ class WorkflowShape(Shape):
         elif isinstance(value, Mapping):
             yield from WORKFLOW.faults(path, value, later)
         else:
-            way_out = "write Workflow(...)" if not isinstance(value, str) else f"write Workflow({value!r})"
+            arn = value if isinstance(value, str) and value.startswith("arn:") else None
+            way_out = f"write Workflow({arn!r})" if arn else f"write Workflow({WorkflowArn.example()!r})"
             yield Fault(path, value, self.allowed, way_out)
 
     def _clean(self, value: Any) -> Any:

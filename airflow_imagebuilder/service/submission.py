@@ -30,6 +30,7 @@ from typing import Any
 from airflow_imagebuilder.service.errors import (
     ImageBuilderError,
     NotFoundError,
+    NotRepairableError,
     ParametersChangedError,
     RefusedError,
 )
@@ -143,28 +144,34 @@ class Submission:
             return self._create(request, this, count=record.count + 1)
         return self._continue(record, image, request, this)
 
-    def rejoin(self, arn: str, this: Try, *, stale_until: float | None = None) -> Submitted:
+    def rejoin(
+        self, arn: str, this: Try, *, stale_until: float | None = None, submitted_by: str | None = None
+    ) -> Submitted:
         """
         Attach to an image that another task submitted; repair it if an earlier try of this task saw it end.
 
         :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
-        :raises ImageFailedError: (or ImageCancelledError) it ended badly and cannot be repaired.
+        :param submitted_by: the try of that task which submitted, found or repaired it (:attr:`Try.seed`).
+        :raises NotRepairableError: it ended badly, and AWS cannot run it on.
+        :raises ImageFailedError: (or ImageCancelledError) it ended badly, and ``on_retry`` is FAIL.
         """
         seen = self.store.get(GUARD_KEY)
         seen = seen if isinstance(seen, Mapping) and seen.get("arn") == arn else None
-        self.store.set(GUARD_KEY, {"arn": arn, "epoch": this.epoch})
-        if seen is None:
+        self.store.set(GUARD_KEY, {"arn": arn, "epoch": this.epoch, "submitted_by": submitted_by})
+        if seen is None or seen.get("submitted_by", submitted_by) != submitted_by:
+            # New to this task, or cleared together with that task, which has dealt with what it found: what
+            # is in progress now is its repair, no longer the build that a clear of this task alone cancels.
             return Submitted(arn, How.ATTACHED, stale_until)
         image = self.images.get_image(arn)
         if image["state"]["status"] not in IMAGE_SUCCEEDED | IMAGE_FAILED and seen["epoch"] != this.epoch:
             image = self.settle(arn)
         if image["state"]["status"] not in IMAGE_FAILED or (stale_until and self.clock() < stale_until):
             return Submitted(arn, How.ATTACHED, stale_until)
-        repaired = (
-            repair(self.images, arn, image, clock=self.clock) if self.on_retry is OnRetry.REPAIR else None
-        )
-        if repaired is None:
+        if self.on_retry is not OnRetry.REPAIR:
             raise ended_badly(arn, image)
+        repaired = repair(self.images, arn, image, clock=self.clock)
+        if repaired is None:
+            raise NotRepairableError(arn, ended_badly(arn, image))
         return repaired
 
     # -- what the image's state asks for -------------------------------------------------------------------
@@ -266,6 +273,7 @@ class Submission:
         )
 
     def _cancel(self, arn: str) -> None:
+        log.warning("Nobody cancelled image %s: cancelling it now, for the clear of this task.", arn)
         try:
             self.images.cancel_image(arn, random_token())
         except RefusedError as refusal:

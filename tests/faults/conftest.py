@@ -24,9 +24,10 @@ RUNS = int(os.environ.get("FAULT_RUNS", "20"))
 SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     # How soon Airflow misses a scheduler, and a worker, that has died; its own values are some minutes.
-    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "40",
+    # No shorter: a scheduler that a busy machine kept waiting would be missed as well.
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
     "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     # Images take seconds here, not an hour.
     "IMAGEBUILDER__POLL_INTERVAL": "2",
 }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.scene import Scene, Task
+from airflow_imagebuilder.service.submission import KILL_GRACE
+from tests.faults.scene import SPEED, Scene, Task, until
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.stack import LocalService
@@ -61,6 +62,29 @@ def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(scene: Scene
     assert found == ONCE
     assert set(after.values()) <= {"success", "skipped"}, after
     assert after["bake.cis-level-1.test[0]"] == "success"
+
+
+def test_clearing_a_killed_group_repairs_the_image_and_lets_the_repair_be(
+    scene: Scene, service: LocalService, report: Report
+) -> None:
+    # The repaired phase outlasts the time after which a guard that is cleared alone cancels the build.
+    service.control(clear_failures=True, workflows={"cis-level-1": (KILL_GRACE + 20) * SPEED})
+    dag_id = "repair_group_clear"
+    run_id = scene.start(dag_id)[0]
+    guard = Task(dag_id, run_id, "bake.image")
+    arn = scene.arn(guard)
+    until(lambda: "is TESTING" in scene.api.task_log(dag_id, run_id, "bake.image"), 120, lambda: arn)
+    scene.api.set_task_state(dag_id, run_id, "bake.image", "failed")
+    until(lambda: scene.statuses([arn])["CANCELLED"], 120, lambda: scene.statuses([arn]))
+    assert scene.api.wait_for_run(dag_id, run_id, 300)["state"] == "failed"
+    scene.api.clear(dag_id, run_id, sorted({task["task_id"] for task in scene.api.tasks(dag_id, run_id)}))
+    ended = scene.api.wait_for_run(dag_id, run_id, 300)["state"]
+    service.control(workflows={"cis-level-1": 240})
+    cancels, found = len(scene.calls("CancelImageCreation", arn)), _history(scene, arn)
+    outcome = f"{_told(ended, found)}, {cancels} cancel"
+    report.add(HEADING, "a task group, killed while it tests, cleared", outcome)
+    assert (ended, found["status"]) == ("success", "AVAILABLE")
+    assert (found["builds"], found["RetryImage calls"], cancels) == (1, 1, 1)
 
 
 def _history(scene: Scene, arn: str) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _kill_scheduler(fleet: Fleet) -> str:
     fleet.scene.airflow.kill("scheduler")
     fleet.scene.airflow.launch("scheduler")
     until(
-        lambda: all(row["try_number"] == 2 and row["state"] == "running" for row in fleet.rows("on_worker")),
+        lambda: all(row["try_number"] > 1 and row["state"] == "running" for row in fleet.rows("on_worker")),
         240,
         fleet.states,
     )

@@ -13,6 +13,7 @@ from airflow_imagebuilder.service.errors import (
     ImageCancelledError,
     ImageFailedError,
     NotFoundError,
+    NotRepairableError,
     ParametersChangedError,
     RefusedError,
 )
@@ -261,6 +262,47 @@ def test_one_failure_is_repaired_once_however_many_tasks_ask(world: World) -> No
     assert rejoined.arn == first.arn
     assert world.images[first.arn]["life"] == 1
     assert len(world.retry_tokens) == 1
+
+
+def test_a_guard_that_is_cleared_with_the_submitting_task_leaves_its_repair_alone(world: World) -> None:
+    guard = World()
+    first = world.submission().submit(request(), Try("create 1", 1))
+    Submission(world, guard, clock=world.clock).rejoin(first.arn, Try("guard 1", 1), submitted_by="create 1")
+    world.end(first.arn, "CANCELLED")
+    again = world.submission().submit(request(), Try("create 2", 2))
+    began = world.now
+    joined = Submission(world, guard, clock=world.clock, sleep=world.sleep).rejoin(
+        again.arn, Try("guard 2", 2), stale_until=again.stale_until, submitted_by="create 2"
+    )
+    assert (again.how, joined.how, joined.stale_until) == (How.REPAIRED, How.ATTACHED, again.stale_until)
+    assert world.cancels == []
+    assert world.now == began
+    assert world.in_progress() == [first.arn]
+
+
+def test_a_guard_that_is_cleared_alone_waits_for_the_kill_and_repairs(world: World) -> None:
+    guard = World()
+    first = world.submission().submit(request(), Try("create 1", 1))
+    for epoch in (1, 2):
+        joined = Submission(world, guard, clock=world.clock, sleep=world.sleep).rejoin(
+            first.arn, Try(f"guard {epoch}", epoch), submitted_by="create 1"
+        )
+    assert world.cancels == [first.arn]
+    assert joined.how is How.REPAIRED
+    assert world.in_progress() == [first.arn]
+
+
+def test_a_guard_whose_image_cannot_be_repaired_says_what_to_clear(world: World) -> None:
+    guard = World()
+    world.stage = "BUILDING"
+    first = world.submission().submit(request(), Try("create 1", 1))
+    guarding = Submission(world, guard, clock=world.clock)
+    guarding.rejoin(first.arn, Try("guard 1", 1), submitted_by="create 1")
+    world.end(first.arn, "FAILED")
+    with pytest.raises(NotRepairableError, match="clear the whole group") as raised:
+        guarding.rejoin(first.arn, Try("guard 2", 1), submitted_by="create 1")
+    assert isinstance(raised.value.ended, ImageFailedError)
+    assert first.arn in str(raised.value)
 
 
 def test_a_repair_that_is_refused_because_another_task_did_it_attaches(world: World) -> None:

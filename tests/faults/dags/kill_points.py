@@ -90,8 +90,9 @@ with DAG(
     dag_id="kill_points",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
-    max_active_runs=100,
-    max_active_tasks=1000,
+    # A dozen processes at once: more starve the scheduler of two cores, and it takes itself for dead.
+    max_active_runs=4,
+    max_active_tasks=3,
 ):
     for mode, deferrable in MODES.items():
         for point in POINTS:
@@ -102,6 +103,6 @@ with DAG(
                 image_recipe_arn=f"{PREFIX}:image-recipe/golden-al2023/1.0.0",
                 infrastructure_configuration_arn=f"{PREFIX}:infrastructure-configuration/golden-build",
                 tags={"point": point, "mode": mode, "run": "{{ run_id }}"},
-                retries=3,
+                retries=5,  # one for the kill; a busy machine's scheduler may miss heartbeats besides
                 retry_delay=timedelta(seconds=1),
             )
