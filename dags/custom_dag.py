@@ -7,7 +7,7 @@ instance that an Auto Scaling group starts from then on runs it. ``image_matrix`
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
@@ -16,6 +16,8 @@ from airflow_imagebuilder import ImageBuilderCreateImageOperator
 
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+# A new try finds the image of the last one again, so there is nothing to wait for.
+RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=30)}
 
 with DAG(
     dag_id="bake_and_roll_out",
@@ -31,7 +33,7 @@ with DAG(
         task_id="bake",
         image_recipe_arn=PREFIX + ":image-recipe/golden-al2023/1.0.0",
         infrastructure_configuration_arn=PREFIX + ":infrastructure-configuration/golden-build",
-        retries=2,
+        **RETRIES,
     )
 
     @task
@@ -69,7 +71,7 @@ with DAG(
         infrastructure_configuration_arn=PREFIX + ":infrastructure-configuration/golden-build",
         map_index_template="{{ task.image_recipe_arn.split('/')[1] }}",
         max_active_tis_per_dagrun=5,
-        retries=2,
+        **RETRIES,
     ).expand(
         image_recipe_arn=[
             f"{PREFIX}:image-recipe/{name}/1.0.0"

@@ -50,6 +50,7 @@ with DAG(
         ],
         tags={"baked-by": "airflow"},
         timeout=timedelta(hours=4),
-        default_args={"retries": 2},
+        # A new try finds the image of the last one again, so there is nothing to wait for.
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
         outlets=[GOLDEN_AL2023],
     )

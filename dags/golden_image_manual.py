@@ -100,7 +100,8 @@ with DAG(
         run_tests="{{ params.test_groups | tojson }}",
         tags="{{ params.tags | tojson }}",
         timeout=timedelta(hours=4),
-        default_args={"retries": 1},  # a worker that dies costs nothing, and what failed is repaired once
+        # A worker that dies costs nothing, and what failed is repaired once.
+        default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     )
 
     @task

@@ -30,6 +30,8 @@ SETTINGS = {
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     # Images take seconds here, not an hour.
     "IMAGEBUILDER__POLL_INTERVAL": "2",
+    # A busy scheduler can fail a task that resumes before it has noticed that the task deferred.
+    "IMAGEBUILDER__FIRST_LOOK": "10",
 }
 
 _report = pytest.StashKey[Report]()

@@ -71,7 +71,13 @@ def local_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
 def airflow(local_service: LocalService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """An Airflow whose AWS is the local service."""
     home = tmp_path_factory.mktemp("airflow")
-    env = {**local_service.env, "AIRFLOW__IMAGEBUILDER__POLL_INTERVAL": "1"}
+    watch = {
+        "AIRFLOW__IMAGEBUILDER__POLL_INTERVAL": "1",
+        # Images take seconds here, and a busy scheduler can fail a task that resumes before it has noticed
+        # that the task deferred.
+        "AIRFLOW__IMAGEBUILDER__FIRST_LOOK": "10",
+    }
+    env = {**local_service.env, **watch}
     with AirflowStack(home, DAGS, env) as stack:
         yield stack
 
