@@ -123,20 +123,33 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     :param cancel_on_kill: whether a user's kill of the deferred task cancels the image.
     :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that are left behind.
+    :param submitter: the id of the task that submitted the image, where that is another one.
+    :param submitted_by: the try of that task which submitted, found or repaired the image.
+    :param resumes: how many times this wait was begun again after trouble; handed back in the event.
     """
 
     def __init__(
-        self, *, cancel_on_kill: bool = True, delete_outputs_on_kill: bool = False, **kwargs: Any
+        self,
+        *,
+        cancel_on_kill: bool = True,
+        delete_outputs_on_kill: bool = False,
+        submitter: str | None = None,
+        submitted_by: str | None = None,
+        resumes: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.cancel_on_kill = cancel_on_kill
         self.delete_outputs_on_kill = delete_outputs_on_kill
+        self.submitter = submitter
+        self.submitted_by = submitted_by
+        self.resumes = resumes
         self._cancelling: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and everything that the constructor takes."""
         path, kwargs = super().serialize()
-        names = ("cancel_on_kill", "delete_outputs_on_kill")
+        names = ("cancel_on_kill", "delete_outputs_on_kill", "submitter", "submitted_by", "resumes")
         return path, {**kwargs, **{name: getattr(self, name) for name in names}}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -145,7 +158,11 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     async def wait(self) -> dict[str, Any]:
         """Return what :meth:`run` fires, once the image has ended."""
-        known = {"image_build_version_arn": self.image_build_version_arn, "deadline": self.deadline}
+        known = {
+            "image_build_version_arn": self.image_build_version_arn,
+            "deadline": self.deadline,
+            "resumes": self.resumes,
+        }
         return {**known, **await self._outcome()}
 
     async def _outcome(self) -> dict[str, Any]:

@@ -46,6 +46,9 @@ VALUES: dict[str, Any] = {
     "botocore_config": {"retries": {"max_attempts": 2}},
     "cancel_on_kill": False,
     "delete_outputs_on_kill": True,
+    "submitter": "golden.create_image",
+    "submitted_by": "0190-uuid",
+    "resumes": 3,
     "workflow_type": "TEST",
     "workflow_name": "boot",
     "parallel_group": "functional",
@@ -194,6 +197,7 @@ async def test_an_image_that_ends_fires_once(status: str, monkeypatch: pytest.Mo
     assert event.payload == {
         "image_build_version_arn": ARN,
         "deadline": None,
+        "resumes": 0,
         "outcome": "ended",
         "status": status,
         "message": "",
