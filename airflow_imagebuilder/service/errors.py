@@ -7,6 +7,7 @@
     ├── ImageFailedError            the image ended FAILED
     ├── ImageCancelledError         the image ended CANCELLED
     ├── NotRepairableError          the image ended badly, and RetryImage cannot run it on
+    ├── ImageNotFoundError          AWS does not know the image that an earlier try submitted
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
     ├── TestsFailedError            the image is AVAILABLE, but tests failed and were to stop it
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
@@ -116,15 +117,40 @@ class NotRepairableError(ImageBuilderError):
 
     :param arn: the image build version ARN.
     :param ended: how it ended.
+    :param why: why this task does not put it back in progress.
     """
 
-    def __init__(self, arn: str, ended: ImageBuilderError) -> None:
+    def __init__(
+        self,
+        arn: str,
+        ended: ImageBuilderError,
+        why: str = "RetryImage takes AMIs only, from the test phase on",
+    ) -> None:
         self.arn = arn
         self.ended = ended
         super().__init__(
-            f"{ended}\nIt cannot be repaired (RetryImage takes AMIs, from the test phase on), so another try "
-            "of this task would end in the same way. To build another image, clear the task that submitted "
-            "this one, with what follows it: in a task group, clear the whole group."
+            f"{ended}\nThis task does not repair it ({why}), and another try would end in the same way. "
+            "To build another image, clear the task that submitted this one, with what follows it: in a task "
+            "group, clear the whole group."
+        )
+
+
+class ImageNotFoundError(ImageBuilderError):
+    """AWS does not know an image that an earlier try of the task submitted. No other image was built.
+
+    :param arn: the image build version ARN.
+    :param cause: what GetImage answered at last.
+    """
+
+    def __init__(self, arn: str, cause: ImageBuilderError) -> None:
+        self.arn = arn
+        self.cause = one_line(str(cause))
+        super().__init__(
+            f"AWS does not find image {image_name(arn)}, which an earlier try of this task submitted: "
+            f"{self.cause}\n{arn}\n"
+            "It may be building all the same, so no other image was built. Check that the Airflow connection "
+            "still leads to the account and the region of this ARN; the next try then resumes watching it. "
+            "If the image was deleted, clear this task, with what follows it, to build another."
         )
 
 
@@ -251,6 +277,8 @@ class AwsError(ImageBuilderError):
 
     retryable: ClassVar[bool] = False
     way_out: ClassVar[str] = ""
+    attempts: int = 1
+    """How many attempts of the call this error ended."""
 
     def __init__(
         self,
