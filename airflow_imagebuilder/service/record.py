@@ -40,12 +40,11 @@ class Record:
         Return whether a person cleared the task since this was written.
 
         A clear sets ``max_tries`` to the tries so far plus the ``retries`` of the Dag. Where ``retries`` was
-        lowered, that can be the number of before. A try that has finished is followed by a clear alone,
+        lowered, that can be the number of before. But a try that has finished is followed by a clear alone,
         unless its worker died before Airflow noted the end: then no clear of the run lies in between.
         """
-        if self.epoch != this.epoch:
-            return True
-        return self.finished and None not in (self.clears, this.clears) and self.clears != this.clears
+        retried = self.clears is not None and self.clears == this.clears
+        return self.epoch != this.epoch or (self.finished and not retried)
 
     @classmethod
     def load(cls, store: Store) -> Self | None:

@@ -229,6 +229,14 @@ def test_a_worker_that_dies_after_it_has_finished_is_followed_by_a_retry(world: 
     assert world.submission().submit(request(), Try("two", 2, clears=0)).arn == built.arn
 
 
+def test_where_clears_are_not_counted_a_try_that_has_finished_is_followed_by_a_clear(world: Doubt) -> None:
+    first, one = world.submission(), Try("one", 2)
+    built = first.submit(request(), one)
+    world.end(built.arn, "AVAILABLE")
+    first.finished(one)
+    assert world.submission().submit(request(), Try("two", 2)).arn != built.arn
+
+
 def test_a_clear_of_other_tasks_of_the_run_is_no_clear_of_one_that_is_being_retried(world: Doubt) -> None:
     built = world.submission().submit(request(), Try("one", 2, clears=0))
     again = world.submission().submit(request(), Try("two", 2, clears=3))
