@@ -269,7 +269,11 @@ class Submission:
         noted = replace(noted, submitted_at=self.clock())
         noted.save(self.store)
         token = token_for("RetryImage", arn, this.seed)
-        return repair(self.images, image, token, announce=self.announce, clock=self.clock, sleep=self.sleep)
+        again: dict[str, Any] = {"announce": self.announce, "clock": self.clock, "sleep": self.sleep}
+        try:
+            return repair(self.images, image, token, **again)
+        except NotFoundError as error:
+            raise ImageNotFoundError(arn, error) from error
 
     # -- the calls that cost money -------------------------------------------------------------------------
 
@@ -332,7 +336,7 @@ class Submission:
         log.info("This task was cleared while image %s was building: waiting for its cancellation.", arn)
         begin, cancelled = self.clock(), False
         while self.clock() - begin < CANCEL_PATIENCE:
-            image = self.images.get_image(arn)
+            image = self._find(arn)
             if image["state"]["status"] in IMAGE_SUCCEEDED | IMAGE_FAILED:
                 return image
             if not cancelled and self.clock() - begin >= KILL_GRACE:

@@ -161,6 +161,32 @@ def test_trouble_about_the_image_of_an_earlier_try_is_no_verdict_on_a_submit(
     assert len(world.images) == 1
 
 
+def test_a_not_found_while_a_clear_waits_for_the_cancel_is_tolerated(world: Doubt) -> None:
+    first = world.submission().submit(request(), Try("one", 1))
+    find, answers = world.get_image, iter([False, True, True])
+
+    def lagging(arn: str) -> dict[str, Any]:
+        world.not_found = int(next(answers, False))
+        return find(arn)
+
+    world.get_image = lagging  # type: ignore[method-assign]
+    assert world.submission().submit(request(), Try("two", 2)).how is How.REPAIRED
+    assert world.cancels == [first.arn]
+
+
+def test_a_repair_of_an_image_that_is_not_found_builds_nothing(world: Doubt) -> None:
+    first = world.submission().submit(request(), Try("one", 1))
+    world.end(first.arn, "FAILED")
+
+    def not_found(*_: Any) -> str:
+        raise NotFoundError("RetryImage", "ResourceNotFoundException", 404)
+
+    world.retry_image = not_found  # type: ignore[method-assign,assignment]
+    with pytest.raises(ImageNotFoundError):
+        world.submission().submit(request(), Try("two", 1))
+    assert len(world.images) == 1
+
+
 # -- repairs that repeat -----------------------------------------------------------------------------------
 
 
