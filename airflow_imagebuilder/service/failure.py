@@ -175,18 +175,18 @@ def _read(
         error = StepError.from_api({**step, "message": other})
     own = (component.get("errorMessage"), distribution.get("errorMessage"), error.message, reason)
     message = next(filter(None, own), None)
-    told = "\n".join(filter(None, (message, reason)))
+    said = "\n".join(filter(None, (message, reason)))
     return ImageFailure(
         arn=image.get("arn"),
         image_status=(image.get("state") or {}).get("status"),
         image_type=image.get("type"),
-        stage=context.get("imageStatus") or _STAGES.get(execution.get("type", "")) or _stage_in(told),
+        stage=context.get("imageStatus") or _STAGES.get(execution.get("type", "")) or _stage_in(said),
         workflow=_name({"workflowArn": arn})[1],
         workflow_arn=arn,
         workflow_execution_id=context.get("workflowExecutionId") or execution.get("workflowExecutionId"),
-        step=context.get("failedStep") or step.get("name") or _found(_STEP, told),
+        step=context.get("failedStep") or step.get("name") or _found(_STEP, said),
         step_execution_id=context.get("stepExecutionId") or step.get("stepExecutionId"),
-        component=component.get("componentArn") or _found(_DOCUMENT, told),
+        component=component.get("componentArn") or _found(_DOCUMENT, said),
         component_phase=component.get("phaseName"),
         component_step=component.get("stepName"),
         action=component.get("action") or step.get("action"),

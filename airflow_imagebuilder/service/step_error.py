@@ -86,8 +86,8 @@ def _first(members: Mapping[str, str], names: tuple[str, ...]) -> str | None:
 
 def _stop(message: str | None, members: Mapping[str, str]) -> str | None:
     action = members.get("action", "").upper()
-    told = f"{message or ''} {' '.join(members.values())}"
-    if action != "STOP" and (action or not told.strip() or _FAULT.search(told)):
+    said = f"{message or ''} {' '.join(members.values())}"
+    if action != "STOP" and (action or not said.strip() or _FAULT.search(said)):
         return None
     reason = members.get("reason") or _PREFIX.sub("", message or _said(members) or "")
     return f"{STOPPED}: {reason}" if reason else f"{STOPPED}, who gave no reason"

@@ -227,7 +227,7 @@ def test_a_fault_cannot_move_the_terminal_either() -> None:
         ("invalid JSON: <html><title>\x1b[31m</title>", "an HTML page in place of an answer"),
     ],
 )
-def test_of_a_page_of_a_proxy_only_the_title_is_told(page: str, line: str) -> None:
+def test_of_a_page_of_a_proxy_only_the_title_is_shown(page: str, line: str) -> None:
     assert AwsError("GetImage", message=page).message == line
 
 

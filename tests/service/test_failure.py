@@ -389,7 +389,7 @@ EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:smoke:0a1b"
         },
     ],
 )
-def test_a_state_machine_that_failed_tells_its_error_its_cause_and_its_execution(
+def test_a_state_machine_that_failed_shows_its_error_its_cause_and_its_execution(
     step: dict[str, Any],
 ) -> None:
     failure = failed_step("ExecuteStateMachine", **{**step, "outputs": json.dumps(step["outputs"])})
