@@ -487,7 +487,7 @@ def test_at_the_deadline_the_image_is_cancelled() -> None:
 
 def test_at_the_deadline_the_image_goes_on_where_it_is_to() -> None:
     hook = Hook()
-    with pytest.raises(DeadlineExceededError, match="still BUILDING, and AWS goes on"):
+    with pytest.raises(DeadlineExceededError, match="still BUILDING, and keeps building"):
         create(hook, cancel_on_kill=False).execute_complete(context(), event("deadline"))
     assert hook.cancelled == []
 

@@ -1,7 +1,4 @@
-"""How a failure reads at three in the morning: its lines, the way to its log, and what to do next.
-
-The advice is the first that fits, after what Image Builder's user guide says of each kind of failure.
-"""
+"""How a failure reads at three in the morning: its first line, all its lines, and the way to its log."""
 
 from __future__ import annotations
 
@@ -9,33 +6,78 @@ import re
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.advice import advice, is_stopped
+from airflow_imagebuilder.service.step_error import unframed
+from airflow_imagebuilder.service.wording import cut_and_clean, image_name, one_line
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_imagebuilder.service.failure import ImageFailure
 
-_SHOWN = 4000
-_RETRIED = frozenset({"TESTING", "DISTRIBUTING"})
+_SHOWN, _SHOWN_EACH, _REGIONS = 4000, 1000, 20
+_HEAD, _NAME = 200, 80
+_DOCUMENT = re.compile(r"^Document arn:\S+ failed!?$")
 
 
-def describe(failure: ImageFailure) -> str:
-    """Tell a failure in several lines, each with its label."""
-    inner = failure.component is not None
+def headline(failure: ImageFailure, head: str | None = None) -> str:
+    """Say in one line what failed, where and why; what AWS leaves out is left out.
+
+    :param head: how the line begins, if not with the image.
+    """
+    verb = "was stopped" if is_stopped(failure) else "failed"
+    head = head or f"Image {image_name(failure.arn or '(unknown)')} {verb}"
+    if failure.stage:
+        head = f"{head} in {one_line(failure.stage, _NAME)}"
+    component = _component(failure)
+    named = {
+        "workflow": None if head.startswith("Workflow ") else failure.workflow,
+        "step": failure.step,
+        "component": component,
+    }
+    where = ", ".join(f"{label} {one_line(name, _NAME)}" for label, name in named.items() if name)
+    why = _why(failure)
+    if component and _DOCUMENT.match(why):
+        why = "its log says why"
+    return ": ".join(part for part in (head, where, why) if part)
+
+
+def describe(failure: ImageFailure, *, repairable: bool = True) -> str:
+    """Say what failed in several lines, each with its label.
+
+    :param repairable: whether RetryImage may still continue the image; if not, no next step is named.
+    """
+    return "\n".join(labelled(label, text) for label, text in _lines(failure, repairable=repairable) if text)
+
+
+def labelled(label: str, text: str | None) -> str:
+    """Return a line with its label, or nothing where there is no text."""
+    if not text:
+        return ""
+    clean = cut_and_clean(text, _SHOWN, ", the log has them all")
+    return f"  {label:<12}" + clean.replace("\n", "\n" + " " * 14)
+
+
+def _lines(failure: ImageFailure, *, repairable: bool) -> Iterator[tuple[str, str | None]]:
+    inner = bool(failure.component_phase or failure.component_step)
     phase = {"phase": failure.component_phase, "step": failure.component_step, "action": failure.action}
-    lines = [
-        ("stage", failure.stage),
-        ("workflow", _with(failure.workflow, failure.workflow_arn, failure.workflow_execution_id)),
-        ("step", _with(failure.step, None if inner else failure.action, failure.step_execution_id)),
-        ("component", failure.component),
-        ("", ", ".join(f"{name} {part}" for name, part in phase.items() if part) if inner else None),
-        ("message", failure.message),
-        ("reason", None if failure.reason and failure.reason in (failure.message or "") else failure.reason),
-        *(("region", _region(region)) for region in failure.regions),
-        ("log", failure.log_group and f"CloudWatch group {failure.log_group}, stream {failure.log_stream}"),
-        ("", log_command(failure)),
-        ("what to do", advice(failure)),
-    ]
-    return "\n".join(_line(label, _printable(text)) for label, text in lines if text)
+    yield "image", failure.arn
+    yield "stage", failure.stage
+    yield "workflow", _with(failure.workflow, failure.workflow_arn, failure.workflow_execution_id)
+    yield "step", _with(failure.step, None if inner else failure.action, failure.step_execution_id)
+    yield "component", failure.component
+    yield "", ", ".join(f"{name} {part}" for name, part in phase.items() if part) if inner else None
+    yield "message", failure.message
+    yield "reason", None if failure.reason and failure.reason in (failure.message or "") else failure.reason
+    for number, (name, value) in enumerate(failure.details.items()):
+        yield "" if number else "outputs", f"{name}: {one_line(value, _SHOWN_EACH)}"
+    for region in failure.regions[:_REGIONS]:
+        yield "region", _region(region)
+    if len(failure.regions) > _REGIONS:
+        yield "", f"and {len(failure.regions) - _REGIONS} more"
+    yield "log", failure.log_group and f"CloudWatch group {failure.log_group}, stream {failure.log_stream}"
+    yield "", log_command(failure)
+    yield "what to do", advice(failure, repairable=repairable)
 
 
 def log_command(failure: ImageFailure) -> str | None:
@@ -50,85 +92,29 @@ def log_command(failure: ImageFailure) -> str | None:
     )
 
 
-def advice(failure: ImageFailure) -> str:
-    """Tell what to look at, and how the image can go on."""
-    told = f"{failure.message or ''} {failure.reason or ''}"
-    cause = next(text for applies, text in _CAUSES if applies(failure, told))
-    return "\n".join(filter(None, (cause, _next_step(failure))))
+def _why(failure: ImageFailure) -> str:
+    text = failure.message or failure.reason or next((_region(region) for region in failure.regions), "")
+    return one_line(unframed(text), _HEAD)
 
 
-def _next_step(failure: ImageFailure) -> str | None:
-    if failure.image_status not in (None, "FAILED", "CANCELLED"):
-        return None  # the image goes on, or is AVAILABLE in spite of a failed test
-    if failure.stage in _RETRIED and failure.image_type != "DOCKER":
-        return "Then RetryImage goes on with this image from the failed phase, without building it again."
-    return "Then build a new image: RetryImage repeats the test and distribution phases of AMI images only."
-
-
-def _says(pattern: str) -> Callable[[ImageFailure, str], bool]:
-    return lambda _, told: re.search(pattern, told) is not None
-
-
-_CAUSES: tuple[tuple[Callable[[ImageFailure, str], bool], str], ...] = (
-    (
-        lambda failure, _: failure.image_status == "CANCELLED",
-        """The image was cancelled, so nothing need be wrong here: the log of the task that guards the image
-(in a task group: image) tells whether it was killed; else somebody called CancelImageCreation.""",
-    ),
-    (
-        _says(r"InvalidInstanceId|not in a valid state"),
-        """The instance did not reach Systems Manager: check the subnet's route or VPC endpoints (ssm,
-ssmmessages, ec2messages), the security group, and AmazonSSMManagedInstanceCore in the instance profile.""",
-    ),
-    (
-        _says(r"ssm:PutParameter"),
-        """The SSM parameter could not be written: the service-linked role writes below /imagebuilder/ only.
-Rename the parameter, or give an execution role that may write it.""",
-    ),
-    (
-        lambda failure, _: bool(failure.regions) or failure.stage in {"DISTRIBUTING", "INTEGRATING"},
-        """The image is built, its AMI may exist already. Check the distribution configuration, and the rights
-of the execution role and, in other accounts, of EC2ImageBuilderDistributionCrossAccountRole.""",
-    ),
-    (
-        _says(r"RunInstances|InsufficientInstanceCapacity"),
-        """The instance did not start: check instance types, subnet and instance profile of the
-infrastructure configuration, and the EC2 quotas.""",
-    ),
-    (
-        lambda failure, told: bool(failure.component) or ":component/" in told,
-        """The component's own output is in the log: search it for Stderr and ExitCode. To look around on
-the instance, set terminateInstanceOnFailure to false in the infrastructure configuration.""",
-    ),
-    (
-        lambda failure, _: bool(failure.workflow or failure.step),
-        "Read the log from the first error on; it has the output of every step.",
-    ),
-    (
-        lambda *_: True,
-        """AWS names no workflow, so it failed before one began: check that the recipe's parent image still
-exists, and the infrastructure configuration. There may be no log.""",
-    ),
-)
+def _component(failure: ImageFailure) -> str | None:
+    """Name a component for one line: ``cis-hardening 1.2.0/4, build step HardenSshd``."""
+    if not failure.component:
+        return None
+    name = failure.component.rpartition(":component/")[2].replace("/", " ", 1)
+    inside = " step ".join(filter(None, (failure.component_phase, failure.component_step)))
+    return f"{name} ({inside})" if inside else name
 
 
 def _region(failure: Mapping[str, Any]) -> str:
     account = f" account {failure['targetAccountId']}" if failure.get("targetAccountId") else ""
     at = f" in {failure['imageConfigurationStep']}" if failure.get("imageConfigurationStep") else ""
     head = f"{failure.get('region')}{account}: {failure.get('status', 'FAILED')}{at}"
-    return f"{head}: {failure['errorMessage']}" if failure.get("errorMessage") else head
+    return (
+        f"{head}: {one_line(failure['errorMessage'], _SHOWN_EACH)}" if failure.get("errorMessage") else head
+    )
 
 
 def _with(name: str | None, *more: str | None) -> str | None:
     known = ", ".join(filter(None, more))
     return f"{name} ({known})" if name and known else name or known
-
-
-def _line(label: str, text: str) -> str:
-    return f"  {label:<12}" + text.replace("\n", "\n" + " " * 14)
-
-
-def _printable(text: str) -> str:
-    """Cut a long text, and take out what would move a terminal: AWS calls these messages untrusted."""
-    clean = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text[:_SHOWN].strip())
-    return clean if len(text) <= _SHOWN else f"{clean}... ({len(text)} characters, the log has them all)"

@@ -28,16 +28,27 @@ Only :class:`TransientError` and what is below it may be retried as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_imagebuilder.service.wording import image_name, one_line, shape_of, shortened
+from airflow_imagebuilder.service.advice import CLEAR, MAY_CONTINUE
+from airflow_imagebuilder.service.description import describe, headline, labelled
+from airflow_imagebuilder.service.wording import (
+    answer_line,
+    cut_and_clean,
+    image_name,
+    one_line,
+    shape_of,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_imagebuilder.service.result import ImageFailure
+
+_MESSAGE, _NAME = 1000, 120  # characters that are shown of a message, and of a code or an id
 
 
 @dataclass(frozen=True)
@@ -56,8 +67,11 @@ class Fault:
     way_out: str
 
     def __str__(self) -> str:
-        got = "not given" if self.value is None else f"got {shortened(repr(self.value))}"
-        return f"{self.field}: {got}; allowed: {self.allowed}; {self.way_out}"
+        got = "not given" if self.value is None else f"got {_value(self.value)}"
+        field, allowed, way_out = (
+            one_line(part, _MESSAGE) for part in (self.field, self.allowed, self.way_out)
+        )
+        return f"{field}: {got}; allowed: {allowed}; {way_out}"
 
 
 class ImageBuilderError(Exception):
@@ -92,7 +106,7 @@ class ImageFailedError(ImageBuilderError):
     def __init__(self, arn: str, failure: ImageFailure) -> None:
         self.arn = arn
         self.failure = failure
-        super().__init__(f"Image {arn} ended FAILED.\n{failure.describe()}")
+        super().__init__(_failed(arn, failure))
 
 
 class ImageCancelledError(ImageBuilderError):
@@ -100,16 +114,19 @@ class ImageCancelledError(ImageBuilderError):
 
     :param arn: the image build version ARN.
     :param reason: what AWS says about it, if anything.
+    :param stage: the status in which it was cancelled, e.g. ``TESTING``, where that is known.
+    :param status: how it ended, if not CANCELLED: an image can be DELETED too.
     """
 
-    def __init__(self, arn: str, reason: str | None = None) -> None:
+    def __init__(
+        self, arn: str, reason: str | None = None, *, stage: str | None = None, status: str = "CANCELLED"
+    ) -> None:
         self.arn = arn
         self.reason = reason
-        said = f" AWS says: {reason}" if reason else ""
-        super().__init__(
-            f"Image {arn} ended CANCELLED: somebody, or a killed task, called CancelImageCreation.{said} "
-            "AMIs and snapshots made before that are still there."
-        )
+        self.stage = stage
+        self.status = status
+        then = MAY_CONTINUE if status == "CANCELLED" else "that builds a new image."
+        super().__init__(_cancelled(self, f"\nTo continue, {CLEAR}: {then}"))
 
 
 class NotRepairableError(ImageBuilderError):
@@ -129,8 +146,9 @@ class NotRepairableError(ImageBuilderError):
         self.arn = arn
         self.ended = ended
         super().__init__(
-            f"{ended}\nThis task does not repair it ({why}), and another try would end in the same way. "
-            "To build another image, clear the task that submitted this one, with what follows it: in a task "
+            f"{_without_repair(ended)}\n"
+            f"This task does not repair the image ({why}), so another try of it would end in the same way.\n"
+            "To build a new image, clear the task that submitted this one, with what follows it: in a task "
             "group, clear the whole group."
         )
 
@@ -177,8 +195,12 @@ class WorkflowFailedError(ImageBuilderError):
         self.arn = arn
         self.execution_id = execution_id
         self.failure = failure
-        head = f"Workflow {workflow} of image {arn} ended {status}."
-        super().__init__(f"{head}\n{failure.describe()}" if failure else head)
+        head = f"Workflow {one_line(workflow)} of image {image_name(arn)} ended {one_line(status)}"
+        super().__init__(
+            _failed(arn, failure, head)
+            if failure
+            else "\n".join([f"{head}.", labelled("image", arn), labelled("execution", execution_id)]).rstrip()
+        )
 
 
 class TestsFailedError(ImageBuilderError):
@@ -193,9 +215,13 @@ class TestsFailedError(ImageBuilderError):
     def __init__(self, arn: str, tests: Sequence[str]) -> None:
         self.arn = arn
         self.tests = tuple(tests)
+        count = "this test" if len(self.tests) == 1 else "these tests"
         super().__init__(
-            f"Image {arn} is AVAILABLE, but these tests failed: {', '.join(self.tests)}. Its AMIs exist and "
-            "are distributed; keep them from use, or set fail_on_test_failure=False to accept them."
+            f"Image {image_name(arn)} is AVAILABLE, but {count} failed: {one_line(', '.join(self.tests))}.\n"
+            f"{labelled('image', arn)}\n"
+            "Its AMIs exist and are distributed: keep them from use.\n"
+            "The log of each test's task says what failed. To accept such images, set "
+            "fail_on_test_failure=False."
         )
 
 
@@ -218,11 +244,13 @@ class DeadlineExceededError(ImageBuilderError, TimeoutError):
         now = (
             f"It was cancelled, and is {status or 'CANCELLED'}."
             if cancelled
-            else f"It was still {status or 'in progress'}, and AWS goes on with it unless it is cancelled."
+            else f"It was still {status or 'in progress'}, and keeps building unless it is cancelled."
         )
         super().__init__(
-            f"Image {arn} was not there by its deadline, {when}. {now} "
-            "Allow more time (timeout) if images like this one need it."
+            f"Image {image_name(arn)} did not finish before its deadline, {when}. {now}\n"
+            f"{labelled('image', arn)}\n"
+            "If images like this one need more time, raise timeout (and execution_timeout, if it is set). If "
+            "not, the log of the workflow that ran last shows what it waited for."
         )
 
 
@@ -241,8 +269,9 @@ class WaitInterruptedError(ImageBuilderError):
         super().__init__(
             f"Image {image_name(arn)} could not be observed any longer, and may still be building: "
             f"{one_line(self.cause)}\n"
-            f"{arn}\n"
-            "A new try of this task, or a clear of it, resumes watching this image; it builds no other.\n"
+            f"{labelled('image', arn)}\n"
+            "A new try of this task by Airflow resumes watching this image, and builds no other. A clear "
+            "cancels the build first.\n"
             f"To see it now: aws imagebuilder get-image --image-build-version-arn {arn}{where}"
         )
 
@@ -271,7 +300,7 @@ class AwsError(ImageBuilderError):
     :param operation: the API operation, e.g. ``GetImage``.
     :param code: AWS's error code, or the name of the client's error where no answer came.
     :param status: the HTTP status; None where no answer came.
-    :param message: AWS's message.
+    :param message: AWS's message, kept as one line of at most 1,000 characters.
     :param request_id: AWS's id of the request, which its support asks for.
     """
 
@@ -288,11 +317,11 @@ class AwsError(ImageBuilderError):
         message: str = "",
         request_id: str | None = None,
     ) -> None:
-        self.operation = operation
-        self.code = code
+        self.operation = one_line(operation, _NAME)
+        self.code = one_line(code, _NAME)
         self.status = status
-        self.message = message
-        self.request_id = request_id
+        self.message = answer_line(message, _MESSAGE)
+        self.request_id = one_line(request_id, _NAME) if request_id else None
         super().__init__(_told(self))
 
 
@@ -300,7 +329,7 @@ class TransientError(AwsError):
     """Trouble that may pass: throttling, 5xx, the connection, credentials that have just expired."""
 
     retryable = True
-    way_out = "If it lasts, check region, endpoint_url, network and credentials."
+    way_out = "If it lasts, check region, endpoint_url, network, credentials and this machine's clock."
 
 
 class ThrottledError(TransientError):
@@ -357,6 +386,36 @@ class MalformedAnswerError(AwsError):
         return cls(operation, code="MalformedAnswer", status=200, message=message)
 
 
+_BY_CANCELLING = (
+    "AMIs and snapshots made before that are still there.\n"
+    "Airflow's audit log shows a kill of the task or its run; AWS CloudTrail shows who called "
+    "CancelImageCreation."
+)
+
+
+def _failed(arn: str, failure: ImageFailure, head: str | None = None, *, repairable: bool = True) -> str:
+    known = failure if failure.arn else replace(failure, arn=arn)
+    return f"{headline(known, head)}\n{describe(known, repairable=repairable)}"
+
+
+def _cancelled(error: ImageCancelledError, then: str = "") -> str:
+    cancelled = error.status == "CANCELLED"
+    where = f" in {one_line(error.stage)}" if error.stage else ""
+    why = error.reason or ("a person, or a killed task, called CancelImageCreation" if cancelled else "")
+    head = f"Image {image_name(error.arn)} ended {one_line(error.status)}{where}"
+    lines = [f"{head}: {one_line(why)}" if why else head, labelled("image", error.arn)]
+    return "\n".join([*lines, _BY_CANCELLING] if cancelled else lines) + then
+
+
+def _without_repair(ended: ImageBuilderError) -> str:
+    """Describe how an image ended, without the advice to continue it."""
+    if isinstance(ended, ImageFailedError):
+        return _failed(ended.arn, ended.failure, repairable=False)
+    if isinstance(ended, ImageCancelledError):
+        return _cancelled(ended)
+    return str(ended)
+
+
 def _cause(error: BaseException) -> str:
     said = str(error).partition("\n")[0]
     if isinstance(error, ImageBuilderError):
@@ -369,6 +428,10 @@ def _told(error: AwsError) -> str:
     said = ": ".join(part for part in (error.operation, answer, error.message) if part)
     by = f" (request id {error.request_id})" if error.request_id else ""
     return f"{said}{by}" + (f"\n{error.way_out}" if error.way_out else "")
+
+
+def _value(value: object) -> str:
+    return cut_and_clean(repr(value)).replace("\n", " ")  # two spaces may be what is wrong with it
 
 
 def _item(fault: Fault) -> str:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.states import STEP_FAILED, WORKFLOW_FAILED, WorkflowStatus
+from airflow_imagebuilder.service.description import describe
+from airflow_imagebuilder.service.states import STEP_FAILED, WORKFLOW_FAILED, StepStatus, WorkflowStatus
+from airflow_imagebuilder.service.step_error import WAIT_FOR_ACTION, StepError, unframed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 _WORKFLOW = re.compile(r":workflow/(?P<type>build|test|distribution)/(?P<name>[^/]+)/")
-_STAGES = {"BUILD": "BUILDING", "TEST": "TESTING", "DISTRIBUTION": "DISTRIBUTING"}
-_TYPES = {**{stage: kind for kind, stage in _STAGES.items()}, "INTEGRATING": "DISTRIBUTION"}
+STAGES = {"BUILD": "BUILDING", "TEST": "TESTING", "DISTRIBUTION": "DISTRIBUTING"}
+_TYPES = {**{stage: kind for kind, stage in STAGES.items()}, "INTEGRATING": "DISTRIBUTION"}
+# What a reason of an image says where there is no failureContext (AWS user guide, troubleshooting; seen in
+# aws-samples/immutable-server-pipeline#12): the execution, the stage, the component.
+_EXECUTION = re.compile(r"Workflow Execution ID:?\s*'?(wf-[0-9a-f-]+)", re.IGNORECASE)
+_STATE = re.compile(r"\bin state\s*=?\s*'?([A-Z]{6,})|\bduring (building|testing|distributing)\b")
+_DOCUMENT = re.compile(r"Document (arn:\S+?:component/\S+) failed")
+_STEP = re.compile(r"\bStep '?(\w{3,})'? (?:has )?(?:timed out|failed)")
 _FAILING = WORKFLOW_FAILED | {WorkflowStatus.ROLLBACK_IN_PROGRESS}
 
 
@@ -28,7 +37,8 @@ class ImageFailure:
     :param step: the workflow step that failed, with its execution id.
     :param component: the ARN of the component that failed, with the phase and the step of its document.
     :param action: the action module of the component's step, else the workflow step's action.
-    :param message: the most exact message that AWS gives.
+    :param message: the most exact message that AWS gives; if a person stopped the workflow, their reason.
+    :param details: what else the outputs of the failed step hold, e.g. a state machine's ``executionArn``.
     :param reason: the image's ``state.reason``.
     :param regions: AWS's ``regionFailures`` of a distribution.
     :param log_group: the CloudWatch Logs group, and the stream in it.
@@ -54,6 +64,7 @@ class ImageFailure:
     regions: tuple[Mapping[str, Any], ...] = ()
     log_group: str | None = None
     log_stream: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_api(
@@ -90,20 +101,20 @@ class ImageFailure:
         return _read(image, context if own else {}, execution, steps, alone=not own)
 
     def describe(self) -> str:
-        """Tell it to a human in several lines: what failed, where, why, where the log is, what to do."""
-        from airflow_imagebuilder.service.description import describe
-
+        """Say it in several lines: what failed, where, why, where the log is, what to do."""
         return describe(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe mapping."""
-        return {**asdict(self), "regions": [dict(region) for region in self.regions]}
+        regions = [dict(region) for region in self.regions]
+        return {**asdict(self), "regions": regions, "details": dict(self.details)}
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> ImageFailure:
         """Read what :meth:`to_dict` gave, of this or another version."""
         known = {item.name: mapping[item.name] for item in fields(cls) if item.name in mapping}
-        return cls(**{**known, "regions": tuple(known.get("regions") or ())})
+        regions, details = tuple(known.get("regions") or ()), dict(known.get("details") or {})
+        return cls(**{**known, "regions": regions, "details": details})
 
 
 def failed_execution(
@@ -111,8 +122,9 @@ def failed_execution(
 ) -> Mapping[str, Any] | None:
     """Return the workflow execution that failed the image.
 
-    It is the one that failureContext names. Else, of the failed ones of the stage that failed: rather one
-    that aborts than one whose failure was let pass, rather a failed than a cancelled one, rather a late one.
+    It is the one that failureContext names, or the image's reason. Else, of the failed ones of the stage that
+    failed: rather one that aborts than one whose failure was let pass, rather a failed than a cancelled one,
+    rather a late one.
 
     :param image: GetImage's ``image``.
     :param executions: ListWorkflowExecutions' ``workflowExecutions``; those that a retry superseded are left
@@ -121,9 +133,9 @@ def failed_execution(
     context = _context(image)
     stage = _TYPES.get(context.get("imageStatus", ""))
     live = [item for item in executions if not item.get("retried")]
-    named = [
-        item for item in live if item.get("workflowExecutionId") == context.get("workflowExecutionId", "")
-    ]
+    said = _found(_EXECUTION, (image.get("state") or {}).get("reason"))
+    name = context.get("workflowExecutionId") or said or ""
+    named = [item for item in live if item.get("workflowExecutionId") == name]
     return named[0] if named else _weightiest(image, live, stage)
 
 
@@ -155,26 +167,35 @@ def _read(
     reason = None if alone else (image.get("state") or {}).get("reason")
     arn = context.get("workflowArn") or execution.get("workflowBuildVersionArn")
     group, stream = log_location(image)
-    own = (component.get("errorMessage"), distribution.get("errorMessage"), _told_by(step))
+    error = StepError.from_api(step)
+    if error.message is None:
+        # The reason of a STOP may stand with the image alone; what stands with the execution may be JSON too.
+        waits = step.get("action") == WAIT_FOR_ACTION
+        other = execution.get("message") or (unframed(reason or "") if waits else None)
+        error = StepError.from_api({**step, "message": other})
+    own = (component.get("errorMessage"), distribution.get("errorMessage"), error.message, reason)
+    message = next(filter(None, own), None)
+    said = "\n".join(filter(None, (message, reason)))
     return ImageFailure(
         arn=image.get("arn"),
         image_status=(image.get("state") or {}).get("status"),
         image_type=image.get("type"),
-        stage=context.get("imageStatus") or _STAGES.get(execution.get("type", "")),
+        stage=context.get("imageStatus") or STAGES.get(execution.get("type", "")) or _stage_in(said),
         workflow=_name({"workflowArn": arn})[1],
         workflow_arn=arn,
         workflow_execution_id=context.get("workflowExecutionId") or execution.get("workflowExecutionId"),
-        step=context.get("failedStep") or step.get("name"),
+        step=context.get("failedStep") or step.get("name") or _found(_STEP, said),
         step_execution_id=context.get("stepExecutionId") or step.get("stepExecutionId"),
-        component=component.get("componentArn"),
+        component=component.get("componentArn") or _found(_DOCUMENT, said),
         component_phase=component.get("phaseName"),
         component_step=component.get("stepName"),
         action=component.get("action") or step.get("action"),
-        message=next(filter(None, (*own, execution.get("message"), reason)), None),
+        message=message,
         reason=reason,
         regions=tuple(dict(region) for region in distribution.get("regionFailures") or ()),
         log_group=group,
         log_stream=stream,
+        details=error.details,
     )
 
 
@@ -201,20 +222,24 @@ def _failed_step(context: Mapping[str, Any], steps: Sequence[Mapping[str, Any]])
     for member, key in (("stepExecutionId", "stepExecutionId"), ("failedStep", "name")):
         if wanted := context.get(member):
             return next((step for step in steps if step.get(key) == wanted), {})
-    return next((step for step in steps if step.get("status") in STEP_FAILED), {})
+    # An earlier one may have failed and been let pass; after the one that counts nothing ran.
+    failed = [step for step in steps if step.get("status") in STEP_FAILED]
+    return max(reversed(failed), key=_moment, default={})
 
 
-def _told_by(step: Mapping[str, Any]) -> str | None:
-    """Read a failed step's message; one that has none has the error in its outputs, as JSON in a string."""
-    outputs = step.get("outputs")
-    try:
-        known = json.loads(outputs or "{}")
-    except ValueError:
-        known = outputs
-    inside = known if isinstance(known, Mapping) else {}
-    errors = [inside.get(key) for key in ("error", "errorMessage", "message")]
-    raw = outputs if known else None  # "{}" tells nothing
-    return next((str(told) for told in (step.get("message"), *errors, raw) if told), None)
+def _moment(step: Mapping[str, Any]) -> tuple[bool, str]:
+    # After the failure AWS may cancel what was pending: a failed step outweighs a cancelled one.
+    return step.get("status") != StepStatus.CANCELLED, step.get("endTime") or step.get("startTime") or ""
+
+
+def _found(pattern: re.Pattern[str], text: str | None) -> str | None:
+    found = pattern.search(text or "")
+    return found[1] if found else None
+
+
+def _stage_in(text: str) -> str | None:
+    found = _STATE.search(text)
+    return (found[1] or found[2]).upper() if found else None
 
 
 def _name(item: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -13,6 +13,8 @@ from airflow_imagebuilder.service.errors import (
     ImageFailedError,
     RefusedError,
 )
+from airflow_imagebuilder.service.executions import in_order
+from airflow_imagebuilder.service.failure import STAGES
 from airflow_imagebuilder.service.result import ImageFailure
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submitted import How, Images, Submitted
@@ -95,4 +97,6 @@ def ended_badly(
     if status == "FAILED":
         failure = ImageFailure.from_api(image, executions, steps)
         return ImageFailedError(arn=arn, failure=failure)
-    return ImageCancelledError(arn=arn, reason=image["state"].get("reason"))
+    begun = [execution.type for execution in in_order(executions) if execution.start]
+    stage = STAGES.get(begun[-1]) if begun else None
+    return ImageCancelledError(arn, image["state"].get("reason"), stage=stage, status=status)

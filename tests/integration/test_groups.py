@@ -254,7 +254,7 @@ def test_a_test_that_fails_under_abort_fails_the_image_with_its_cause(stage: Sta
     }
     assert run.state == "failed"
     log = run.log("bake.image")
-    for part in ("ended FAILED", "TESTING", "probe-a", "ExecuteComponents", "no route to host"):
+    for part in ("failed in TESTING: ", "probe-a", "ExecuteComponents", "no route to host"):
         assert part in log
 
 

@@ -19,10 +19,12 @@ from airflow_imagebuilder.service.errors import (
     InvalidRequestError,
     MalformedAnswerError,
     NotFoundError,
+    NotRepairableError,
     ParametersChangedError,
     QuotaExceededError,
     RefusedError,
     StateStoreError,
+    TestsFailedError,
     ThrottledError,
     TransientError,
     WaitInterruptedError,
@@ -129,20 +131,104 @@ def test_a_deadline_is_a_timeout_told_in_utc() -> None:
 
 def test_a_failed_image_tells_its_failure() -> None:
     told = str(ImageFailedError(answers.ARN, FAILURE))
-    assert told.startswith(f"Image {answers.ARN} ended FAILED.\n  stage       BUILDING\n")
+    assert told.startswith("Image golden-al2023 1.0.0/3 failed in BUILDING: workflow golden-build, ")
+    assert told.splitlines()[1:3] == [f"  image       {answers.ARN}", "  stage       BUILDING"]
     assert "exit status 1" in told
 
 
 def test_a_failed_workflow_tells_its_status_and_its_failure_where_it_is_known() -> None:
-    assert str(WorkflowFailedError("boot", "CANCELLED", answers.ARN)) == (
-        f"Workflow boot of image {answers.ARN} ended CANCELLED."
+    assert str(WorkflowFailedError("boot", "CANCELLED", answers.ARN, "wf-1")).splitlines() == [
+        "Workflow boot of image golden-al2023 1.0.0/3 ended CANCELLED.",
+        f"  image       {answers.ARN}",
+        "  execution   wf-1",
+    ]
+    head = str(WorkflowFailedError("boot", "FAILED", answers.ARN, failure=FAILURE)).splitlines()[0]
+    assert head == (
+        "Workflow boot of image golden-al2023 1.0.0/3 ended FAILED in BUILDING: step ApplyBuildComponents, "
+        "component cis-hardening 1.2.0/4 (build step HardenSshd): exit status 1"
     )
-    assert "exit status 1" in str(WorkflowFailedError("boot", "FAILED", answers.ARN, failure=FAILURE))
 
 
 def test_a_cancelled_image_tells_what_stays_behind() -> None:
     assert "AMIs and snapshots made before that are still there" in str(ImageCancelledError(answers.ARN))
-    assert "AWS says: by me" in str(ImageCancelledError(answers.ARN, "by me"))
+    head = str(ImageCancelledError(answers.ARN, "by me", stage="TESTING")).splitlines()[0]
+    assert head == "Image golden-al2023 1.0.0/3 ended CANCELLED in TESTING: by me"
+    assert "CancelImageCreation" not in str(ImageCancelledError(answers.ARN, status="DELETED"))
+
+
+ENDINGS = [
+    ImageFailedError(answers.ARN, FAILURE),
+    ImageFailedError(answers.ARN, ImageFailure()),
+    ImageCancelledError(answers.ARN),
+    NotRepairableError(answers.ARN, ImageFailedError(answers.ARN, FAILURE)),
+    NotRepairableError(answers.ARN, ImageCancelledError(answers.ARN)),
+    WorkflowFailedError("boot", "FAILED", answers.ARN, failure=FAILURE),
+    WorkflowFailedError("boot", "FAILED", answers.ARN),
+    TestsFailedError(answers.ARN, ["boot", "cis"]),
+    DeadlineExceededError(answers.ARN, 1_000_000_000.0, "TESTING"),
+    WaitInterruptedError(answers.ARN, "no answer"),
+]
+
+
+@pytest.mark.parametrize("error", ENDINGS, ids=lambda error: type(error).__name__)
+def test_every_end_of_an_image_is_one_line_with_the_arn_below(error: ImageBuilderError) -> None:
+    head, *more = str(error).splitlines()
+    assert "golden-al2023 1.0.0/3" in head
+    assert answers.ARN not in head
+    assert len(head) < 250
+    assert f"  image       {answers.ARN}" in more
+
+
+def test_an_image_that_cannot_be_repaired_is_not_advised_to_be() -> None:
+    failing = answers.cis(status="FAILED")
+    failure = ImageFailure.from_api(answers.failed_without_context(), [failing], answers.steps())
+    assert "which continues this image" in str(ImageFailedError(answers.ARN, failure))
+    told = str(NotRepairableError(answers.ARN, ImageFailedError(answers.ARN, failure)))
+    assert "which continues this image" not in told
+    assert told.count("clear the") == 2  # the task, or the whole group
+    assert told.splitlines()[0] == str(ImageFailedError(answers.ARN, failure)).splitlines()[0]
+
+
+DIRTY = "\x1b[31mred\x1b[0m\r\n\x1b]0;title\x07\u202egpj\u200b.exe\ud800\x00 " + "m" * 100_000
+
+
+@pytest.mark.parametrize("kind", AWS_ERRORS)
+def test_whatever_aws_or_a_proxy_says_is_one_clean_line_of_a_sane_length(kind: type[AwsError]) -> None:
+    error = kind(operation="GetImage", code=DIRTY, status=400, message=DIRTY, request_id=DIRTY)
+    for part in (error.code, error.message, str(error.request_id)):
+        assert part.startswith("red gpj.exe?? mmm")
+        assert part.isprintable()
+        assert len(part) <= 1000
+    assert str(error).replace("\n", "").isprintable()
+    assert len(str(error)) < 1700
+
+
+def test_a_fault_cannot_move_the_terminal_either() -> None:
+    class Value:
+        def __repr__(self) -> str:
+            return "\x1b[2J"
+
+    told = str(Fault("a\x1b[2J", Value(), "b\r\n\x1b[1Ac", "\u202ed"))
+    assert told == "a: got ; allowed: b c; d"
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        (
+            "<html>\r\n<head><title>502 Bad\n Gateway</title></head>" + "x" * 100_000,
+            'an HTML page in place of an answer: "502 Bad Gateway"',
+        ),
+        (
+            "<!DOCTYPE html><h1 class=a>Blocked &amp; logged</h1>",
+            'an HTML page in place of an answer: "Blocked & logged"',
+        ),
+        ("<html><body>" + "x" * 100_000, "an HTML page in place of an answer"),
+        ("invalid JSON: <html><title>\x1b[31m</title>", "an HTML page in place of an answer"),
+    ],
+)
+def test_of_a_page_of_a_proxy_only_the_title_is_shown(page: str, line: str) -> None:
+    assert AwsError("GetImage", message=page).message == line
 
 
 def test_an_interrupted_wait_says_that_the_image_may_be_building_and_how_to_resume() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_imagebuilder.service.errors import ImageFailedError
 from airflow_imagebuilder.service.result import ImageFailure, failed_execution
 from tests.service import answers
 
@@ -173,6 +174,7 @@ def test_the_context_of_this_execution_is_taken() -> None:
 
 
 COMPONENT_AS_IT_READS = """\
+  image       {arn}
   stage       BUILDING
   workflow    golden-build ({workflow}, {execution})
   step        ApplyBuildComponents ({step})
@@ -182,13 +184,15 @@ COMPONENT_AS_IT_READS = """\
   reason      Workflow Execution ID: '{execution}' failed with reason: Document {component} failed!
   log         CloudWatch group /aws/imagebuilder/Golden-AL2023, stream 1.0.0/3
               {command}
-  what to do  The component's own output is in the log: search it for Stderr and ExitCode. To look around on
-              the instance, set terminateInstanceOnFailure to false in the infrastructure configuration.
+  what to do  The component's own output is in the log: search it for Stderr and ExitCode.
+              To look around on the instance, set terminateInstanceOnFailure to false in the infrastructure \
+configuration.
               {then}"""
 
 
 def test_a_component_reads_from_stage_to_what_to_do() -> None:
     assert ImageFailure.from_api(answers.failed_in_component()).describe() == COMPONENT_AS_IT_READS.format(
+        arn=answers.ARN,
         workflow=f"{answers.HERE}:workflow/build/golden-build/1.0.0/1",
         execution=answers.BUILD_ID,
         step=answers.STEP_ID,
@@ -198,7 +202,10 @@ def test_a_component_reads_from_stage_to_what_to_do() -> None:
             "--log-stream-name 1.0.0/3 --query 'events[].message' --output text"
         ),
         then=(
-            "Then build a new image: RetryImage repeats the test and distribution phases of AMI images only."
+            "Then clear the task group (without one: the task that submitted the image, with what follows "
+            "it): "
+            "that builds a new image.\n              "
+            "(RetryImage cannot continue this one: it repeats the test and distribution phases of AMIs only.)"
         ),
     )
 
@@ -214,7 +221,8 @@ def test_a_test_reads_with_its_step_and_action() -> None:
     failing = answers.cis(status="FAILED")
     told = ImageFailure.from_api(answers.failed_without_context(), [failing], answers.steps()).describe()
     assert f"  step        ApplyTestComponents (ExecuteComponents, {answers.STEP_ID})\n" in told
-    assert "RetryImage goes on with this image from the failed phase" in told
+    assert "clear the task group" in told
+    assert "The new try calls RetryImage, which continues this image in TESTING without a new build." in told
 
 
 ADVICE = [
@@ -237,14 +245,14 @@ ADVICE = [
     ),
     (
         answers.image(state={"status": "FAILED", "failureContext": {"imageStatus": "DISTRIBUTING"}}),
-        "RetryImage goes on",
+        "continues this image in DISTRIBUTING",
     ),
     (
         {
             **answers.container_image(),
             "state": {"status": "FAILED", "failureContext": {"imageStatus": "TESTING"}},
         },
-        "build a new image",
+        "that builds a new image",
     ),
     (
         answers.image(state={"status": "FAILED", "failureContext": {"failedStep": "RunSysPrepScript"}}),
@@ -264,7 +272,7 @@ def test_a_reason_that_the_message_repeats_is_told_once() -> None:
 
 def test_a_message_of_a_component_cannot_move_the_terminal() -> None:
     told = ImageFailure(message="\x1b[2Jall is well\r\nno\ttab").describe()
-    assert "  message     ?[2Jall is well?\n              no\ttab" in told
+    assert "  message     all is well\n              no\ttab" in told
     assert "\x1b" not in told
 
 
@@ -277,6 +285,204 @@ def test_a_message_of_a_hundred_pages_is_cut() -> None:
 def test_a_log_group_is_quoted_in_the_command() -> None:
     told = ImageFailure(arn=answers.ARN, log_group="/a b", log_stream="1.0.0/1").describe()
     assert "--log-group-name '/a b' --log-stream-name 1.0.0/1" in told
+
+
+# -- the first line, which is all that a mail or a chat shows ------------------------------------------------
+
+
+def first_line(failure: ImageFailure) -> str:
+    return str(ImageFailedError(answers.ARN, failure)).splitlines()[0]
+
+
+def test_the_first_line_names_stage_workflow_step_and_message() -> None:
+    failing = answers.cis(status="FAILED", message="")
+    failure = ImageFailure.from_api(answers.failed_without_context(), [failing], answers.steps())
+    assert first_line(failure) == (
+        "Image golden-al2023 1.0.0/3 failed in TESTING: workflow cis-level-1, step ApplyTestComponents: "
+        "sshd permits root login"
+    )
+
+
+def test_the_first_line_names_the_component_that_failed() -> None:
+    assert first_line(ImageFailure.from_api(answers.failed_in_component())) == (
+        "Image golden-al2023 1.0.0/3 failed in BUILDING: workflow golden-build, step ApplyBuildComponents, "
+        "component cis-hardening 1.2.0/4 (build step HardenSshd): exit status 1"
+    )
+
+
+def test_a_component_that_only_the_reason_names_is_known_too() -> None:
+    reason = (
+        f"Workflow Execution ID: '{answers.BUILD_ID}' failed with reason: Document {answers.COMPONENT} "
+        "failed!"
+    )
+    failure = ImageFailure.from_api(answers.image(state={"status": "FAILED", "reason": reason}))
+    assert failure.component == answers.COMPONENT
+    assert first_line(failure) == (
+        "Image golden-al2023 1.0.0/3 failed: component cis-hardening 1.2.0/4: its log says why"
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "line"),
+    [
+        ({}, "failed"),
+        ({"stage": "TESTING"}, "failed in TESTING"),
+        ({"message": "no"}, "failed: no"),
+        ({"stage": "TESTING", "step": "Run"}, "failed in TESTING: step Run"),
+        ({"workflow": "cis", "message": "no"}, "failed: workflow cis: no"),
+        ({"regions": ({"region": "eu-west-1", "errorMessage": "no"},)}, "failed: eu-west-1: FAILED: no"),
+        ({"reason": "Workflow Execution ID: wf-1 failed with reason: no"}, "failed: no"),
+        ({"message": "a\n\x1b[31m b\r\n"}, "failed: a b"),
+    ],
+)
+def test_what_aws_leaves_out_leaves_no_hole_in_the_first_line(known: dict[str, Any], line: str) -> None:
+    assert first_line(ImageFailure(**known)) == f"Image golden-al2023 1.0.0/3 {line}"
+
+
+def test_the_first_line_has_the_words_of_aws_without_their_frame_and_of_a_sane_length() -> None:
+    reason = (
+        "SSM execution '9ace18ad' failed with status = 'TimedOut' in state = 'BUILDING' and failure "
+        "message = "
+        "'SSM Agent verification failed'"
+    )
+    failure = ImageFailure.from_api(answers.image(state={"status": "FAILED", "reason": reason}))
+    assert first_line(failure) == (
+        "Image golden-al2023 1.0.0/3 failed in BUILDING: SSM Agent verification failed"
+    )
+    assert len(first_line(ImageFailure(stage="TESTING", workflow="w" * 300, message="x" * 384_000))) < 400
+
+
+# -- steps ---------------------------------------------------------------------------------------------------
+
+
+def failed_step(action: str, **step: Any) -> ImageFailure:
+    steps = [
+        {"stepExecutionId": answers.STEP_ID, "name": "Ask", "action": action, "status": "FAILED", **step}
+    ]
+    failing = answers.cis(status="FAILED", message="Step Ask failed")
+    return ImageFailure.from_api(answers.failed_without_context(), [failing], steps)
+
+
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:smoke:0a1b"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"outputs": {"executionArn": EXECUTION, "error": "Smoke.Failed", "cause": "no route to host"}},
+        {
+            "outputs": {
+                "executionArn": EXECUTION,
+                "output": '{"error": "Smoke.Failed", "cause": "no route to host"}',
+            }
+        },
+        {
+            "outputs": {
+                "executionArn": EXECUTION,
+                "error": "Smoke.Failed",
+                "cause": '{"errorMessage": "no route to host"}',
+            }
+        },
+        {
+            "message": '{"error": "Smoke.Failed", "cause": "no route to host"}',
+            "outputs": {"executionArn": EXECUTION},
+        },
+    ],
+)
+def test_a_state_machine_that_failed_shows_its_error_its_cause_and_its_execution(
+    step: dict[str, Any],
+) -> None:
+    failure = failed_step("ExecuteStateMachine", **{**step, "outputs": json.dumps(step["outputs"])})
+    assert failure.message == "Smoke.Failed: no route to host"
+    assert failure.details == {"executionArn": EXECUTION}
+    told = failure.describe()
+    assert f"  outputs     executionArn: {EXECUTION}\n" in told
+    assert f"aws stepfunctions describe-execution --execution-arn {EXECUTION}" in told
+
+
+def test_every_member_of_the_outputs_that_says_something_is_shown() -> None:
+    outputs = {
+        "runCommandId": "a1b2",
+        "status": "Failed",
+        "output": ["one", "two"],
+        "none": None,
+        "empty": "",
+    }
+    told = failed_step("RunCommand", message="no", outputs=json.dumps(outputs)).describe()
+    assert (
+        '  outputs     runCommandId: a1b2\n              status: Failed\n              output: ["one", "two"]'
+        in told
+    )
+    assert "none" not in told
+    assert "empty" not in told
+
+
+def test_the_step_that_failed_last_is_the_cause_when_an_earlier_one_was_let_pass() -> None:
+    steps = [
+        {"name": "Fix", "status": "FAILED", "message": "let pass", "endTime": "2026-09-09T19:15:00.000Z"},
+        {"name": "Run", "status": "FAILED", "message": "the cause", "endTime": "2026-09-09T19:16:00.000Z"},
+        {"name": "End", "status": "CANCELLED", "endTime": "2026-09-09T19:17:00.000Z"},
+    ]
+    failure = ImageFailure.from_api(answers.failed_without_context(), [answers.cis(status="FAILED")], steps)
+    assert (failure.step, failure.message) == ("Run", "the cause")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"message": "Stopped: not this week", "outputs": '{"action": "STOP", "reason": "not this week"}'},
+        {"outputs": '{"action": "STOP", "reason": "not this week"}'},
+        {"message": "not this week"},
+    ],
+)
+def test_a_workflow_that_a_person_stopped_is_a_decision_with_its_reason(step: dict[str, Any]) -> None:
+    failure = failed_step("WaitForAction", **step)
+    assert first_line(failure) == (
+        "Image golden-al2023 1.0.0/3 was stopped in TESTING: workflow cis-level-1, step Ask: "
+        "stopped at WaitForAction by a person: not this week"
+    )
+    told = failure.describe()
+    assert "a decision, not a fault" in told
+    assert "Read the log" not in told
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ("Timed out waiting for an action", "No answer reached WaitForAction in time."),
+        ("User is not authorized to perform: sns:Publish on resource: t", "WaitForAction could not notify"),
+    ],
+)
+def test_a_wait_for_action_that_failed_by_itself_is_no_decision(message: str, advice: str) -> None:
+    failure = failed_step("WaitForAction", message=message)
+    assert failure.message == message
+    assert advice in failure.describe()
+
+
+def test_the_execution_that_the_reason_names_failed_the_image() -> None:
+    late = answers.boot(status="FAILED", endTime="2026-09-09T19:59:00.000Z")
+    image = answers.image(
+        state={
+            "status": "FAILED",
+            "reason": f"Workflow Execution ID: {answers.CIS_ID} failed with reason: x",
+        },
+        workflows=[],
+    )
+    assert found(image, answers.cis(status="FAILED"), late) == answers.CIS_ID
+
+
+def test_three_hundred_regions_are_cut() -> None:
+    regions = tuple({"region": f"r-{number}", "errorMessage": "x" * 5000} for number in range(300))
+    told = ImageFailure(regions=regions).describe()
+    assert "  region      r-0: FAILED: x" in told
+    assert "and 280 more" in told
+    assert len(told) < 30_000
+
+
+def test_a_failure_that_was_stored_before_there_were_details_is_read() -> None:
+    stored = ImageFailure(arn=answers.ARN, message="no").to_dict()
+    del stored["details"]
+    assert ImageFailure.from_dict(stored) == ImageFailure(arn=answers.ARN, message="no")
 
 
 members = st.none() | st.text(max_size=20)

@@ -16,6 +16,7 @@ import boto3
 import pytest
 from botocore import exceptions as botocore
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from airflow_imagebuilder.service.errors import (
     AwsError,
@@ -246,6 +247,21 @@ def test_what_the_caller_cancels_stays_cancelled() -> None:
         (client_error("InvalidRequestException", 400, message="Image x does not exist."), NotFoundError),
         (client_error("InvalidParameterValueException", 400, message="cannot be found"), NotFoundError),
         (client_error("InvalidRequestException", 400, message="is not an ARN"), RefusedError),
+        (client_error("ResourceInUseException", 400, message="no such moment"), RefusedError),
+        (client_error("ServiceUnavailable", 400), TransientError),
+        (client_error("RequestTimeTooSkewed", 403), TransientError),
+        (
+            client_error("InvalidSignatureException", 403, message="Signature expired: a is now b"),
+            TransientError,
+        ),
+        (client_error("SignatureDoesNotMatch", 403, message="Signature not yet current: a"), TransientError),
+        (client_error("SignatureDoesNotMatch", 403, message="Check your secret key"), ForbiddenError),
+        (client_error("407", 407), ForbiddenError),
+        (OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /x"), ForbiddenError),
+        (FileNotFoundError(2, "No such file or directory"), ForbiddenError),
+        (botocore.HTTPClientError(error=FileNotFoundError(2, "No such file or directory")), ForbiddenError),
+        (botocore.HTTPClientError(error=OSError("[X509: NO_CERTIFICATE_OR_CRL_FOUND]")), ForbiddenError),
+        (botocore.HTTPClientError(error=OSError("reset by peer")), TransientError),
         (ZeroDivisionError(), AwsError),
     ],
     ids=lambda value: (
@@ -259,6 +275,28 @@ def test_every_error_has_its_place_in_the_tree(error: Exception, kind: type[Imag
     assert "GetImage" in str(translated)
     assert translate(translated, "another_one") is translated
     assert str(pickle.loads(pickle.dumps(translated))) == str(translated)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ResponseParserError("Unable to parse response, invalid JSON: " + "<html>\x1b[31m" * 100_000),
+        client_error("Weird", 400, message="m\x1b[31m" * 100_000),
+        client_error("Weird\x1b[31m" * 1000, 400, message="no"),
+        botocore.ParamValidationError(report="x\n" * 100_000),
+        OSError("no\x1b[31m" * 100_000),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_came_in_place_of_an_answer_is_short_and_clean(error: Exception) -> None:
+    told = str(translate(error, "get_image"))
+    assert len(told) < 1500
+    assert told.replace("\n", "").isprintable()
+
+
+def test_a_missing_ca_bundle_says_where_it_is_named() -> None:
+    error = botocore.HTTPClientError(error=FileNotFoundError(2, "No such file or directory"))
+    assert "AWS_CA_BUNDLE" in str(translate(error, "get_image"))
 
 
 def test_durations_are_seconds_or_timedeltas() -> None:
