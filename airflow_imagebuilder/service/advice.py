@@ -13,6 +13,7 @@ from airflow_imagebuilder.service.rights_reasons import RIGHTS
 from airflow_imagebuilder.service.ssm_reasons import SYSTEMS_MANAGER
 from airflow_imagebuilder.service.step_error import STOPPED
 from airflow_imagebuilder.service.step_reasons import ANSWERS, COMMANDS, COMPONENTS, OTHERS
+from airflow_imagebuilder.service.wording import CLEAR, MAY_CONTINUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,10 +33,6 @@ REASONS: tuple[Reason, ...] = (
     *OTHERS,
 )
 """Every known reason. The first that fits is taken, so the narrow ones stand before the wide ones."""
-
-CLEAR = "clear the task group (without one: the task that submitted the image, with what follows it)"
-"""What a person does in Airflow to continue, or to build again."""
-MAY_CONTINUE = "RetryImage continues this image where AWS allows it, otherwise a new one is built."
 
 _RETRIED = frozenset({"TESTING", "DISTRIBUTING"})
 _SEARCHED = 2000

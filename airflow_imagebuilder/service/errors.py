@@ -32,9 +32,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_imagebuilder.service.advice import CLEAR, MAY_CONTINUE
 from airflow_imagebuilder.service.description import describe, headline, labelled
 from airflow_imagebuilder.service.wording import (
+    CLEAR,
+    MAY_CONTINUE,
     answer_line,
     cut_and_clean,
     image_name,

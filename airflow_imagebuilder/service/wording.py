@@ -21,6 +21,10 @@ _PAGE = re.compile(r"<!doctype html|<html\b", re.IGNORECASE)
 _HEADINGS = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 
+CLEAR = "clear the task group (without one: the task that submitted the image, with what follows it)"
+"""What a person does in Airflow to continue, or to build again."""
+MAY_CONTINUE = "RetryImage continues this image where AWS allows it, otherwise a new one is built."
+
 
 def clean(text: str) -> str:
     """Take out of a text what moves a terminal or hides text: escape sequences, control, bidi, zero width."""
