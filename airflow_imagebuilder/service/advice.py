@@ -11,7 +11,7 @@ from airflow_imagebuilder.service.instance_reasons import LAUNCH, LIMITS, THROTT
 from airflow_imagebuilder.service.reason import LOG, Mark, Reason
 from airflow_imagebuilder.service.rights_reasons import RIGHTS
 from airflow_imagebuilder.service.ssm_reasons import SYSTEMS_MANAGER
-from airflow_imagebuilder.service.step_error import STOPPED
+from airflow_imagebuilder.service.step_error import is_stopped
 from airflow_imagebuilder.service.step_reasons import ANSWERS, COMMANDS, COMPONENTS, OTHERS
 from airflow_imagebuilder.service.wording import CLEAR, MAY_CONTINUE
 
@@ -60,11 +60,6 @@ def find(failure: ImageFailure) -> Reason | None:
         if found := next((reason for reason in REASONS if reason.fits(said, where)), None):
             return found
     return None
-
-
-def is_stopped(failure: ImageFailure) -> bool:
-    """Whether a person stopped the workflow at WaitForAction: a decision, not a fault."""
-    return (failure.message or "").startswith(STOPPED)
 
 
 def _cause(failure: ImageFailure, said: str) -> str:

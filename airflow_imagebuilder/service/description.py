@@ -6,8 +6,7 @@ import re
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.advice import advice, is_stopped
-from airflow_imagebuilder.service.step_error import unframed
+from airflow_imagebuilder.service.step_error import is_stopped, unframed
 from airflow_imagebuilder.service.wording import cut_and_clean, image_name, one_line
 
 if TYPE_CHECKING:
@@ -77,6 +76,8 @@ def _lines(failure: ImageFailure, *, repairable: bool) -> Iterator[tuple[str, st
         yield "", f"and {len(failure.regions) - _REGIONS} more"
     yield "log", failure.log_group and f"CloudWatch group {failure.log_group}, stream {failure.log_stream}"
     yield "", log_command(failure)
+    from airflow_imagebuilder.service.advice import advice  # its tables are no matter of parsing a Dag
+
     yield "what to do", advice(failure, repairable=repairable)
 
 
