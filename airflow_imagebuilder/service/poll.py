@@ -9,27 +9,27 @@ import functools
 import heapq
 import itertools
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.service.caller import NotWantedError
+from airflow_imagebuilder.service.clients import NotWantedError
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
-from airflow_imagebuilder.service.listing import Listing, Listings
-from airflow_imagebuilder.service.looks import Watched, has_status
-from airflow_imagebuilder.service.topics import AT_ONCE
+from airflow_imagebuilder.service.listing import Listings
+from airflow_imagebuilder.service.looks import ExecutionsRead, Watched, has_status
+from airflow_imagebuilder.service.reports import OnceAMinute
+from airflow_imagebuilder.service.topics import AT_ONCE, Topic
 from airflow_imagebuilder.service.translation import malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from airflow_imagebuilder.service.caller import Caller
+    from airflow_imagebuilder.service.listing import Found, Listing, ListRead
     from airflow_imagebuilder.service.reports import Report
     from airflow_imagebuilder.service.settings import WatchSettings
     from airflow_imagebuilder.service.waits import Wait
 
 log = logging.getLogger(__name__)
-
-_EXECUTIONS = 500
-"""More workflow executions than an image has, however often it was retried."""
 
 
 class Poll:
@@ -56,6 +56,7 @@ class Poll:
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._looking: dict[str, asyncio.Task[None]] = {}
+        self._itself, self._may_log = Topic(0.0), OnceAMinute()
 
     async def aclose(self) -> None:
         """Stop looking. Waits that are left get an error."""
@@ -75,6 +76,7 @@ class Poll:
         before = watched.due if watched.waits else None
         self._caller.demand -= watched.calls
         watched.join(wait)
+        wait.trouble = functools.partial(self._trouble, watched, workflows=wait.workflows)
         self._caller.demand += watched.calls
         self._report.images, self._report.waits = len(self._watched), self._report.waits + 1
         if watched.due != before:
@@ -100,6 +102,16 @@ class Poll:
             self._schedule(watched)  # what was due next was wanted by the one that left alone
         self._report.images, self._report.waits = len(self._watched), self._report.waits - 1
 
+    def _trouble(self, watched: Watched, *, workflows: bool) -> ImageBuilderError | None:
+        """
+        Return what keeps a wait from its answer at present; None if AWS answers.
+
+        In an outage few calls are made, so most images are not asked for at all: what their look is late for
+        is the trouble of the call that was made last.
+        """
+        late = asyncio.get_running_loop().time() - watched.due > self._settings.poll_interval
+        return watched.trouble(workflows=workflows) or (self._caller.trouble if late else None)
+
     def _schedule(self, watched: Watched) -> None:
         heapq.heappush(self._agenda, (watched.due, next(self._order), watched.arn))
         self._changed.set()
@@ -110,22 +122,48 @@ class Poll:
         try:
             await self._report.prepare()
             while self._watched:
-                watched = await self._next_due()
-                if watched is not None:
-                    task = self._looking[watched.arn] = _detached(self._look(watched))
-                    task.add_done_callback(functools.partial(self._looked, watched.arn))
+                await self._begin_next()
         except asyncio.CancelledError:
             self._fail(ImageBuilderError("The watcher was closed while this wait was on it."))
             raise
-        except Exception as error:
-            log.exception("The poll of Image Builder ended unexpectedly")
-            self._fail(error)
         finally:
             self._agenda.clear()
 
-    def _fail(self, error: Exception) -> None:
+    async def _begin_next(self) -> None:
+        """Begin the next look once it is due. A fault of ours ends no wait, unless it lasts."""
+        try:
+            watched = await self._next_due()
+            if watched is not None:
+                task = self._looking[watched.arn] = _detached(self._look(watched))
+                task.add_done_callback(functools.partial(self._looked, watched.arn))
+        except Exception as error:  # noqa: BLE001 (a thousand waits hang on this poll)
+            now = asyncio.get_running_loop().time()
+            lasting = self._itself.failed(
+                self._fault("The poll of Image Builder", error), now, self._settings
+            )
+            if lasting is not None:
+                self._fail(lasting)
+                self._itself = Topic(now)
+            await asyncio.sleep(self._itself.due - now)
+            for watched in self._watched.values():
+                self._schedule(watched)  # what was due may have been taken from the agenda
+        else:
+            self._itself.answered(asyncio.get_running_loop().time(), 0.0)
+
+    def _fail(self, error: ImageBuilderError) -> None:
         for watched in list(self._watched.values()):
             watched.fail(error)
+
+    def _fault(self, what: str, error: Exception) -> ImageBuilderError:
+        """Return an error of the package for one that nobody foresaw, and log where it comes from."""
+        if self._may_log():
+            log.error("%s failed unexpectedly; it is tried again", what, exc_info=error)
+        fault = ImageBuilderError(
+            f"{what} failed unexpectedly: {type(error).__name__}: {error}. This is a fault of the package "
+            "and says nothing of the image: please report it with the traceback in the triggerer's log."
+        )
+        fault.__cause__ = error
+        return fault
 
     async def _next_due(self) -> Watched | None:
         """Wait until a look is due and may begin; None if there is to be another look at the agenda."""
@@ -156,23 +194,35 @@ class Poll:
             self._schedule(watched)
         self._changed.set()
 
+    def _watches(self, watched: Watched) -> bool:
+        """Return whether waits are left for it; a later wait for the same image has another one."""
+        return self._watched.get(watched.arn) is watched
+
     async def _look(self, watched: Watched) -> None:
+        if not self._watches(watched):
+            return
         topic = watched.image
         try:
             await self._look_at_image(watched)
             if watched.executions is not None and watched.got:
                 topic = watched.executions
-                await self._look_at_executions(watched)
+                await self._look_at_executions(watched, topic)
         except NotWantedError:
             return
         except ImageBuilderError as error:
-            watched.trouble(error)
-            lasting = topic.failed(error, asyncio.get_running_loop().time(), self._settings)
-            if lasting is not None:
-                watched.fail(lasting, workflows_only=topic is not watched.image)
-        except Exception as error:
-            log.exception("Looking at %s failed", watched.arn)
-            watched.fail(error)
+            self._troubled(watched, topic, error)
+        except Exception as error:  # noqa: BLE001 (one image's look is nothing to the others)
+            self._troubled(watched, topic, self._fault(f"Polling {watched.arn}", error))
+
+    def _troubled(self, watched: Watched, topic: Topic, error: ImageBuilderError) -> None:
+        """Back off; end the waits that need the answer once the trouble has lasted too long."""
+        lasting = topic.failed(error, asyncio.get_running_loop().time(), self._settings)
+        if topic is not watched.image:
+            watched.reading = None
+        if lasting is not None:
+            watched.fail(lasting, workflows_only=topic is not watched.image)
+
+    # -- the image -----------------------------------------------------------------------------------------
 
     async def _look_at_image(self, watched: Watched) -> None:
         now = asyncio.get_running_loop().time()
@@ -197,64 +247,67 @@ class Poll:
         watched.tell(wall, workflows=False)
 
     async def _look_at_list(self, listing: Listing, now: float) -> None:
-        wall, interval = self._wall(), self._settings.poll_interval
-        wanted = {arn: one for arn, one in listing.members.items() if one.listable(now, interval)}
-        for one in wanted.values():
-            one.image.due = now + interval  # it is being asked for
-        missing, trouble = set(wanted), None
-        listing.reading = True
+        reading = listing.claim(now, self._settings.poll_interval)
+        wall, again = self._wall(), None
         try:
-            reading = listing.read(self._caller, missing.copy(), now, self._settings)
-            async with contextlib.aclosing(reading):
-                async for page in reading:
-                    for summary in page:
-                        missing.discard(summary["arn"])
-                        one = wanted[summary["arn"]]
-                        one.saw_summary(summary, now, interval, cost=1 / len(page))
-                        one.tell(wall, workflows=False)
-                        if one.ended and one.arn in self._watched:
-                            self._schedule(one)  # not only when the whole list has been read
+            async with contextlib.aclosing(listing.read(reading, self._caller, self._settings)) as pages:
+                async for found in pages:
+                    self._apply(found, now, wall)
+            listing.judge(reading, now, self._settings, slowed=self._caller.slowed)
         except ImageBuilderError as error:
             log.debug("Listing builds failed: %s", error)
-            trouble = error
-        finally:
-            listing.reading = False
+            listing.failed(error, now, self._settings)
             # A list that is throttled is read again: a look at each image would be throttled all the more.
-            again = trouble if isinstance(trouble, TransientError) and listing.worth(now) else None
-            for arn in missing:
-                self._not_listed(wanted[arn], now, again)
-            for arn, one in wanted.items():
-                if arn in self._watched:
-                    self._schedule(one)
+            again = error if isinstance(error, TransientError) and listing.worth(now) else None
+        finally:
+            self._requeue(reading, now, again)
 
-    def _not_listed(self, watched: Watched, asked: float, again: TransientError | None) -> None:
-        if again is None:
-            watched.must_get, watched.image.due = True, asked
-        else:
-            watched.trouble(again)
-            watched.image.failed(again, asyncio.get_running_loop().time(), self._settings)
+    def _apply(self, found: Found, now: float, wall: float) -> None:
+        """Give the waits what one page of a list shows."""
+        for watched, summary in found:
+            watched.saw_summary(summary, now, self._settings.poll_interval, cost=1 / len(found))
+            watched.tell(wall, workflows=False)
+            if watched.ended and self._watches(watched):
+                self._schedule(watched)  # not only when the whole list has been read
 
-    async def _look_at_executions(self, watched: Watched) -> None:
-        now, wall = asyncio.get_running_loop().time(), self._wall()
-        if watched.executions is None or not watched.executions.is_due(now):
+    def _requeue(self, reading: ListRead, now: float, again: TransientError | None) -> None:
+        """Put the images that a list was read for on the agenda; those not shown are due at once."""
+        for arn in reading.missing:
+            watched = reading.claimed[arn]
+            if again is None:
+                watched.must_get, watched.image.due = True, now
+            else:
+                watched.image.failed(again, asyncio.get_running_loop().time(), self._settings)
+        for watched in reading.claimed.values():
+            if self._watches(watched):
+                self._schedule(watched)
+
+    # -- its workflow executions ---------------------------------------------------------------------------
+
+    async def _look_at_executions(self, watched: Watched, topic: Topic) -> None:
+        now = asyncio.get_running_loop().time()
+        if not topic.is_due(now):
             return
-        stage_ended = watched.executions.due == AT_ONCE
-        found: list[Mapping[str, Any]] = []
-        params: dict[str, Any] = {"imageBuildVersionArn": watched.arn}
-        while True:
-            answer = await self._caller.call(
-                "list_workflow_executions",
-                "workflowExecutions",
-                still=watched.wanted,
-                urgent=stage_ended,
-                **params,
-            )
-            found.extend(answer["workflowExecutions"])
-            if not answer.get("nextToken") or len(found) >= _EXECUTIONS:
-                break
-            params["nextToken"] = answer["nextToken"]
-        watched.saw_executions(found, now, self._settings.poll_interval)
-        watched.tell(wall, workflows=True)
+        reading = watched.reading
+        if reading is None:
+            reading = ExecutionsRead(now, self._wall(), urgent=topic.due == AT_ONCE)
+            watched.reading = reading
+        answer = await self._caller.call(
+            reading.OPERATION,
+            reading.MEMBER,
+            still=lambda: watched.executions is topic,
+            urgent=reading.urgent,
+            imageBuildVersionArn=watched.arn,
+            **reading.token,
+        )
+        if watched.reading is not reading:
+            return  # a list has shown the next stage meanwhile: they are due again at once
+        reading.take(answer)
+        if reading.token:
+            topic.due = asyncio.get_running_loop().time()  # behind what else is due
+            return
+        watched.saw_executions(reading.found, reading.asked, self._settings.poll_interval)
+        watched.tell(reading.wall, workflows=True)
 
 
 def _detached(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -374,8 +374,10 @@ def test_a_fault_of_ours_reaches_the_waits_and_the_next_wait_starts_afresh() -> 
     async def main() -> list[tuple[float, str]]:
         async with watcher_of(service) as watcher:
             watcher._poll._next_due = None  # type: ignore[method-assign, assignment]
-            with pytest.raises(TypeError):
+            with pytest.raises(ImageBuilderError, match="fault of the package") as caught:
                 await statuses(watcher, ARN)
+            assert isinstance(caught.value.__cause__, TypeError)
+            assert now() >= 30
             del watcher._poll._next_due
             return await statuses(watcher, ARN)
 
