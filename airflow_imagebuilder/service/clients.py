@@ -23,7 +23,7 @@ _RENEWAL = 60.0
 _ABSENT = frozenset({"NoCredentialsError", "PartialCredentialsError"})
 _ABSENT_RENEWAL = 5.0
 """Seconds before a client that was made without credentials is made again. botocore makes one all the same
-when instance metadata does not answer, and looks for no credentials afterwards."""
+when instance metadata does not answer, and never searches for credentials again."""
 
 _CONNECT_TIMEOUT = 60.0
 _CONNECT_AGAIN = 2.0

@@ -69,8 +69,8 @@ class ListRead:
         """
         Return whether it cost at most half of a GetImage each, and took at most half an interval.
 
-        :param interval: seconds between two looks.
-        :param slowed: whether all calls are held back: single looks would take longer still.
+        :param interval: seconds between two polls of an image.
+        :param slowed: whether all calls are held back: a GetImage each would take longer still.
         """
         # The median: a page that was throttled, and asked for again, is not what a list takes.
         quick = slowed or statistics.median(self.took) * len(self.took) * 2 <= interval
@@ -111,7 +111,7 @@ class Listing:
         return len(self.members) >= self._again_for or now >= self._again_at
 
     def claim(self, now: float, interval: float) -> ListRead:
-        """Return a reading for the members that a list will do for; their next look is an interval away."""
+        """Return a reading for the members that a list will do for; their next poll is an interval away."""
         claimed = {arn: one for arn, one in self.members.items() if one.listable(now, interval)}
         for one in claimed.values():
             one.image.due = now + interval
@@ -156,7 +156,7 @@ class Listing:
 
     def failed(self, error: ImageBuilderError, now: float, settings: WatchSettings) -> None:
         """Decide after a reading that failed whether to list again."""
-        # Throttling tells nothing of what a list costs, unless lists are all that is throttled.
+        # Throttling says nothing about what a list costs, unless lists are all that is throttled.
         self._troubles += 1
         if self._troubles >= _TROUBLES or not isinstance(error, TransientError):
             self._give_up(now, settings)

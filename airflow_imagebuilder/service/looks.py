@@ -55,7 +55,7 @@ def _light(image: Mapping[str, Any]) -> Mapping[str, Any]:
 
 class ExecutionsRead:
     """
-    A reading of an image's workflow executions, a page a look: between two pages it is the image's turn.
+    A reading of an image's workflow executions, one page per poll: the image's turn comes between two pages.
 
     :param asked: the loop's time of the first question.
     :param wall: absolute time of the first question.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import functools
 import heapq
@@ -12,19 +11,17 @@ import logging
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.clients import NotWantedError
-from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
-from airflow_imagebuilder.service.listing import Listings
-from airflow_imagebuilder.service.looks import ExecutionsRead, Watched, has_status
+from airflow_imagebuilder.service.errors import ImageBuilderError
+from airflow_imagebuilder.service.image_poll import ImagePoll
+from airflow_imagebuilder.service.looks import Watched
 from airflow_imagebuilder.service.reports import OnceAMinute
-from airflow_imagebuilder.service.topics import AT_ONCE, Topic
-from airflow_imagebuilder.service.translation import malformed
+from airflow_imagebuilder.service.topics import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
     from airflow_imagebuilder.service.caller import Caller
-    from airflow_imagebuilder.service.listing import Found, Listing, ListRead
     from airflow_imagebuilder.service.reports import Report
     from airflow_imagebuilder.service.settings import WatchSettings
     from airflow_imagebuilder.service.waits import Wait
@@ -48,9 +45,9 @@ class Poll:
     def __init__(
         self, caller: Caller, settings: WatchSettings, report: Report, wall: Callable[[], float]
     ) -> None:
-        self._caller, self._settings, self._report, self._wall = caller, settings, report, wall
+        self._caller, self._settings, self._report = caller, settings, report
+        self._images = ImagePoll(caller, settings, report, wall, self._schedule)
         self._watched: dict[str, Watched] = {}
-        self._listings = Listings()
         self._agenda: list[tuple[float, int, str]] = []
         self._order = itertools.count()
         self._changed = asyncio.Event()
@@ -64,6 +61,7 @@ class Poll:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._fail(_closed())  # a poll that was cancelled before its first step could not
 
     # -- waits ---------------------------------------------------------------------------------------------
 
@@ -72,7 +70,7 @@ class Poll:
         watched = self._watched.get(wait.arn)
         if watched is None:
             watched = self._watched[wait.arn] = Watched(wait.arn, wait.ready)
-            self._listings.join(watched)
+            self._images.listings.join(watched)
         before = watched.due if watched.waits else None
         self._caller.demand -= watched.calls
         watched.join(wait)
@@ -96,7 +94,7 @@ class Poll:
         self._caller.demand += watched.calls
         if not watched.waits:
             del self._watched[wait.arn]
-            self._listings.leave(watched)
+            self._images.listings.leave(watched)
             self._changed.set()
         elif watched.due != before:
             self._schedule(watched)  # what was due next was wanted by the one that left alone
@@ -106,13 +104,15 @@ class Poll:
         """
         Return what keeps a wait from its answer at present; None if AWS answers.
 
-        In an outage few calls are made, so most images are not asked for at all: what their look is late for
-        is the trouble of the call that was made last.
+        In an outage few calls are made, and most images are not asked for at all. For an image that is
+        overdue, the trouble is that of the last call.
         """
         late = asyncio.get_running_loop().time() - watched.due > self._settings.poll_interval
         return watched.trouble(workflows=workflows) or (self._caller.trouble if late else None)
 
     def _schedule(self, watched: Watched) -> None:
+        if not self._watches(watched):
+            return
         heapq.heappush(self._agenda, (watched.due, next(self._order), watched.arn))
         self._changed.set()
 
@@ -124,13 +124,13 @@ class Poll:
             while self._watched:
                 await self._begin_next()
         except asyncio.CancelledError:
-            self._fail(ImageBuilderError("The watcher was closed while this wait was on it."))
+            self._fail(_closed())
             raise
         finally:
             self._agenda.clear()
 
     async def _begin_next(self) -> None:
-        """Begin the next look once it is due. A fault of ours ends no wait, unless it lasts."""
+        """Begin the next poll of an image once it is due. A fault of ours ends no wait unless it lasts."""
         try:
             watched = await self._next_due()
             if watched is not None:
@@ -155,7 +155,7 @@ class Poll:
             watched.fail(error)
 
     def _fault(self, what: str, error: Exception) -> ImageBuilderError:
-        """Return an error of the package for one that nobody foresaw, and log where it comes from."""
+        """Return an error of the package for an unforeseen one, and log where it comes from."""
         if self._may_log():
             log.error("%s failed unexpectedly; it is tried again", what, exc_info=error)
         fault = ImageBuilderError(
@@ -203,111 +203,23 @@ class Poll:
             return
         topic = watched.image
         try:
-            await self._look_at_image(watched)
+            await self._images.image(watched)
             if watched.executions is not None and watched.got:
                 topic = watched.executions
-                await self._look_at_executions(watched, topic)
+                await self._images.executions(watched, topic)
         except NotWantedError:
             return
         except ImageBuilderError as error:
             self._troubled(watched, topic, error)
-        except Exception as error:  # noqa: BLE001 (one image's look is nothing to the others)
+        except Exception as error:  # noqa: BLE001 (a fault with one image must not reach the others)
             self._troubled(watched, topic, self._fault(f"Polling {watched.arn}", error))
 
     def _troubled(self, watched: Watched, topic: Topic, error: ImageBuilderError) -> None:
         """Back off; end the waits that need the answer once the trouble has lasted too long."""
         lasting = topic.failed(error, asyncio.get_running_loop().time(), self._settings)
-        if topic is not watched.image:
-            watched.reading = None
+        watched.reading = None  # its first pages would be old when the next one came
         if lasting is not None:
             watched.fail(lasting, workflows_only=topic is not watched.image)
-
-    # -- the image -----------------------------------------------------------------------------------------
-
-    async def _look_at_image(self, watched: Watched) -> None:
-        now = asyncio.get_running_loop().time()
-        due = watched.image.due
-        if not watched.image.is_due(now):
-            return
-        listing = self._listings.of(watched)
-        if watched.listable(now, self._settings.poll_interval) and listing.worth(now):
-            await self._look_at_list(listing, now)
-        else:
-            await self._get(watched, now)
-        self._report.looked(asyncio.get_running_loop().time() - due)
-
-    async def _get(self, watched: Watched, now: float) -> None:
-        wall = self._wall()
-        answer = await self._caller.call(
-            "get_image", "image", still=watched.wanted, urgent=watched.ended, imageBuildVersionArn=watched.arn
-        )
-        if not has_status(answer["image"]):
-            raise malformed(answer, "get_image", "image.state.status")
-        watched.saw_image(answer["image"], now, self._settings.poll_interval)
-        watched.tell(wall, workflows=False)
-
-    async def _look_at_list(self, listing: Listing, now: float) -> None:
-        reading = listing.claim(now, self._settings.poll_interval)
-        wall, again = self._wall(), None
-        try:
-            async with contextlib.aclosing(listing.read(reading, self._caller, self._settings)) as pages:
-                async for found in pages:
-                    self._apply(found, now, wall)
-            listing.judge(reading, now, self._settings, slowed=self._caller.slowed)
-        except ImageBuilderError as error:
-            log.debug("Listing builds failed: %s", error)
-            listing.failed(error, now, self._settings)
-            # A list that is throttled is read again: a look at each image would be throttled all the more.
-            again = error if isinstance(error, TransientError) and listing.worth(now) else None
-        finally:
-            self._requeue(reading, now, again)
-
-    def _apply(self, found: Found, now: float, wall: float) -> None:
-        """Give the waits what one page of a list shows."""
-        for watched, summary in found:
-            watched.saw_summary(summary, now, self._settings.poll_interval, cost=1 / len(found))
-            watched.tell(wall, workflows=False)
-            if watched.ended and self._watches(watched):
-                self._schedule(watched)  # not only when the whole list has been read
-
-    def _requeue(self, reading: ListRead, now: float, again: TransientError | None) -> None:
-        """Put the images that a list was read for on the agenda; those not shown are due at once."""
-        for arn in reading.missing:
-            watched = reading.claimed[arn]
-            if again is None:
-                watched.must_get, watched.image.due = True, now
-            else:
-                watched.image.failed(again, asyncio.get_running_loop().time(), self._settings)
-        for watched in reading.claimed.values():
-            if self._watches(watched):
-                self._schedule(watched)
-
-    # -- its workflow executions ---------------------------------------------------------------------------
-
-    async def _look_at_executions(self, watched: Watched, topic: Topic) -> None:
-        now = asyncio.get_running_loop().time()
-        if not topic.is_due(now):
-            return
-        reading = watched.reading
-        if reading is None:
-            reading = ExecutionsRead(now, self._wall(), urgent=topic.due == AT_ONCE)
-            watched.reading = reading
-        answer = await self._caller.call(
-            reading.OPERATION,
-            reading.MEMBER,
-            still=lambda: watched.executions is topic,
-            urgent=reading.urgent,
-            imageBuildVersionArn=watched.arn,
-            **reading.token,
-        )
-        if watched.reading is not reading:
-            return  # a list has shown the next stage meanwhile: they are due again at once
-        reading.take(answer)
-        if reading.token:
-            topic.due = asyncio.get_running_loop().time()  # behind what else is due
-            return
-        watched.saw_executions(reading.found, reading.asked, self._settings.poll_interval)
-        watched.tell(reading.wall, workflows=True)
 
 
 def _detached(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -317,3 +229,7 @@ def _detached(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     # A loop that dies under the waits says so itself; that the poll died with it is no news.
     task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
     return task
+
+
+def _closed() -> ImageBuilderError:
+    return ImageBuilderError("The watcher was closed while this wait was on it.")

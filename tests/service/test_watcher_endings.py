@@ -152,7 +152,7 @@ def test_a_client_made_without_credentials_is_made_again_within_the_grace() -> N
 # -- faults of ours ----------------------------------------------------------------------------------------
 
 
-def test_an_unexpected_fault_in_a_look_is_borne_like_a_malformed_answer(
+def test_an_unexpected_fault_with_one_image_is_tolerated_like_a_malformed_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     listed = "list_image_build_versions"
@@ -161,15 +161,15 @@ def test_an_unexpected_fault_in_a_look_is_borne_like_a_malformed_answer(
 
     async def main() -> list[Any]:
         async with watcher_of(service) as watcher:
-            poll = watcher._poll
-            works, bad = poll._look_at_image, arns[:25]
+            polls = watcher._poll._images
+            works, bad = polls.image, arns[:25]
 
             async def sometimes(watched: Any) -> None:
                 if 20 < now() < 40 or (watched.arn in bad and now() > 20):
                     raise KeyError("a mistake of ours")
                 await works(watched)
 
-            poll._look_at_image = sometimes  # type: ignore[method-assign]
+            polls.image = sometimes  # type: ignore[method-assign]
             return await asyncio.gather(*(statuses(watcher, arn) for arn in arns), return_exceptions=True)
 
     seen = run(main())

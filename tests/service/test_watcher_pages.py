@@ -115,6 +115,21 @@ def test_steps_without_end_are_an_error(tokens: Callable[[], Iterator[str]]) -> 
     assert len(service.calls) < 100
 
 
+@pytest.mark.parametrize("token", [7, ["a"], {"a": "b"}, True])
+def test_a_token_of_the_wrong_shape_is_a_malformed_answer(token: Any) -> None:
+    async def page_with() -> Any:
+        return {"steps": [], "nextToken": token}
+
+    service = Service(fault=lambda operation, arn, time: page_with())
+
+    async def main() -> None:
+        async with watcher_of(service) as watcher:
+            with pytest.raises(MalformedAnswerError, match="a string nextToken"):
+                await watcher.steps("wf-1")
+
+    run(main())
+
+
 class Paged(Service):
     """Executions in pages of one."""
 
@@ -122,9 +137,9 @@ class Paged(Service):
         arn, begin = params["imageBuildVersionArn"], int(params.get("nextToken", "0"))
 
         def answer() -> Any:
-            told = [one for begun, one in self.workflows[arn] if begun <= now()]
-            more = {"nextToken": str(begin + 1)} if begin + 1 < len(told) else {}
-            return {"workflowExecutions": told[begin : begin + 1], **more}
+            begun_by_now = [one for begun, one in self.workflows[arn] if begun <= now()]
+            more = {"nextToken": str(begin + 1)} if begin + 1 < len(begun_by_now) else {}
+            return {"workflowExecutions": begun_by_now[begin : begin + 1], **more}
 
         return await self._answer(EXECUTIONS, arn, answer)
 
