@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from airflow_imagebuilder.service.clients import WatchClient
 from airflow_imagebuilder.service.errors import RefusedError
 from airflow_imagebuilder.service.outputs import delete_outputs
+from airflow_imagebuilder.service.pages import Pages, mappings
 from airflow_imagebuilder.service.retries import acall, call
 from airflow_imagebuilder.service.states import is_image_terminal
 from airflow_imagebuilder.service.translation import translate
@@ -186,10 +187,11 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return str(answer["imageBuildVersionArn"])
 
     def _pages(self, operation: str, member: str, **params: Any) -> Iterator[dict[str, Any]]:
-        token: dict[str, str] = {}
+        pages, token = Pages(operation, member), dict[str, Any]()
         while True:
-            answer = self._call(operation, expect=member, **{**params, **token})
-            yield from answer[member]
-            if not answer.get("nextToken"):
+            answer = self._call(operation, expect=member, **params, **token)
+            for record in mappings(pages.records(answer), operation, member):
+                yield dict(record)
+            token = pages.after(answer)
+            if not token:
                 return
-            token = {"nextToken": answer["nextToken"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from airflow_imagebuilder.service.errors import (
 from airflow_imagebuilder.service.request import ImageRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
 ARN = f"{HERE}:image/golden/1.0.0/1"
@@ -110,6 +111,61 @@ def test_every_page_of_steps_is_read(hook: ImageBuilderHook, aws: Stubber) -> No
         page = {"steps": [{"name": name}], **({"nextToken": token} if token else {})}
         aws.add_response("list_workflow_step_executions", page)
     assert hook.list_workflow_step_executions(wanted["workflowExecutionId"]) == [{"name": "a"}, {"name": "b"}]
+
+
+class Endless:
+    """Image Builder whose lists always name a next page."""
+
+    def __init__(self, tokens: Iterator[str], *records: Any) -> None:
+        self.tokens, self.records, self.calls = tokens, list(records), 0
+
+    def _page(self, member: str) -> dict[str, Any]:
+        self.calls += 1
+        assert self.calls < 1000, "without end"
+        return {member: self.records, "nextToken": next(self.tokens)}
+
+    def list_workflow_executions(self, **_: Any) -> dict[str, Any]:
+        return self._page("workflowExecutions")
+
+    def list_workflow_step_executions(self, **_: Any) -> dict[str, Any]:
+        return self._page("steps")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "most"),
+    [
+        (lambda: itertools.repeat("same"), 2),
+        (lambda: itertools.cycle("abc"), 4),
+        (lambda: map(str, itertools.count()), 100),
+    ],
+    ids=["the same token", "a cycle", "always another"],
+)
+@pytest.mark.parametrize(
+    ("method", "operation"),
+    [
+        ("list_workflow_executions", "ListWorkflowExecutions"),
+        ("list_workflow_step_executions", "ListWorkflowStepExecutions"),
+    ],
+)
+def test_pages_without_end_are_an_error_that_names_the_operation_and_the_token(
+    hook: ImageBuilderHook, tokens: Callable[[], Iterator[str]], most: int, method: str, operation: str
+) -> None:
+    client = Endless(tokens(), execution(1))
+    hook.__dict__["conn"] = client
+    with pytest.raises(MalformedAnswerError, match=rf"{operation}.*nextToken"):
+        getattr(hook, method)(ARN)
+    assert client.calls <= most
+
+
+@pytest.mark.parametrize("page", [{"a": 1}, "executions", [None], ["x"]])
+def test_a_page_that_is_no_list_of_records_is_malformed(hook: ImageBuilderHook, page: Any) -> None:
+    class Odd:
+        def list_workflow_executions(self, **_: Any) -> dict[str, Any]:
+            return {"workflowExecutions": page}
+
+    hook.__dict__["conn"] = Odd()
+    with pytest.raises(MalformedAnswerError, match="ListWorkflowExecutions"):
+        hook.list_workflow_executions(ARN)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.clients import WatchClient
+from airflow_imagebuilder.service.clients import NotWantedError, WatchClient
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
+from airflow_imagebuilder.service.pages import PAGES, Pages
 from airflow_imagebuilder.service.rate import CATCH_UP, Governor, TokenBucket
 from airflow_imagebuilder.service.retries import acall
 
@@ -17,18 +18,10 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.reports import Report
     from airflow_imagebuilder.service.settings import WatchSettings
 
-_PAGES = 400
-"""More pages than any answer has: ten thousand builds. A service that always names a next page must not hold
-a look for ever."""
-
 _TICK = 1e-4
 _RECONSIDER = 1.0  # the rate may have risen while a call waits for its turn
 _UNHURRIED = 10.0
 """Calls a second that need no spreading."""
-
-
-class NotWantedError(Exception):
-    """Whoever wanted the answer has left before the call was made."""
 
 
 class Caller:
@@ -46,6 +39,8 @@ class Caller:
     ) -> None:
         self.demand = 0
         """Calls that an interval needs; the watcher keeps it."""
+        self.trouble: TransientError | None = None
+        """What the last call failed of, if it failed and another try may succeed."""
         self._settings = settings
         self._client = WatchClient(connect, call_timeout=settings.call_timeout)
         self._bucket = bucket or TokenBucket(settings.max_calls_per_second)
@@ -71,8 +66,8 @@ class Caller:
 
         :param urgent: whether the call is not to be spread over the interval; the rate binds it all the same.
         :param extra: whether the call is none of the poll's looks, which must not come late for its sake.
-        :param still: tells, when the turn has come, whether anybody still wants the answer.
-        :raises NotWantedError: nobody does; nothing was sent.
+        :param still: returns whether the answer is still wanted, when the turn has come.
+        :raises NotWantedError: it is not; nothing was sent.
         :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.retries.attempted`.
         """
         if extra:
@@ -84,7 +79,7 @@ class Caller:
             if still is not None and not still():
                 raise NotWantedError
             try:
-                answer = await self._client.call(operation, expect=expect, **params)
+                answer = await self._client.call(operation, expect=expect, still=still, **params)
             except ImageBuilderError as error:
                 self._note(error)
                 raise
@@ -92,20 +87,27 @@ class Caller:
         return answer
 
     async def pages(
-        self, operation: str, expect: str, *, patience: float, **params: Any
+        self, operation: str, expect: str, *, patience: float, most: int = PAGES, **params: Any
     ) -> AsyncGenerator[list[Any], None]:
         """
         Yield the member ``expect`` of one page after the other; a page is tried again, unlike a look.
 
         :param patience: seconds for which one page is tried again while the trouble is transient.
+        :param most: pages after which the list is taken to have no end.
+        :param params: what :meth:`call` takes besides.
+        :raises NotWantedError: as :meth:`call`.
+        :raises MalformedAnswerError: the list has no end.
         :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.retries.acall`.
         """
-        for _ in range(_PAGES):
-            answer = await acall(self.call, operation, expect=expect, patience=patience, tell=False, **params)
-            yield answer[expect]
-            if not answer.get("nextToken"):
+        pages, token = Pages(operation, expect, most=most), dict[str, str]()
+        while True:
+            answer = await acall(
+                self.call, operation, expect=expect, patience=patience, tell=False, **params, **token
+            )
+            yield pages.records(answer)
+            token = pages.after(answer)
+            if not token:
                 return
-            params["nextToken"] = answer["nextToken"]
 
     @property
     def slowed(self) -> bool:
@@ -117,7 +119,8 @@ class Caller:
         await self._client.aclose()
 
     def _note(self, error: ImageBuilderError | None) -> None:
-        self._governor.record(failed=isinstance(error, TransientError))
+        self.trouble = error if isinstance(error, TransientError) else None
+        self._governor.record(failed=self.trouble is not None)
         self._report.rate = self._governor.rate
         self._report.called(error)
 

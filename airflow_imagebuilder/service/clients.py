@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 _RENEWAL = 60.0
 """Seconds that a client whose credentials have never been good lives at least before it is made anew."""
 
+_ABSENT = frozenset({"NoCredentialsError", "PartialCredentialsError"})
+_ABSENT_RENEWAL = 5.0
+"""Seconds before a client that was made without credentials is made again. botocore makes one all the same
+when instance metadata does not answer, and never searches for credentials again."""
+
 _CONNECT_TIMEOUT = 60.0
 _CONNECT_AGAIN = 2.0
 
@@ -63,6 +68,10 @@ def _one_try_a_call(client: Any) -> None:
     client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
 
 
+class NotWantedError(Exception):
+    """The waits that wanted the answer have left before the call was sent."""
+
+
 class _Held:
     """A client and the calls that are on it."""
 
@@ -88,13 +97,24 @@ class WatchClient:
         self._held: _Held | None = None
         self._refused: tuple[float, ImageBuilderError] | None = None
 
-    async def call(self, operation: str, *, expect: str | None = None, **params: Any) -> dict[str, Any]:
+    async def call(
+        self,
+        operation: str,
+        *,
+        expect: str | None = None,
+        still: Callable[[], bool] | None = None,
+        **params: Any,
+    ) -> dict[str, Any]:
         """
         Call one operation once.
 
+        :param still: returns whether the answer is still wanted; asked last before the call is sent.
+        :raises NotWantedError: it is not; nothing was sent.
         :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.retries.attempted`.
         """
         held = await self._hold()
+        if still is not None and not still():
+            raise NotWantedError
         held.users += 1
         try:
             answer = await attempted(
@@ -102,7 +122,9 @@ class WatchClient:
             )
         except AwsError as error:
             if error.code in EXPIRED_CODES:
-                self._expire(held)
+                self._expire(held, _RENEWAL)
+            elif error.code in _ABSENT:
+                self._expire(held, _ABSENT_RENEWAL)
             raise
         else:
             held.worked = True
@@ -118,8 +140,8 @@ class WatchClient:
         if held is not None:
             await _close(held)
 
-    def _expire(self, held: _Held) -> None:
-        old = asyncio.get_running_loop().time() - held.made >= _RENEWAL
+    def _expire(self, held: _Held, age: float) -> None:
+        old = asyncio.get_running_loop().time() - held.made >= age
         if held is self._held and (held.worked or old):
             self._held = None  # the last call on it closes it
 

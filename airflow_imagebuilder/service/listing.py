@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import statistics
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
 from airflow_imagebuilder.service.looks import has_status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Mapping
+    from collections.abc import AsyncGenerator
 
     from airflow_imagebuilder.service.caller import Caller
     from airflow_imagebuilder.service.looks import Watched
@@ -19,9 +20,61 @@ if TYPE_CHECKING:
 
 _FEWEST = 3
 _PAGE = 25  # AWS's largest
+_PAGES = 400
+"""More pages than any list is worth: ten thousand builds."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 8, 128
 _TROUBLES = 3
 """So many times running a list may fail of throttling or an outage before each build is asked for instead."""
+
+Found = list[tuple["Watched", Mapping[str, Any]]]
+
+
+class ListRead:
+    """
+    One reading of a list: the builds claimed for it, those that it has not shown yet, and what it took.
+
+    :param claimed: the builds that wait for this list instead of a GetImage each.
+    :param began: the loop's time of the first question.
+    """
+
+    __slots__ = ("_at", "claimed", "missing", "took")
+
+    def __init__(self, claimed: dict[str, Watched], began: float) -> None:
+        self.claimed, self.missing = claimed, set(claimed)
+        self.took: list[float] = []
+        """Seconds that each page took."""
+        self._at = began
+
+    def take(self, page: list[Any], now: float) -> Found:
+        """Return the claimed builds that a page shows. A record that cannot be read counts as not shown."""
+        self.took.append(now - self._at)
+        self._at = now
+        found: Found = []
+        for record in page:
+            arn = record.get("arn") if isinstance(record, Mapping) and has_status(record) else None
+            if isinstance(arn, str) and arn in self.missing:
+                self.missing.remove(arn)
+                found.append((self.claimed[arn], record))
+        return found
+
+    def wanted(self) -> bool:
+        """Return whether another page is wanted: whether waits are left for a build not shown yet."""
+        return any(self.claimed[arn].waits for arn in self.missing)
+
+    def cost(self) -> int:
+        """Return the calls that this reading makes: its pages, and a GetImage for each build not shown."""
+        return len(self.took) + len(self.missing)
+
+    def cheap(self, interval: float, *, slowed: bool) -> bool:
+        """
+        Return whether it cost at most half of a GetImage each, and took at most half an interval.
+
+        :param interval: seconds between two polls of an image.
+        :param slowed: whether all calls are held back: a GetImage each would take longer still.
+        """
+        # The median: a page that was throttled, and asked for again, is not what a list takes.
+        quick = slowed or statistics.median(self.took) * len(self.took) * 2 <= interval
+        return quick and self.cost() * 2 <= len(self.claimed)
 
 
 class Listing:
@@ -57,53 +110,61 @@ class Listing:
             return self._cost * 2 <= len(self.members)
         return len(self.members) >= self._again_for or now >= self._again_at
 
-    async def read(
-        self, caller: Caller, wanted: Collection[str], now: float, settings: WatchSettings
-    ) -> AsyncGenerator[list[Mapping[str, Any]], None]:
-        """
-        Read pages until all wanted builds are found, or it costs too much; decide whether to go on listing.
+    def claim(self, now: float, interval: float) -> ListRead:
+        """Return a reading for the members that a list will do for; their next poll is an interval away."""
+        claimed = {arn: one for arn, one in self.members.items() if one.listable(now, interval)}
+        for one in claimed.values():
+            one.image.due = now + interval
+        return ListRead(claimed, now)
 
-        :param wanted: ARNs.
-        :return: page by page, the summaries of wanted builds.
+    async def read(
+        self, reading: ListRead, caller: Caller, settings: WatchSettings
+    ) -> AsyncGenerator[Found, None]:
+        """
+        Yield page by page what is found, until nothing is missing or it costs too much.
+
+        :raises NotWantedError: no wait is left for the builds that are missing.
         :raises ImageBuilderError: as :meth:`airflow_imagebuilder.service.caller.Caller.call`.
         """
-        missing, took = set(wanted), list[float]()
-        allowed = self._allowed(len(missing), settings)
-        reading = caller.pages(
+        allowed = self._allowed(len(reading.missing), settings)
+        pages = caller.pages(
             "list_image_build_versions",
             "imageSummaryList",
             patience=settings.poll_interval / 2,
+            most=_PAGES,
+            still=reading.wanted,
             maxResults=_PAGE,
             **self._params,
         )
+        self.reading = True
         try:
-            async with contextlib.aclosing(reading):
-                async for page in reading:
-                    took.append(asyncio.get_running_loop().time() - now - sum(took))
-                    found = [one for one in page if one.get("arn") in missing and has_status(one)]
-                    missing.difference_update(one["arn"] for one in found)
-                    yield found
-                    if not missing or len(took) >= allowed:
-                        break
-        except ImageBuilderError as error:
-            # Throttling tells nothing of what a list costs, unless lists are all that is throttled.
-            self._troubles += 1
-            if self._troubles >= _TROUBLES or not isinstance(error, TransientError):
-                self._give_up(now, settings)
-            raise
-        self._troubles, cost = 0, len(took) + len(missing)
-        # The median: a page that was throttled, and asked for again, is not what a list takes. And where all
-        # calls are held back, single looks would take longer still.
-        quick = caller.slowed or statistics.median(took) * len(took) * 2 <= settings.poll_interval
-        if cost * 2 <= len(wanted) and quick:
-            self._cost, self._pause = cost, _FIRST_PAUSE
+            async with contextlib.aclosing(pages):
+                async for page in pages:
+                    yield reading.take(page, asyncio.get_running_loop().time())
+                    if not reading.missing or len(reading.took) >= allowed:
+                        return
+        finally:
+            self.reading = False
+
+    def judge(self, reading: ListRead, now: float, settings: WatchSettings, *, slowed: bool) -> None:
+        """Decide from a reading that came through whether to list again."""
+        self._troubles = 0
+        if reading.cheap(settings.poll_interval, slowed=slowed):
+            self._cost, self._pause = reading.cost(), _FIRST_PAUSE
         else:
+            self._give_up(now, settings)
+
+    def failed(self, error: ImageBuilderError, now: float, settings: WatchSettings) -> None:
+        """Decide after a reading that failed whether to list again."""
+        # Throttling says nothing about what a list costs, unless lists are all that is throttled.
+        self._troubles += 1
+        if self._troubles >= _TROUBLES or not isinstance(error, TransientError):
             self._give_up(now, settings)
 
     def _allowed(self, wanted: int, settings: WatchSettings) -> int:
         # A trial must not use up what the interval's other looks need.
         at_rate = settings.max_calls_per_second * settings.poll_interval / 4
-        return max(1, wanted // 2 if self._cost is not None else int(min(wanted / 4, at_rate)))
+        return min(_PAGES, max(1, wanted // 2 if self._cost is not None else int(min(wanted / 4, at_rate))))
 
     def _give_up(self, now: float, settings: WatchSettings) -> None:
         if self._cost is None:

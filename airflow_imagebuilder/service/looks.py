@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.pages import Pages, mappings
 from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal, is_workflow_terminal
 from airflow_imagebuilder.service.topics import AT_ONCE, SOON, Topic
 from airflow_imagebuilder.service.waits import ImageSnapshot, Wait
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.service.errors import ImageBuilderError
 
 _BEFORE_TESTS = frozenset({ImageStatus.PENDING, ImageStatus.CREATING, ImageStatus.BUILDING})
 _NEWS = ("state", "outputResources")
@@ -49,6 +53,35 @@ def _light(image: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
+class ExecutionsRead:
+    """
+    A reading of an image's workflow executions, one page per poll: the image's turn comes between two pages.
+
+    :param asked: the loop's time of the first question.
+    :param wall: absolute time of the first question.
+    :param urgent: whether the pages are not to be spread over the interval.
+    """
+
+    OPERATION, MEMBER = "list_workflow_executions", "workflowExecutions"
+    __slots__ = ("_pages", "asked", "found", "token", "urgent", "wall")
+
+    def __init__(self, asked: float, wall: float, *, urgent: bool) -> None:
+        self.asked, self.wall, self.urgent = asked, wall, urgent
+        self.found: list[Mapping[str, Any]] = []
+        self.token: dict[str, Any] = {}
+        self._pages = Pages(self.OPERATION, self.MEMBER)
+
+    def take(self, answer: Mapping[str, Any]) -> None:
+        """
+        Take a page; ``token`` then asks for the next one, or is empty.
+
+        :raises MalformedAnswerError: a record cannot be read, or the list has no end.
+        """
+        records = self._pages.records(answer)
+        self.found += mappings(records, self.OPERATION, self.MEMBER, "workflowExecutionId", "status")
+        self.token = self._pages.after(answer)
+
+
 class Watched:
     """
     One image, and the waits that hang on it.
@@ -60,7 +93,7 @@ class Watched:
 
     __slots__ = (
         "_full", "_image", "_plain", "_saved", "_stage_changed", "arn", "ended", "executions", "got", "image",
-        "must_get", "waits",
+        "must_get", "reading", "waits",
     )  # fmt: skip
 
     def __init__(self, arn: str, due: float) -> None:
@@ -68,6 +101,8 @@ class Watched:
         self.waits: dict[Wait, None] = {}
         self.image = Topic(due)
         self.executions: Topic | None = None
+        self.reading: ExecutionsRead | None = None
+        """The executions of which not all pages have been read."""
         self.must_get = False
         """Whether a list will not do for the next look."""
         self.ended = False
@@ -124,7 +159,7 @@ class Watched:
         """Drop a wait, and what only it needed."""
         self.waits.pop(wait, None)
         if self.executions is not None and not any(other.workflows for other in self.waits):
-            self.executions = self._full = None
+            self.executions = self._full = self.reading = None
 
     def tell(self, wall: float, *, workflows: bool) -> None:
         """Offer what is known to the waits that want it with, or without, workflow executions."""
@@ -132,19 +167,18 @@ class Watched:
         if snapshot is not None:
             for wait in list(self.waits):
                 if wait.workflows is workflows:
-                    wait.trouble = None
                     wait.offer(snapshot, wall)
 
-    def fail(self, error: BaseException, *, workflows_only: bool = False) -> None:
+    def fail(self, error: ImageBuilderError, *, workflows_only: bool = False) -> None:
         """End the waits with an error."""
         for wait in list(self.waits):
             if wait.workflows or not workflows_only:
                 wait.fail(error)
 
-    def trouble(self, error: BaseException) -> None:
-        """Note what keeps the waits from their answer, for those whose deadline comes first."""
-        for wait in self.waits:
-            wait.trouble = error
+    def trouble(self, *, workflows: bool) -> ImageBuilderError | None:
+        """Return what keeps a wait with, or without, workflow executions from its answer at present."""
+        executions = self.executions if workflows else None
+        return self.image.error or (executions.error if executions is not None else None)
 
     # -- answers -------------------------------------------------------------------------------------------
 
@@ -176,6 +210,7 @@ class Watched:
 
     def saw_executions(self, found: list[Mapping[str, Any]], asked: float, interval: float) -> None:
         """Take ListWorkflowExecutions' answer."""
+        self.reading = None
         if self.executions is None:
             return
         executions = tuple(one for one in found if not one.get("retried"))
@@ -195,6 +230,7 @@ class Watched:
         self._stage_changed = before is not None and now.status != before.status
         if self._stage_changed and self.executions is not None:
             self.executions.due = AT_ONCE  # a stage has ended, and workflows with it
+            self.reading = None
 
     # -- when next -----------------------------------------------------------------------------------------
 

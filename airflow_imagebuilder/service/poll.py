@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import functools
 import heapq
 import itertools
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.service.caller import NotWantedError
-from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
-from airflow_imagebuilder.service.listing import Listing, Listings
-from airflow_imagebuilder.service.looks import Watched, has_status
-from airflow_imagebuilder.service.topics import AT_ONCE
-from airflow_imagebuilder.service.translation import malformed
+from airflow_imagebuilder.service.clients import NotWantedError
+from airflow_imagebuilder.service.errors import ImageBuilderError
+from airflow_imagebuilder.service.image_poll import ImagePoll
+from airflow_imagebuilder.service.looks import Watched
+from airflow_imagebuilder.service.reports import OnceAMinute
+from airflow_imagebuilder.service.topics import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from airflow_imagebuilder.service.caller import Caller
     from airflow_imagebuilder.service.reports import Report
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.waits import Wait
 
 log = logging.getLogger(__name__)
-
-_EXECUTIONS = 500
-"""More workflow executions than an image has, however often it was retried."""
 
 
 class Poll:
@@ -48,14 +45,15 @@ class Poll:
     def __init__(
         self, caller: Caller, settings: WatchSettings, report: Report, wall: Callable[[], float]
     ) -> None:
-        self._caller, self._settings, self._report, self._wall = caller, settings, report, wall
+        self._caller, self._settings, self._report = caller, settings, report
+        self._images = ImagePoll(caller, settings, report, wall, self._schedule)
         self._watched: dict[str, Watched] = {}
-        self._listings = Listings()
         self._agenda: list[tuple[float, int, str]] = []
         self._order = itertools.count()
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._looking: dict[str, asyncio.Task[None]] = {}
+        self._itself, self._may_log = Topic(0.0), OnceAMinute()
 
     async def aclose(self) -> None:
         """Stop looking. Waits that are left get an error."""
@@ -63,6 +61,7 @@ class Poll:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._fail(_closed())  # a poll that was cancelled before its first step could not
 
     # -- waits ---------------------------------------------------------------------------------------------
 
@@ -71,10 +70,11 @@ class Poll:
         watched = self._watched.get(wait.arn)
         if watched is None:
             watched = self._watched[wait.arn] = Watched(wait.arn, wait.ready)
-            self._listings.join(watched)
+            self._images.listings.join(watched)
         before = watched.due if watched.waits else None
         self._caller.demand -= watched.calls
         watched.join(wait)
+        wait.trouble = functools.partial(self._trouble, watched, workflows=wait.workflows)
         self._caller.demand += watched.calls
         self._report.images, self._report.waits = len(self._watched), self._report.waits + 1
         if watched.due != before:
@@ -94,13 +94,25 @@ class Poll:
         self._caller.demand += watched.calls
         if not watched.waits:
             del self._watched[wait.arn]
-            self._listings.leave(watched)
+            self._images.listings.leave(watched)
             self._changed.set()
         elif watched.due != before:
             self._schedule(watched)  # what was due next was wanted by the one that left alone
         self._report.images, self._report.waits = len(self._watched), self._report.waits - 1
 
+    def _trouble(self, watched: Watched, *, workflows: bool) -> ImageBuilderError | None:
+        """
+        Return what keeps a wait from its answer at present; None if AWS answers.
+
+        In an outage few calls are made, and most images are not asked for at all. For an image that is
+        overdue, the trouble is that of the last call.
+        """
+        late = asyncio.get_running_loop().time() - watched.due > self._settings.poll_interval
+        return watched.trouble(workflows=workflows) or (self._caller.trouble if late else None)
+
     def _schedule(self, watched: Watched) -> None:
+        if not self._watches(watched):
+            return
         heapq.heappush(self._agenda, (watched.due, next(self._order), watched.arn))
         self._changed.set()
 
@@ -110,22 +122,48 @@ class Poll:
         try:
             await self._report.prepare()
             while self._watched:
-                watched = await self._next_due()
-                if watched is not None:
-                    task = self._looking[watched.arn] = _detached(self._look(watched))
-                    task.add_done_callback(functools.partial(self._looked, watched.arn))
+                await self._begin_next()
         except asyncio.CancelledError:
-            self._fail(ImageBuilderError("The watcher was closed while this wait was on it."))
+            self._fail(_closed())
             raise
-        except Exception as error:
-            log.exception("The poll of Image Builder ended unexpectedly")
-            self._fail(error)
         finally:
             self._agenda.clear()
 
-    def _fail(self, error: Exception) -> None:
+    async def _begin_next(self) -> None:
+        """Begin the next poll of an image once it is due. A fault of ours ends no wait unless it lasts."""
+        try:
+            watched = await self._next_due()
+            if watched is not None:
+                task = self._looking[watched.arn] = _detached(self._look(watched))
+                task.add_done_callback(functools.partial(self._looked, watched.arn))
+        except Exception as error:  # noqa: BLE001 (a thousand waits hang on this poll)
+            now = asyncio.get_running_loop().time()
+            lasting = self._itself.failed(
+                self._fault("The poll of Image Builder", error), now, self._settings
+            )
+            if lasting is not None:
+                self._fail(lasting)
+                self._itself = Topic(now)
+            await asyncio.sleep(self._itself.due - now)
+            for watched in self._watched.values():
+                self._schedule(watched)  # what was due may have been taken from the agenda
+        else:
+            self._itself.answered(asyncio.get_running_loop().time(), 0.0)
+
+    def _fail(self, error: ImageBuilderError) -> None:
         for watched in list(self._watched.values()):
             watched.fail(error)
+
+    def _fault(self, what: str, error: Exception) -> ImageBuilderError:
+        """Return an error of the package for an unforeseen one, and log where it comes from."""
+        if self._may_log():
+            log.error("%s failed unexpectedly; it is tried again", what, exc_info=error)
+        fault = ImageBuilderError(
+            f"{what} failed unexpectedly: {type(error).__name__}: {error}. This is a fault of the package "
+            "and says nothing of the image: please report it with the traceback in the triggerer's log."
+        )
+        fault.__cause__ = error
+        return fault
 
     async def _next_due(self) -> Watched | None:
         """Wait until a look is due and may begin; None if there is to be another look at the agenda."""
@@ -156,105 +194,32 @@ class Poll:
             self._schedule(watched)
         self._changed.set()
 
+    def _watches(self, watched: Watched) -> bool:
+        """Return whether waits are left for it; a later wait for the same image has another one."""
+        return self._watched.get(watched.arn) is watched
+
     async def _look(self, watched: Watched) -> None:
+        if not self._watches(watched):
+            return
         topic = watched.image
         try:
-            await self._look_at_image(watched)
+            await self._images.image(watched)
             if watched.executions is not None and watched.got:
                 topic = watched.executions
-                await self._look_at_executions(watched)
+                await self._images.executions(watched, topic)
         except NotWantedError:
             return
         except ImageBuilderError as error:
-            watched.trouble(error)
-            lasting = topic.failed(error, asyncio.get_running_loop().time(), self._settings)
-            if lasting is not None:
-                watched.fail(lasting, workflows_only=topic is not watched.image)
-        except Exception as error:
-            log.exception("Looking at %s failed", watched.arn)
-            watched.fail(error)
+            self._troubled(watched, topic, error)
+        except Exception as error:  # noqa: BLE001 (a fault with one image must not reach the others)
+            self._troubled(watched, topic, self._fault(f"Polling {watched.arn}", error))
 
-    async def _look_at_image(self, watched: Watched) -> None:
-        now = asyncio.get_running_loop().time()
-        due = watched.image.due
-        if not watched.image.is_due(now):
-            return
-        listing = self._listings.of(watched)
-        if watched.listable(now, self._settings.poll_interval) and listing.worth(now):
-            await self._look_at_list(listing, now)
-        else:
-            await self._get(watched, now)
-        self._report.looked(asyncio.get_running_loop().time() - due)
-
-    async def _get(self, watched: Watched, now: float) -> None:
-        wall = self._wall()
-        answer = await self._caller.call(
-            "get_image", "image", still=watched.wanted, urgent=watched.ended, imageBuildVersionArn=watched.arn
-        )
-        if not has_status(answer["image"]):
-            raise malformed(answer, "get_image", "image.state.status")
-        watched.saw_image(answer["image"], now, self._settings.poll_interval)
-        watched.tell(wall, workflows=False)
-
-    async def _look_at_list(self, listing: Listing, now: float) -> None:
-        wall, interval = self._wall(), self._settings.poll_interval
-        wanted = {arn: one for arn, one in listing.members.items() if one.listable(now, interval)}
-        for one in wanted.values():
-            one.image.due = now + interval  # it is being asked for
-        missing, trouble = set(wanted), None
-        listing.reading = True
-        try:
-            reading = listing.read(self._caller, missing.copy(), now, self._settings)
-            async with contextlib.aclosing(reading):
-                async for page in reading:
-                    for summary in page:
-                        missing.discard(summary["arn"])
-                        one = wanted[summary["arn"]]
-                        one.saw_summary(summary, now, interval, cost=1 / len(page))
-                        one.tell(wall, workflows=False)
-                        if one.ended and one.arn in self._watched:
-                            self._schedule(one)  # not only when the whole list has been read
-        except ImageBuilderError as error:
-            log.debug("Listing builds failed: %s", error)
-            trouble = error
-        finally:
-            listing.reading = False
-            # A list that is throttled is read again: a look at each image would be throttled all the more.
-            again = trouble if isinstance(trouble, TransientError) and listing.worth(now) else None
-            for arn in missing:
-                self._not_listed(wanted[arn], now, again)
-            for arn, one in wanted.items():
-                if arn in self._watched:
-                    self._schedule(one)
-
-    def _not_listed(self, watched: Watched, asked: float, again: TransientError | None) -> None:
-        if again is None:
-            watched.must_get, watched.image.due = True, asked
-        else:
-            watched.trouble(again)
-            watched.image.failed(again, asyncio.get_running_loop().time(), self._settings)
-
-    async def _look_at_executions(self, watched: Watched) -> None:
-        now, wall = asyncio.get_running_loop().time(), self._wall()
-        if watched.executions is None or not watched.executions.is_due(now):
-            return
-        stage_ended = watched.executions.due == AT_ONCE
-        found: list[Mapping[str, Any]] = []
-        params: dict[str, Any] = {"imageBuildVersionArn": watched.arn}
-        while True:
-            answer = await self._caller.call(
-                "list_workflow_executions",
-                "workflowExecutions",
-                still=watched.wanted,
-                urgent=stage_ended,
-                **params,
-            )
-            found.extend(answer["workflowExecutions"])
-            if not answer.get("nextToken") or len(found) >= _EXECUTIONS:
-                break
-            params["nextToken"] = answer["nextToken"]
-        watched.saw_executions(found, now, self._settings.poll_interval)
-        watched.tell(wall, workflows=True)
+    def _troubled(self, watched: Watched, topic: Topic, error: ImageBuilderError) -> None:
+        """Back off; end the waits that need the answer once the trouble has lasted too long."""
+        lasting = topic.failed(error, asyncio.get_running_loop().time(), self._settings)
+        watched.reading = None  # its first pages would be old when the next one came
+        if lasting is not None:
+            watched.fail(lasting, workflows_only=topic is not watched.image)
 
 
 def _detached(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -264,3 +229,7 @@ def _detached(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     # A loop that dies under the waits says so itself; that the poll died with it is no news.
     task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
     return task
+
+
+def _closed() -> ImageBuilderError:
+    return ImageBuilderError("The watcher was closed while this wait was on it.")

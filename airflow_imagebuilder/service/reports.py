@@ -17,6 +17,20 @@ _LINE_EVERY = 60.0
 _METRICS_EVERY = 10.0
 
 
+class OnceAMinute:
+    """Says whether a log line is due, so that a thousand waits with one fault write no thousand lines."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def __call__(self) -> bool:
+        """Return whether to write the line now."""
+        now = asyncio.get_running_loop().time()
+        due = now - self._last >= _LINE_EVERY
+        self._last = now if due else self._last
+        return due
+
+
 class Metrics(Protocol):
     """
     Where the numbers go; the floor above passes in one that speaks to its metrics system.
@@ -40,6 +54,8 @@ class Report:
     """
     Collects what happens and tells it now and then.
 
+    A metrics system that raises costs numbers, never a wait: each of its errors ends here.
+
     :param metrics: where the numbers go, every ten seconds.
     """
 
@@ -53,11 +69,16 @@ class Report:
         self._calls = self._failed = 0
         self._troubled_since: float | None = None
         self._last: ImageBuilderError | None = None
+        self._may_complain = OnceAMinute()
 
     async def prepare(self) -> None:
         """Tell a first number, off the loop: metrics systems read their configuration when they get it."""
-        if self._metrics is not None:
+        if self._metrics is None:
+            return
+        try:
             await asyncio.to_thread(self._metrics.gauge, "images", self.images)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the waits continue)
+            self._complain(error)
 
     def called(self, error: ImageBuilderError | None) -> None:
         """Count one call."""
@@ -82,15 +103,29 @@ class Report:
         if self._metrics is None:
             return
         self._measured = asyncio.get_running_loop().time()
+        try:
+            self._hand_over(self._metrics)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the waits continue)
+            self._complain(error)
+
+    def _hand_over(self, metrics: Metrics) -> None:
         for name, count in self._counts.items():
             if count:
-                self._metrics.incr(name, count)
-                self._counts[name] = 0
-        self._metrics.gauge("images", self.images)
-        self._metrics.gauge("waits", self.waits)
-        self._metrics.gauge("calls_per_second", self.rate)
-        self._metrics.timing("lag", self._lag)
+                metrics.incr(name, count)
+                self._counts[name] = 0  # kept for the next time where it raised
+        metrics.gauge("images", self.images)
+        metrics.gauge("waits", self.waits)
+        metrics.gauge("calls_per_second", self.rate)
+        metrics.timing("lag", self._lag)
         self._lag = 0.0
+
+    def _complain(self, error: Exception) -> None:
+        if self._may_complain():
+            log.warning(
+                "The metrics system failed: %s: %s. Numbers of the Image Builder poll are missing there; "
+                "waits and polling continue. Check that system and its configuration.",
+                type(error).__name__, error,
+            )  # fmt: skip
 
     def _tell(self, now: float) -> None:
         if self._failed:

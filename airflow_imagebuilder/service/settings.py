@@ -16,8 +16,8 @@ class WatchSettings:
         within its first seconds.
     :param call_timeout: seconds after which one call is given up.
     :param max_connections: calls in flight at once.
-    :param grace: seconds for which AWS may answer "forbidden", "not found" or in a wrong shape before the
-        waits get it as an error.
+    :param grace: seconds for which "forbidden", "not found", missing credentials, an answer of a wrong shape
+        or any other error that is not transient is tolerated before the waits get it.
     """
 
     poll_interval: float = 30.0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
+
+
+log = logging.getLogger(__name__)
 
 
 class Closable(Protocol):
@@ -54,11 +58,18 @@ class Shared(Generic[T]):
             if not one.users:
                 del held[key]
             if not one.users and not loop.is_closed():
-                # Whoever leaves last may be in the middle of being cancelled.
-                await asyncio.shield(asyncio.ensure_future(one.thing.aclose()))
+                # The last user may be in the middle of being cancelled.
+                await asyncio.shield(asyncio.ensure_future(_closed(one.thing)))
 
     def _on(self, loop: asyncio.AbstractEventLoop) -> dict[Hashable, _Held[T]]:
         # What a loop that died without cancelling its tasks left behind can only be dropped.
         for dead in [other for other in self._held if other.is_closed()]:
             del self._held[dead]
         return self._held.setdefault(loop, {})
+
+
+async def _closed(thing: Closable) -> None:
+    try:
+        await thing.aclose()
+    except Exception:  # the last user has what it came for; it must not pay for what all have used
+        log.warning("%s could not be closed; what it held may stay open", type(thing).__name__, exc_info=True)

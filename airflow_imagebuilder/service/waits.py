@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.errors import DeadlineExceededError
+from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
 from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _REPAIRABLE = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED})
 
@@ -55,12 +56,13 @@ class Wait:
     :param ready: the loop's time before which nothing is given.
     :param deadline: absolute time (as ``wall`` tells it) at which the wait is over.
     :param stale_until: absolute time until which a FAILED or CANCELLED is taken for the one before a repair.
+    :param stale_failure: the workflow execution that failed before the repair; empty where none did.
     :param wall: tells absolute time.
     """
 
     __slots__ = (
-        "_error", "_given", "_next", "_timer", "_waker", "_wall", "arn", "deadline", "ready", "stale_until",
-        "trouble", "workflows",
+        "_began", "_error", "_given", "_next", "_timer", "_waker", "_wall", "arn", "deadline", "ready",
+        "stale_failure", "stale_until", "trouble", "workflows",
     )  # fmt: skip
 
     def __init__(
@@ -72,14 +74,16 @@ class Wait:
         deadline: float | None,
         stale_until: float | None,
         wall: Callable[[], float],
+        stale_failure: str | None = None,
     ) -> None:
         self.arn, self.workflows, self.ready = arn, workflows, ready
-        self.deadline, self.stale_until = deadline, stale_until
-        self.trouble: BaseException | None = None
-        self._wall = wall
+        self.deadline, self.stale_until, self.stale_failure = deadline, stale_until, stale_failure
+        self.trouble: Callable[[], ImageBuilderError | None] = _none
+        """Returns what keeps the answer away at present; the poll that the wait joins sets it."""
+        self._wall, self._began = wall, wall()
         self._given: ImageSnapshot | None = None
         self._next: ImageSnapshot | None = None
-        self._error: BaseException | None = None
+        self._error: ImageBuilderError | None = None
         self._waker: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         if deadline is not None:
@@ -92,14 +96,23 @@ class Wait:
         :param asked: absolute time at which AWS was asked.
         """
         if self.stale_until is not None:
-            if asked < self.stale_until and snapshot.status in _REPAIRABLE:
+            if asked < self.stale_until and self._stale(snapshot, asked):
                 return
             self.stale_until = None  # seen in progress again, or the time is over
         if snapshot is not self._given:
             self._next = snapshot
             self._wake()
 
-    def fail(self, error: BaseException) -> None:
+    def _stale(self, snapshot: ImageSnapshot, asked: float) -> bool:
+        """Return whether this may be how the image stood before the repair."""
+        if snapshot.status not in _REPAIRABLE:
+            return False
+        # What the watcher knew when the wait began may be older than the failure that was repaired.
+        if self.stale_failure is None or asked < self._began:
+            return True
+        return _failed_execution(snapshot.image) in (None, self.stale_failure)
+
+    def fail(self, error: ImageBuilderError) -> None:
         """End the wait with an error, after what it has not yet seen."""
         if self._error is None:
             self._error = copy.copy(error)  # a raised error collects the traceback of whoever raises it
@@ -147,5 +160,15 @@ class Wait:
         error = DeadlineExceededError(
             arn=self.arn, deadline=self.deadline or 0.0, status=known.status if known else None
         )
-        error.__cause__ = self.trouble
+        error.__cause__ = self.trouble()
         self.fail(error)
+
+
+def _failed_execution(image: Mapping[str, Any]) -> str | None:
+    context = image["state"].get("failureContext")
+    execution = context.get("workflowExecutionId") if isinstance(context, Mapping) else None
+    return execution if isinstance(execution, str) and execution else None
+
+
+def _none() -> None:
+    return None

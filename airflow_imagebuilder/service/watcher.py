@@ -80,6 +80,7 @@ class ImageWatcher:
         workflows: bool = False,
         deadline: float | None = None,
         ignore_terminal_until: float | None = None,
+        stale_failure: str | None = None,
         first_look: float | None = None,
     ) -> AsyncGenerator[ImageSnapshot, None]:
         """
@@ -93,11 +94,17 @@ class ImageWatcher:
         :param deadline: absolute time (``time.time()``) at which the wait is over.
         :param ignore_terminal_until: absolute time until which a FAILED or CANCELLED is taken for the one
             before a RetryImage, unless the image was seen in progress since the wait began.
+        :param stale_failure: the ``failureContext.workflowExecutionId`` of the failure that RetryImage
+            repaired: a FAILED that names another execution is news at once, also before
+            ``ignore_terminal_until``. An empty string where the image had failed in none (it was CANCELLED).
+            Where it is left out, each FAILED before that time is ignored.
         :param first_look: seconds that this wait lasts at least; the settings' where it is left out.
-        :raises DeadlineExceededError: the deadline passed; its cause is what kept the answer away.
-        :raises ForbiddenError: AWS said so for longer than a short grace; NotFoundError and
-            MalformedAnswerError likewise.
-        :raises AwsError: AWS refused the question.
+        :raises DeadlineExceededError: the deadline passed; its cause is what keeps the answer away at that
+            time, None if AWS answers.
+        :raises AwsError: anything but transient trouble lasted longer than ``settings.grace``: forbidden, not
+            found, missing credentials, a refusal, an answer that cannot be read.
+        :raises ImageBuilderError: a fault of this package lasted as long, or the watcher was closed. None of
+            these says how the image stands: it may be building still.
         """
         first_look = self.settings.first_look if first_look is None else first_look
         wait = Wait(
@@ -106,6 +113,7 @@ class ImageWatcher:
             ready=asyncio.get_running_loop().time() + first_look,
             deadline=deadline,
             stale_until=ignore_terminal_until,
+            stale_failure=stale_failure,
             wall=self._wall,
         )
         try:
@@ -141,8 +149,8 @@ class ImageWatcher:
         try:
             await self._poll.aclose()
         finally:
-            self._report.measure()
             await self._caller.aclose()
+            self._report.measure()
 
 
 _watchers: Shared[ImageWatcher] = Shared()

@@ -309,8 +309,8 @@ def test_nothing_is_kept_of_waits_that_have_come_and_gone() -> None:
                 sizes.append(len(watcher._poll._agenda) + len(watcher._poll._looking))
             await asyncio.gather(*waits)
             assert not watcher._poll._watched
-            assert not watcher._poll._listings._versions
-            assert not watcher._poll._listings._account.members
+            assert not watcher._poll._images.listings._versions
+            assert not watcher._poll._images.listings._account.members
             assert watcher._poll._caller.demand == 0
 
     run(main())
@@ -351,6 +351,18 @@ def test_a_watcher_that_is_closed_ends_the_waits_that_are_left() -> None:
     assert service.opened == service.closed == 1
 
 
+def test_a_watcher_that_is_closed_as_soon_as_a_wait_begins_ends_it() -> None:
+    async def main() -> None:
+        watcher = watcher_of(Service())
+        wait = asyncio.ensure_future(statuses(watcher, ARN, first_look=0))
+        await asyncio.sleep(0)
+        await watcher.aclose()
+        with pytest.raises(ImageBuilderError, match="closed"):
+            await asyncio.wait_for(wait, 100)
+
+    run(main())
+
+
 def test_a_loop_that_ends_in_the_middle_of_a_wait_leaves_nothing_open() -> None:
     service = Service(latency=1)
     service.image(ARN, (0, "BUILDING"))
@@ -374,8 +386,10 @@ def test_a_fault_of_ours_reaches_the_waits_and_the_next_wait_starts_afresh() -> 
     async def main() -> list[tuple[float, str]]:
         async with watcher_of(service) as watcher:
             watcher._poll._next_due = None  # type: ignore[method-assign, assignment]
-            with pytest.raises(TypeError):
+            with pytest.raises(ImageBuilderError, match="fault of the package") as caught:
                 await statuses(watcher, ARN)
+            assert isinstance(caught.value.__cause__, TypeError)
+            assert now() >= 30
             del watcher._poll._next_due
             return await statuses(watcher, ARN)
 

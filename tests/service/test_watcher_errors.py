@@ -161,11 +161,12 @@ def test_what_may_pass_is_borne_for_a_short_grace(code: str, status: int, kind: 
     assert seen[-1][1] == "AVAILABLE"
 
 
-def test_a_refusal_is_told_at_once() -> None:
+def test_a_refusal_that_lasts_surfaces_after_the_grace() -> None:
     error = client_error("InvalidRequestException", 400, message="not an ARN")
     surfaced, after = error_of(in_progress(lambda operation, arn, time: error))
     assert isinstance(surfaced, RefusedError)
-    assert after < 6
+    assert 35 <= after < 60
+    assert error_of(in_progress(lambda operation, arn, time: error), grace=0)[1] < 6
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_imagebuilder.service.errors import DeadlineExceededError
@@ -140,6 +140,7 @@ def test_trouble_of_any_kind_fails_nobody_before_its_deadline(
 
 @settings(max_examples=40, deadline=None)
 @given(IMAGES, st.floats(0, 150))
+@example([(1.0, 1.0, "AVAILABLE", 1, False)] * 6, 5.03125)
 def test_no_call_after_the_last_leaver(
     images: list[tuple[float, float, str, int, bool]], leave: float
 ) -> None:
