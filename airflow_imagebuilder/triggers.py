@@ -126,6 +126,8 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     :param cancel_on_kill: whether a user's kill of the deferred task cancels the image.
     :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that are left behind.
+    :param stale_failure: the workflow execution that had failed before the repair: a failure that names
+        another one counts before ``stale_until``; empty where none had failed.
     :param submitter: the id of the task that submitted the image, where that is another one.
     :param submitted_by: the try of that task which submitted, found or repaired the image.
     :param resumes: how many times this wait was begun again after trouble; handed back in the event.
@@ -136,6 +138,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         *,
         cancel_on_kill: bool = True,
         delete_outputs_on_kill: bool = False,
+        stale_failure: str | None = None,
         submitter: str | None = None,
         submitted_by: str | None = None,
         resumes: int = 0,
@@ -144,6 +147,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         super().__init__(**kwargs)
         self.cancel_on_kill = cancel_on_kill
         self.delete_outputs_on_kill = delete_outputs_on_kill
+        self.stale_failure = stale_failure
         self.submitter = submitter
         self.submitted_by = submitted_by
         self.resumes = resumes
@@ -152,7 +156,14 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and everything that the constructor takes."""
         path, kwargs = super().serialize()
-        names = ("cancel_on_kill", "delete_outputs_on_kill", "submitter", "submitted_by", "resumes")
+        names = (
+            "cancel_on_kill",
+            "delete_outputs_on_kill",
+            "stale_failure",
+            "submitter",
+            "submitted_by",
+            "resumes",
+        )
         return path, {**kwargs, **{name: getattr(self, name) for name in names}}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -182,6 +193,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
                     self.log,
                     deadline=self.deadline,
                     stale_until=self.stale_until,
+                    stale_failure=self.stale_failure,
                     first_look=self._pause,
                 )
         except DeadlineExceededError as error:
@@ -261,6 +273,7 @@ async def follow(
     *,
     deadline: float | None = None,
     stale_until: float | None = None,
+    stale_failure: str | None = None,
     first_look: float | None = None,
 ) -> str:
     """
@@ -272,7 +285,13 @@ async def follow(
     :raises DeadlineExceededError: it had not ended by the deadline.
     """
     status = ""
-    watch = watcher.watch(arn, deadline=deadline, ignore_terminal_until=stale_until, first_look=first_look)
+    watch = watcher.watch(
+        arn,
+        deadline=deadline,
+        ignore_terminal_until=stale_until,
+        stale_failure=stale_failure,
+        first_look=first_look,
+    )
     async for snapshot in watch:
         if snapshot.status != status:
             status = snapshot.status

@@ -315,6 +315,17 @@ def test_a_repair_is_published_before_it_is_made() -> None:
     assert seen[0]["image_submission"]["submitted_by"] == "u1+"
 
 
+@pytest.mark.parametrize(("failed", "known"), [("wf-9", "wf-9"), (None, "")])
+def test_a_repairs_trigger_knows_which_failure_is_the_old_one(failed: str | None, known: str) -> None:
+    aws, airflow = Aws(), Airflow()
+    deferred(lambda: bake(aws).execute(airflow.context))
+    context = {"imageStatus": "TESTING", **({"workflowExecutionId": failed} if failed else {})}
+    aws.state = {"status": "FAILED", "failureContext": context}
+    aws.retry_image = lambda *_: ARN  # type: ignore[attr-defined]
+    airflow.next_try()
+    assert deferred(lambda: bake(aws).execute(airflow.context)).stale_failure == known
+
+
 def test_a_guards_trigger_knows_who_submitted_the_image() -> None:
     operator: Any = ImageBuilderAwaitImageOperator(
         task_id="t", image_build_version_arn=ARN, submitter="golden.create_image", submitted_by="u1"

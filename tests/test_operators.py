@@ -372,6 +372,7 @@ def test_the_wait_is_deferred_with_everything_that_the_trigger_needs() -> None:
         "botocore_config": {"read_timeout": 7},
         "cancel_on_kill": False,
         "delete_outputs_on_kill": True,
+        "stale_failure": None,
         "submitter": None,
         "submitted_by": None,
         "resumes": 0,
@@ -408,6 +409,7 @@ def test_without_waiting_the_arn_is_returned_and_what_was_submitted_is_pushed() 
         "arn": ARN,
         "how": "created",
         "stale_until": None,
+        "stale_failure": None,
         "submitted_by": "uuid",
     }
 

@@ -46,6 +46,7 @@ VALUES: dict[str, Any] = {
     "botocore_config": {"retries": {"max_attempts": 2}},
     "cancel_on_kill": False,
     "delete_outputs_on_kill": True,
+    "stale_failure": "wf-1",
     "submitter": "golden.create_image",
     "submitted_by": "0190-uuid",
     "resumes": 3,
@@ -224,7 +225,13 @@ async def test_each_state_is_told_once_with_its_reason(
 async def test_deadline_and_repair_are_handed_to_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     watcher = use(monkeypatch, Watcher([image("AVAILABLE")]))
     await events(image_trigger(deadline=7.0, stale_until=5.0))
-    assert watcher.asked == {"arn": ARN, "deadline": 7.0, "ignore_terminal_until": 5.0, "first_look": None}
+    assert watcher.asked == {
+        "arn": ARN,
+        "deadline": 7.0,
+        "ignore_terminal_until": 5.0,
+        "stale_failure": None,
+        "first_look": None,
+    }
 
 
 @pytest.mark.asyncio

@@ -30,6 +30,8 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
     :param image_build_version_arn: the image, for example the output of an
         :class:`ImageBuilderCreateImageOperator` with ``wait_for_completion=False``.
     :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
+    :param stale_failure: the workflow execution that had failed before that repair: a failure that names
+        another one counts at once.
     :param submitted_by: the try of that task, so that a clear of both is told from a clear of this one alone,
         which cancels the build and runs it on.
     :param submitted_at: Unix time of that task's submit or repair, from which ``timeout`` counts; ``None``
@@ -44,6 +46,7 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         *AWS_FIELDS,
         "image_build_version_arn",
         "stale_until",
+        "stale_failure",
         "submitted_by",
         "submitted_at",
         "on_retry",
@@ -54,6 +57,7 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         *,
         image_build_version_arn: str,
         stale_until: float | str | None = None,
+        stale_failure: str | None = None,
         submitted_by: str | None = None,
         submitted_at: float | str | None = None,
         submitter: str | None = None,
@@ -63,6 +67,7 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         super().__init__(**kwargs)
         self.image_build_version_arn = image_build_version_arn
         self.stale_until = stale_until
+        self.stale_failure = stale_failure
         self.submitted_by = submitted_by
         self.submitted_at = submitted_at
         self.submitter = submitter
@@ -85,6 +90,7 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
             known_arn(self.image_build_version_arn),
             this_try(context),
             stale_until=as_time(self.stale_until),
+            stale_failure=None if self.stale_failure == "None" else self.stale_failure,
             submitted_by=self._known_submitter,
             submitted_at=as_time(self.submitted_at),
         )
@@ -131,6 +137,7 @@ def submission_record(submitted: Submitted, this: Try) -> Mapping[str, Any]:
         "arn": submitted.arn,
         "how": submitted.how.value,
         "stale_until": submitted.stale_until,
+        "stale_failure": submitted.stale_failure,
         "submitted_at": submitted.submitted_at,
         "submitted_by": this.seed,
     }

@@ -186,6 +186,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             image_build_version_arn=submitted.arn,
             deadline=deadline,
             stale_until=submitted.stale_until,
+            stale_failure=submitted.stale_failure,
             poll_interval=interval.total_seconds() if isinstance(interval, timedelta) else interval,
             cancel_on_kill=self.cancel_on_kill,
             delete_outputs_on_kill=self.delete_outputs_on_kill,

@@ -65,6 +65,7 @@ def repair(
         return None
     announce(arn)
     began = clock()
+    failure = image["state"].get("failureContext", {}).get("workflowExecutionId", "")
     try:
         images.retry_image(arn, client_token)
     except (RefusedError, ForbiddenError) as refusal:
@@ -72,9 +73,9 @@ def repair(
             log.warning("Image %s is not repaired: %s", arn, refusal)
             return None
         # Refused because another task, or a person, has repaired it in the moment between.
-        return Submitted(arn, How.ATTACHED, clock() + REPAIR_GRACE, began)
+        return Submitted(arn, How.ATTACHED, clock() + REPAIR_GRACE, began, failure)
     log.info("Repairing image %s with RetryImage: finished phases are not run again.", arn)
-    return Submitted(arn, How.REPAIRED, clock() + REPAIR_GRACE, began)
+    return Submitted(arn, How.REPAIRED, clock() + REPAIR_GRACE, began, failure)
 
 
 def _is_in_progress(images: Images, arn: str, sleep: Callable[[float], None]) -> bool:

@@ -158,6 +158,7 @@ class Submission:
         this: Try,
         *,
         stale_until: float | None = None,
+        stale_failure: str | None = None,
         submitted_by: str | None = None,
         submitted_at: float | None = None,
     ) -> Submitted:
@@ -165,6 +166,7 @@ class Submission:
         Attach to an image that another task submitted; repair it if an earlier try of this task saw it end.
 
         :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
+        :param stale_failure: the workflow execution that had failed before it, see :class:`Submitted`.
         :param submitted_by: the try of that task which submitted, found or repaired it (:attr:`Try.seed`).
         :param submitted_at: Unix time of that task's CreateImage or RetryImage.
         :raises StateStoreError: the task's record could not be read or written.
@@ -186,10 +188,11 @@ class Submission:
             # New to this task, or cleared together with that task, which has dealt with what it found: what
             # is in progress now is its repair, no longer the build that a clear of this task alone cancels.
             now.save(self.store)
-            return Submitted(arn, How.ATTACHED, stale_until, submitted_at)
+            return Submitted(arn, How.ATTACHED, stale_until, submitted_at, stale_failure)
         if seen.submitted_at is not None:  # this task's own repair may be later
             now = replace(now, submitted_at=max(seen.submitted_at, submitted_at or 0.0))
-        return self._rejoin(seen, now, this, stale_until)
+        joined = Submitted(arn, How.ATTACHED, stale_until, now.submitted_at, stale_failure)
+        return self._rejoin(seen, now, this, joined)
 
     def finished(self, this: Try) -> None:
         """
@@ -224,17 +227,17 @@ class Submission:
         log.info("Image %s of an earlier try is %s: building a new one.", arn, image["state"]["status"])
         return self._create(request, this, count=record.count + 1)
 
-    def _rejoin(self, seen: GuardRecord, now: GuardRecord, this: Try, stale_until: float | None) -> Submitted:
+    def _rejoin(self, seen: GuardRecord, now: GuardRecord, this: Try, joined: Submitted) -> Submitted:
         image = self._find(now.arn)
         action = self._decide(image, cleared=seen.cleared_before(this), changed=False)
         if action is Action.SETTLE:
             image = self.settle(now.arn)
             action = self._decide(image, cleared=True, changed=False)
         status = image["state"]["status"]
-        stale = status in IMAGE_FAILED and stale_until is not None and self.clock() < stale_until
+        stale = status in IMAGE_FAILED and self.clock() < (joined.stale_until or 0.0)
         if action is Action.ATTACH or status in IMAGE_SUCCEEDED or stale:
             now.save(self.store)
-            return Submitted(now.arn, How.ATTACHED, stale_until, now.submitted_at)
+            return joined
         if action is Action.FAIL:
             raise ended_badly(now.arn, image)
         if action is Action.BUILD:

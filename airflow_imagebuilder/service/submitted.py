@@ -72,9 +72,12 @@ class Submitted:
     :param how: created, attached or repaired.
     :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before the repair.
     :param submitted_at: Unix time of the CreateImage or RetryImage that began the image's present life.
+    :param stale_failure: the workflow execution that had failed before the repair, empty where none had: a
+        failure that names another one is new, and counts before ``stale_until``.
     """
 
     arn: str
     how: How
     stale_until: float | None = None
     submitted_at: float | None = None
+    stale_failure: str | None = None
