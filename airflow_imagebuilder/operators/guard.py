@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
-from airflow_imagebuilder.service.request import is_template
+from airflow_imagebuilder.service.options import as_on_retry
 from airflow_imagebuilder.service.submission import OnRetry, Submission
 from airflow_imagebuilder.state import TaskStore, this_try
 
@@ -57,13 +57,14 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         self.image_build_version_arn = image_build_version_arn
         self.stale_until = stale_until
         self.submitted_by = submitted_by
-        self.on_retry = OnRetry(on_retry).value if not is_template(on_retry) else on_retry
+        self.on_retry = str(on_retry.value) if isinstance(on_retry, OnRetry) else on_retry
+        self._refuse_options()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Attach to the image, repair it if this is a new try at one that failed, and wait."""
         self._context = context
         arn = known_arn(self.image_build_version_arn)
-        submission = Submission(self.hook, TaskStore(context), on_retry=OnRetry(self.on_retry))
+        submission = Submission(self.hook, TaskStore(context), on_retry=as_on_retry(self.on_retry))
         submitted = submission.rejoin(
             arn, this_try(context), stale_until=as_time(self.stale_until), submitted_by=self.submitted_by
         )
