@@ -59,7 +59,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         alone; they run in this order.
     :param distribution_workflow: the distribution workflow.
     :param run_tests: names of the test groups (and ungrouped tests) to run; a template, or another task's
-        output. Those left out are skipped. ``None`` runs all.
+        output. Those left out are skipped. ``None`` or empty text runs all, an empty list none.
     :param fail_on_test_failure: fail ``image`` when a test failed, though AWS calls it AVAILABLE.
     :param outlets: assets that ``image`` updates, each event with the AMIs by region.
     :param timeout: how long the image may take; then it is cancelled.
@@ -71,6 +71,9 @@ class ImageBuilderTaskGroup(TaskGroup):
         botocore_config.
     :param group: arguments of :class:`airflow.sdk.TaskGroup`, such as ``default_args`` or ``tooltip``.
     :raises InvalidRequestError: AWS would refuse the request; checked at parse where nothing is templated.
+
+    Members of CreateImage may be templates or another task's output, but for what the graph needs when the
+    Dag is parsed: the workflows, with stage, name and parallel group of each.
     """
 
     def __init__(

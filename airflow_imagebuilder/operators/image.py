@@ -16,7 +16,7 @@ from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
 from airflow_imagebuilder.service.chosen import choose_tests as choose_tests  # noqa: PLC0414 (public here too)
 from airflow_imagebuilder.service.chosen import faults_in_choice, read_names
 from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
-from airflow_imagebuilder.service.late import is_blank, is_late
+from airflow_imagebuilder.service.late import is_blank, is_late, never
 from airflow_imagebuilder.service.members import MEMBERS
 from airflow_imagebuilder.service.options import as_on_retry, option_faults
 from airflow_imagebuilder.service.regions import region_faults
@@ -50,7 +50,8 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
 
     The first parameters are the members of CreateImage, all templated. What AWS would refuse is refused
     before anything is sent, all faults at once: when the Dag is parsed where nothing is templated, else when
-    the task runs. Instead of single members a whole :class:`ImageRequest` may be given.
+    the task runs. An optional member that is empty text is as if not given. Instead of single members a whole
+    :class:`ImageRequest` may be given.
 
     Whatever dies, one image is built: see :mod:`airflow_imagebuilder.service.submission`.
 
@@ -67,14 +68,15 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
     :param logging_configuration: ``logGroupName``.
     :param tags: 1 to 50 tags of the Image Builder image.
     :param run_tests: names of the parallel groups and ungrouped tests to run, out of ``workflows``; ``None``
-        runs all.
+        or empty text, as a form leaves it, runs all. An empty list runs none.
     :param wait_for_completion: ``False`` submits and returns the ARN.
     :param on_retry: what a new try does about an image that an earlier one left FAILED or CANCELLED:
         ``repair`` it where AWS allows it (RetryImage), ``rebuild``, or ``fail``.
     :param deferrable: wait in the triggerer (default), or on the worker.
     :param timeout: how long the image may take, from the submit on; then it is cancelled. The task's
         ``execution_timeout`` counts too, whichever ends first.
-    :param poll_interval: seconds between two looks; ``None`` takes ``[imagebuilder] poll_interval``.
+    :param poll_interval: seconds (or a timedelta) between two looks; ``None`` takes ``[imagebuilder]
+        poll_interval``.
     :param cancel_on_kill: cancel the image when the task is killed, cleared or runs out of time.
     :return: the :class:`ImageResult` as a JSON-safe mapping; the ARN alone without waiting. The ARN is also
         pushed as XCom ``image_build_version_arn`` before the wait begins.
@@ -149,13 +151,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
 
     def submit(self, context: Context) -> Submitted:
         """Check the rendered request and submit it; see :class:`Submission` for what earlier tries left."""
-        fields = {name: _parsed(name, value) for name, value in self._fields().items()}
-        request = ImageRequest(**fields)
-        connected = f"region of the connection {self.aws_conn_id!r}"
-        refuse(region_faults(fields, region_of(self.hook), connected), of=f"task {self.task_id!r}")
-        for surprise in surprises(fields, is_late):
-            self.log.warning("%s", surprise)
-        request = choose_tests(request, _names(self.run_tests))
+        request = self._rendered()
         self._submission = Submission(self.hook, TaskStore(context), on_retry=as_on_retry(self.on_retry))
         return self._submission.submit(request, this_try(context))
 
@@ -168,6 +164,17 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         except ImageBuilderError as error:
             self.log.warning("The task is killed, and whether it submitted an image is not known: %s", error)
             return None
+
+    def _rendered(self) -> ImageRequest:
+        """Check what is rendered, against the connection too, and return it without the tests left out."""
+        fields = {name: _parsed(name, value) for name, value in self._fields().items()}
+        # Nothing is to be rendered any more: braces that are left are what AWS would get.
+        refuse(faults_in(fields, later=never), of=f"task {self.task_id!r}")
+        connected = f"region of the connection {self.aws_conn_id!r}"
+        refuse(region_faults(fields, region_of(self.hook), connected), of=f"task {self.task_id!r}")
+        for surprise in surprises(fields, never):
+            self.log.warning("%s", surprise)
+        return choose_tests(ImageRequest(**fields), _names(self.run_tests))
 
     def _fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in FIELDS}
@@ -192,9 +199,10 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
 def region_of(hook: Any) -> str | None:
     """Return the region that a hook's client calls, ``None`` where there is no client: the call says why."""
     try:
-        return str(hook.conn_region_name)
+        region = hook.conn_region_name
     except Exception:  # noqa: BLE001 (a missing connection, role or region is told by the call that needs it)
         return None
+    return region if isinstance(region, str) else None
 
 
 def _names(value: Any) -> Sequence[str] | None:

@@ -184,6 +184,6 @@ def as_on_retry(rendered: object) -> OnRetry:
     """
     if rendered is None or is_blank(rendered):
         return OnRetry.REPAIR
-    if faults := list(option_faults({"on_retry": rendered})):
+    if faults := list(OPTIONS["on_retry"].faults("on_retry", rendered, never)):
         raise InvalidRequestError(faults)
     return OnRetry(rendered)
