@@ -447,6 +447,13 @@ def test_a_misspelt_argument_of_a_record_is_told(cls: Any) -> None:
     assert "did you mean parallel_group?" in told(Workflow, BOOT.arn, parallelGroup="a")
 
 
+@pytest.mark.parametrize(
+    ("cls", "given"), [(TestGroup, ["a"]), (Workflow, []), (Workflow, ["a", {}]), (ImageRequest, ["a"])]
+)
+def test_an_argument_too_few_or_too_many_is_told(cls: Any, given: list[Any]) -> None:
+    assert told(cls, *given).startswith("arguments: got (")
+
+
 # -- run_tests ---------------------------------------------------------------------------------------------
 
 READ: list[tuple[Any, list[str] | None]] = [

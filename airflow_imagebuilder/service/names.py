@@ -46,14 +46,19 @@ def refuses_unknown_names(
 
     def decorate(cls: type[T]) -> type[T]:
         init: Callable[..., None] = cls.__init__
-        known = [name for name in inspect.signature(cls).parameters if not name.startswith("_")]
+        signature = inspect.signature(cls)
+        known = list(signature.parameters)
 
         @wraps(init)
         def checked(self: T, *args: Any, **given: Any) -> None:
-            unknown = [(name, value) for name, value in given.items() if name not in known]
-            if unknown:
-                make = fault or (lambda name, value: unknown_member("", name, value, known))
-                raise InvalidRequestError([make(*one) for one in unknown], of=f"{cls.__name__}(...)")
+            make = fault or (lambda name, value: unknown_member("", name, value, known))
+            faults = [make(name, value) for name, value in given.items() if name not in known]
+            try:
+                signature.bind(*args, **{name: given[name] for name in given if name in known})
+            except TypeError as error:  # one too few, or one too many
+                faults.append(Fault("arguments", (*args, *given), ", ".join(known), str(error)))
+            if faults:
+                raise InvalidRequestError(faults, of=f"{cls.__name__}(...)")
             init(self, *args, **given)
 
         cls.__init__ = checked  # type: ignore[method-assign,assignment]
