@@ -281,10 +281,15 @@ BAD_OPTIONS: list[tuple[str, Any, str]] = [
     ("poll_interval", math.inf, "write a number above 0"),
     ("poll_interval", True, "seconds above 0"),
     ("poll_interval", timedelta(0), "write a number above 0"),
-    ("timeout", 3600, "a timedelta above 0; write timedelta(seconds=3600)"),
+    ("timeout", 3600, "a timedelta above 0, a year at most; write timedelta(seconds=3600)"),
     ("timeout", "1h", "write a timedelta"),
     ("timeout", timedelta(seconds=-1), "a timedelta above 0"),
-    ("timeout", None, "not given; allowed: a timedelta above 0; leave it out for the default"),
+    ("timeout", timedelta.max, "a year at most"),
+    (
+        "timeout",
+        None,
+        "not given; allowed: a timedelta above 0, a year at most; leave it out for the default",
+    ),
     ("cancel_on_kill", "no", "True or False; write one of these, without quotes"),
     ("cancel_on_kill", None, "leave it out for the default"),
     ("delete_outputs_on_kill", 1, "True or False"),
@@ -824,7 +829,18 @@ ODD: list[Any] = [
         range(3),
         iter("ab"),
     ],
-    *[..., [...], object(), object, timedelta(1), ImageRequest(**BASE), ImageRequest, OnRetry, print],
+    *[
+        ...,
+        [...],
+        object(),
+        object,
+        timedelta(1),
+        timedelta.max,
+        ImageRequest(**BASE),
+        ImageRequest,
+        OnRetry,
+        print,
+    ],
     *[BOOT, [BOOT], [BUILD], TestGroup("a", (BOOT,)), [TestGroup("a", (BOOT,))]],
     *[{"workflowArn": ARNS}, [{"workflowArn": ARNS}]],
 ]
@@ -839,10 +855,8 @@ def parameters(cls: Any) -> list[str]:
     for one in cls.__mro__:
         if one is not BaseOperator and one.__module__.startswith("airflow_imagebuilder"):
             found += list(inspect.signature(one.__init__).parameters)
-    names = dict.fromkeys(found)
-    return [
-        name for name in names if name not in ("self", "kwargs", "group", "group_id", "task_id", "args", "_")
-    ]
+    airflows = {"self", "kwargs", "group", "group_id", "task_id", "trigger_rule", "args", "_"}
+    return [name for name in dict.fromkeys(found) if name not in airflows]
 
 
 PLACES: list[tuple[Callable[..., Any], str]] = [

@@ -33,14 +33,14 @@ class Seconds(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class Duration(Shape):
-    """A timedelta."""
+    """A timedelta, short enough to be added to a time."""
 
-    allowed: str = "a timedelta above 0"
+    allowed: str = "a timedelta above 0, a year at most"
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if isinstance(value, timedelta):
-            if value <= timedelta(0):
-                yield Fault(path, value, self.allowed, "write a longer one, or leave it out")
+            if not timedelta(0) < value <= timedelta(days=366):
+                yield Fault(path, value, self.allowed, "write one in this range, or leave it out")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield Fault(path, value, self.allowed, f"write timedelta(seconds={value})")
         else:
