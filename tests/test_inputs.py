@@ -99,15 +99,15 @@ class Hook:
         self.conn_region_name = region
         self.requests: list[dict[str, Any]] = []
 
-    def create_image(self, request: ImageRequest, client_token: str) -> str:
+    def create_image(self, request: ImageRequest, client_token: str, **_: Any) -> str:
         self.requests.append(request.to_api())
         return ARN
 
-    def get_image(self, arn: str) -> dict[str, Any]:
+    def get_image(self, arn: str, **_: Any) -> dict[str, Any]:
         state = {"status": "AVAILABLE"}
         return {"arn": ARN, "name": "golden", "version": "1.0.0/1", "type": "AMI", "state": state}
 
-    def list_workflow_executions(self, arn: str) -> list[dict[str, Any]]:
+    def list_workflow_executions(self, arn: str, **_: Any) -> list[dict[str, Any]]:
         return []
 
 
