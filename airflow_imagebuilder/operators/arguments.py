@@ -31,11 +31,11 @@ _OF_THE_OPERATOR = {
 }
 
 
-def refuse(faults: Iterable[Fault], of: str) -> None:
+def refuse(faults: Iterable[Fault], of: str | None = None) -> None:
     """
     Raise the faults, if there are any.
 
-    :param of: whose arguments they are, e.g. ``task 'bake'``.
+    :param of: whose arguments they are, e.g. ``task 'bake'``; a task's own log need not say it.
     :raises InvalidRequestError: there are some.
     """
     if found := tuple(faults):

@@ -68,7 +68,7 @@ class ImageBuilderBaseOperator(BaseOperator):
         from airflow_imagebuilder.hooks import ImageBuilderHook
 
         aws = self.aws
-        refuse(option_faults(aws), of=f"task {self.task_id!r}")  # as templates have rendered them
+        refuse(option_faults(aws))  # as templates have rendered them
         try:
             return ImageBuilderHook(config=aws.pop("botocore_config"), **aws)
         except TypeError as error:  # botocore.config.Config's, for an argument that it has not

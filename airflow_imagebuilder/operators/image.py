@@ -169,9 +169,9 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         """Check what is rendered, against the connection too, and return it without the tests left out."""
         fields = {name: _parsed(name, value) for name, value in self._fields().items()}
         # Nothing is to be rendered any more: braces that are left are what AWS would get.
-        refuse(faults_in(fields, later=never), of=f"task {self.task_id!r}")
+        refuse(faults_in(fields, later=never))
         connected = f"region of the connection {self.aws_conn_id!r}"
-        refuse(region_faults(fields, region_of(self.hook), connected), of=f"task {self.task_id!r}")
+        refuse(region_faults(fields, region_of(self.hook), connected))
         for surprise in surprises(fields, never):
             self.log.warning("%s", surprise)
         return choose_tests(ImageRequest(**fields), _names(self.run_tests))
