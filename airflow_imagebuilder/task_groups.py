@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
@@ -13,16 +12,23 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import TaskGroup, TriggerRule
 from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
+from airflow_imagebuilder.operators.arguments import refuse, unknown_group_arguments
 from airflow_imagebuilder.operators.guard import ImageBuilderAwaitImageOperator, submission_xcom
 from airflow_imagebuilder.operators.image import ImageBuilderCreateImageOperator
 from airflow_imagebuilder.operators.workflow import ImageBuilderMonitorWorkflowOperator
+from airflow_imagebuilder.service.chosen import faults_in_choice
+from airflow_imagebuilder.service.declaration import TestsByName, declare, request_of
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
-from airflow_imagebuilder.service.request import ImageRequest
+from airflow_imagebuilder.service.options import as_seconds, option_faults
+from airflow_imagebuilder.service.regions import region_faults
+from airflow_imagebuilder.service.request import FIELDS, ImageRequest
 from airflow_imagebuilder.service.submission import OnRetry
 from airflow_imagebuilder.service.workflows import WIDTH, TestGroup, Workflow, WorkflowType, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from airflow_imagebuilder.service.declaration import Declared
 
 MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow/test/{}/x.x.x"
 
@@ -53,7 +59,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         alone; they run in this order.
     :param distribution_workflow: the distribution workflow.
     :param run_tests: names of the test groups (and ungrouped tests) to run; a template, or another task's
-        output. Those left out are skipped. ``None`` runs all.
+        output. Those left out are skipped. ``None`` or empty text runs all, an empty list none.
     :param fail_on_test_failure: fail ``image`` when a test failed, though AWS calls it AVAILABLE.
     :param outlets: assets that ``image`` updates, each event with the AMIs by region.
     :param timeout: how long the image may take; then it is cancelled.
@@ -65,6 +71,9 @@ class ImageBuilderTaskGroup(TaskGroup):
         botocore_config.
     :param group: arguments of :class:`airflow.sdk.TaskGroup`, such as ``default_args`` or ``tooltip``.
     :raises InvalidRequestError: AWS would refuse the request; checked at parse where nothing is templated.
+
+    Members of CreateImage may be templates or another task's output, but for what the graph needs when the
+    Dag is parsed: the workflows, with stage, name and parallel group of each.
     """
 
     def __init__(
@@ -89,7 +98,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         fail_on_test_failure: bool = False,
         outlets: Sequence[Any] = (),
         timeout: timedelta = timedelta(hours=12),
-        poll_interval: float | None = None,
+        poll_interval: float | timedelta | None = None,
         on_retry: OnRetry | str = OnRetry.REPAIR,
         cancel_on_kill: bool = True,
         delete_outputs_on_kill: bool = False,
@@ -99,8 +108,10 @@ class ImageBuilderTaskGroup(TaskGroup):
         botocore_config: dict[str, Any] | None = None,
         **group: Any,
     ) -> None:
+        refuse(unknown_group_arguments(type(self), group), of=f"task group {group_id!r}")
         super().__init__(group_id, **group)
         _refuse_mapped(self)
+        declared = declare(build_workflow, test_groups, distribution_workflow)
         members = {
             "infrastructure_configuration_arn": infrastructure_configuration_arn,
             "image_recipe_arn": image_recipe_arn,
@@ -109,16 +120,11 @@ class ImageBuilderTaskGroup(TaskGroup):
             "image_tests_configuration": image_tests_configuration,
             "enhanced_image_metadata_enabled": enhanced_image_metadata_enabled,
             "image_scanning_configuration": image_scanning_configuration,
-            "workflows": listed(build_workflow, test_groups, distribution_workflow),
+            "workflows": declared.workflows,
             "execution_role": execution_role,
             "logging_configuration": logging_configuration,
             "tags": tags,
         }
-        try:
-            request = _one_declaration(request, members)
-        except InvalidRequestError as error:
-            raise InvalidRequestError(error.faults, of=f"task group {self.group_id!r}") from None
-        self.request = request
         self._aws: dict[str, Any] = {
             "aws_conn_id": aws_conn_id,
             "region_name": region_name,
@@ -132,10 +138,14 @@ class ImageBuilderTaskGroup(TaskGroup):
             "cancel_on_kill": cancel_on_kill,
             "delete_outputs_on_kill": delete_outputs_on_kill,
         }
-        self._watching: dict[str, Any] = {**self._aws, "poll_interval": poll_interval}
-        self.tests: dict[str, TaskGroup] = {}
+        options = {**self._aws, **waiting, "fail_on_test_failure": fail_on_test_failure}
+        self.request = self._checked(
+            request, members, declared, options=options, run_tests=run_tests, outlets=outlets
+        )
+        self._watching: dict[str, Any] = {**self._aws, "poll_interval": as_seconds(poll_interval)}
+        self.tests: dict[str, TaskGroup] = TestsByName()
         self._drawn: Counter[tuple[str | None, str]] = Counter()
-        guarding = {"fail_on_test_failure": fail_on_test_failure, "outlets": list(outlets)}
+        guarding = {"fail_on_test_failure": fail_on_test_failure, "outlets": _outlets(outlets)}
         with self:
             self._draw_image(run_tests, {**self._aws, **waiting}, guarding)
             self._draw_monitors()
@@ -144,6 +154,29 @@ class ImageBuilderTaskGroup(TaskGroup):
     def result(self) -> Any:
         """What ``image`` returns, to hand to another task."""
         return self.image.output
+
+    def _checked(
+        self,
+        request: object,
+        members: Mapping[str, Any],
+        declared: Declared,
+        *,
+        options: Mapping[str, Any],
+        run_tests: Any,
+        outlets: Any,
+    ) -> ImageRequest:
+        """Return the request, or refuse all that is wrong with the declaration at once."""
+        faults = [*option_faults(options), *_outlet_faults(outlets)]
+        try:
+            made = request_of(request, members, declared)
+        except InvalidRequestError as error:
+            faults += error.faults
+        else:
+            known = {name: getattr(made, name) for name in FIELDS}
+            faults += [*region_faults(known, options["region_name"]), *faults_in_choice(known, run_tests)]
+            if not faults:
+                return made
+        raise InvalidRequestError(faults, of=f"task group {self.group_id!r}")
 
     # -- the strand that acts ------------------------------------------------------------------------------
 
@@ -232,19 +265,6 @@ _OWN_TASKS = ("create_image", "image", "build", "distribute")
 _MONITOR_RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=10)}
 
 
-def listed(
-    build: Workflow | None, tests: Iterable[TestGroup | Workflow], distribution: Workflow | None
-) -> tuple[Workflow, ...]:
-    """Return a declaration's workflows as CreateImage takes them, each test with its group's name."""
-    flat: list[Workflow] = [build] if build else []
-    for item in tests:
-        if isinstance(item, TestGroup):
-            flat += [replace(test, parallel_group=item.name) for test in item.workflows]
-        else:
-            flat.append(item)
-    return tuple([*flat, distribution] if distribution else flat)
-
-
 def test_plan(request: ImageRequest) -> tuple[TestGroup, ...]:
     """Return the test groups that AWS runs for a request, its default test where no workflow is given."""
     configured = request.image_tests_configuration
@@ -256,14 +276,17 @@ def test_plan(request: ImageRequest) -> tuple[TestGroup, ...]:
     return (TestGroup(None, (Workflow(MANAGED.format(name)),)),)
 
 
-def _one_declaration(request: ImageRequest | None, members: Mapping[str, Any]) -> ImageRequest:
-    if request is None:
-        return ImageRequest(**members)
-    twice = [name for name, value in members.items() if value not in (None, ())]
-    if twice:
-        allowed, way_out = "either request or single members", "leave one out"
-        raise InvalidRequestError([Fault(name, members[name], allowed, way_out) for name in twice])
-    return request
+def _outlets(outlets: Any) -> list[Any]:
+    if outlets is None:
+        return []
+    return list(outlets) if isinstance(outlets, (list, tuple, set)) else [outlets]
+
+
+def _outlet_faults(outlets: Any) -> Iterator[Fault]:
+    for outlet in _outlets(outlets):
+        # Airflow has several kinds of assets, aliases and references: each has one of these.
+        if not hasattr(outlet, "name") and not hasattr(outlet, "uri"):
+            yield Fault("outlets", outlet, "a list of assets", "write [Asset('golden')]")
 
 
 def _refuse_mapped(group: TaskGroup) -> None:

@@ -325,9 +325,9 @@ def test_chosen_tests_may_be_rendered_to_text(rendered: Any) -> None:
 
 def test_a_test_that_there_is_not_is_refused_before_the_call() -> None:
     hook = Hook()
-    operator = given(
-        hook, ImageBuilderCreateImageOperator(task_id="t", request=TESTS, run_tests="smoke,security")
-    )
+    run_tests = "{{ params.tests }}"
+    operator = given(hook, ImageBuilderCreateImageOperator(task_id="t", request=TESTS, run_tests=run_tests))
+    operator.render_template_fields({"params": {"tests": "smoke,security"}})
     with pytest.raises(InvalidRequestError, match=r"smoke.*functional, performance, security"):
         operator.execute(context())
     assert hook.requests == []
@@ -347,7 +347,7 @@ def test_tests_of_one_name_are_chosen_together() -> None:
 def test_the_wait_is_deferred_with_everything_that_the_trigger_needs() -> None:
     operator = create(
         aws_conn_id="fleet",
-        region_name="eu-west-1",
+        region_name="us-east-1",
         verify=False,
         botocore_config={"read_timeout": 7},
         poll_interval=timedelta(seconds=9),
@@ -367,7 +367,7 @@ def test_the_wait_is_deferred_with_everything_that_the_trigger_needs() -> None:
         "stale_until": None,
         "poll_interval": 9.0,
         "aws_conn_id": "fleet",
-        "region_name": "eu-west-1",
+        "region_name": "us-east-1",
         "verify": False,
         "botocore_config": {"read_timeout": 7},
         "cancel_on_kill": False,

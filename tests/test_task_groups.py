@@ -155,7 +155,7 @@ def test_an_ungrouped_test_has_no_parallel_group(dag: DAG) -> None:
 def test_connection_and_interval_reach_every_task(dag: DAG) -> None:
     aws: dict[str, Any] = {
         "aws_conn_id": "fleet",
-        "region_name": "eu-west-1",
+        "region_name": "us-east-1",
         "verify": False,
         "botocore_config": {"read_timeout": 7},
         "poll_interval": 9,

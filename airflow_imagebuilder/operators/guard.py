@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator, publish_arn
-from airflow_imagebuilder.service.request import is_template
+from airflow_imagebuilder.service.options import as_on_retry
 from airflow_imagebuilder.service.submission import OnRetry, Submission
 from airflow_imagebuilder.state import TaskStore, this_try
 
@@ -71,7 +71,8 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         self.submitted_by = submitted_by
         self.submitted_at = submitted_at
         self.submitter = submitter
-        self.on_retry = OnRetry(on_retry).value if not is_template(on_retry) else on_retry
+        self.on_retry = str(on_retry.value) if isinstance(on_retry, OnRetry) else on_retry
+        self._refuse_options()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Attach to the image, repair it if this is a new try at one that failed, and wait."""
@@ -82,7 +83,7 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         self._submission = Submission(
             self.hook,
             TaskStore(context),
-            on_retry=OnRetry(self.on_retry),
+            on_retry=as_on_retry(self.on_retry),
             cancel=self.cancel_on_kill,
             announce=lambda arn: publish_arn(context, arn),
         )

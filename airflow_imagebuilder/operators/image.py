@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from ast import literal_eval
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.guard import SUBMISSION_KEY, submission_record
 from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator, publish_arn
+from airflow_imagebuilder.service.chosen import choose_tests as choose_tests  # noqa: PLC0414 (public here too)
+from airflow_imagebuilder.service.chosen import faults_in_choice, read_names
 from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
-from airflow_imagebuilder.service.request import FIELDS, ImageRequest, faults_in, is_template
+from airflow_imagebuilder.service.late import is_blank, is_late, never
+from airflow_imagebuilder.service.members import MEMBERS
+from airflow_imagebuilder.service.options import as_on_retry, option_faults
+from airflow_imagebuilder.service.regions import region_faults
+from airflow_imagebuilder.service.request import FIELDS, ImageRequest, faults_in
+from airflow_imagebuilder.service.rules import surprises
 from airflow_imagebuilder.service.submission import OnRetry, Submission
 from airflow_imagebuilder.service.submitted import How, Submitted
-from airflow_imagebuilder.service.workflows import Workflow, WorkflowType, plan
+from airflow_imagebuilder.service.workflows import Workflow
 from airflow_imagebuilder.state import TaskStore, this_try
 
 if TYPE_CHECKING:
@@ -40,7 +47,8 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
 
     The first parameters are the members of CreateImage, all templated. What AWS would refuse is refused
     before anything is sent, all faults at once: when the Dag is parsed where nothing is templated, else when
-    the task runs. Instead of single members a whole :class:`ImageRequest` may be given.
+    the task runs. An optional member that is empty text is as if not given. Instead of single members a whole
+    :class:`ImageRequest` may be given.
 
     Whatever dies, one image is built: see :mod:`airflow_imagebuilder.service.submission`.
 
@@ -57,14 +65,15 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
     :param logging_configuration: ``logGroupName``.
     :param tags: 1 to 50 tags of the Image Builder image.
     :param run_tests: names of the parallel groups and ungrouped tests to run, out of ``workflows``; ``None``
-        runs all.
+        or empty text, as a form leaves it, runs all. An empty list runs none.
     :param wait_for_completion: ``False`` submits and returns the ARN.
     :param on_retry: what a new try does about an image that an earlier one left FAILED or CANCELLED:
         ``repair`` it where AWS allows it (RetryImage), ``rebuild``, or ``fail``.
     :param deferrable: wait in the triggerer (default), or on the worker.
     :param timeout: how long the image may take, from the submit on; then it is cancelled. The task's
         ``execution_timeout`` counts too, whichever ends first.
-    :param poll_interval: seconds between two looks; ``None`` takes ``[imagebuilder] poll_interval``.
+    :param poll_interval: seconds (or a timedelta) between two looks; ``None`` takes ``[imagebuilder]
+        poll_interval``.
     :param cancel_on_kill: cancel the image when the task is killed, cleared or runs out of time.
     :return: the :class:`ImageResult` as a JSON-safe mapping; the ARN alone without waiting. The ARN is also
         pushed as XCom ``image_build_version_arn`` before the wait begins.
@@ -100,7 +109,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        given = _members(request)
+        given = _members(request, of=f"task {self.task_id!r}")
         self.infrastructure_configuration_arn = infrastructure_configuration_arn
         self.image_recipe_arn = image_recipe_arn
         self.container_recipe_arn = container_recipe_arn
@@ -114,12 +123,11 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         self.tags: Any = tags
         self.run_tests = run_tests
         self.wait_for_completion = wait_for_completion
-        self.on_retry = OnRetry(on_retry).value if not is_template(on_retry) else on_retry
+        self.on_retry = str(on_retry.value) if isinstance(on_retry, OnRetry) else on_retry
         self._take(given)
         # As they were written, so that a fault names what the user wrote, not AWS's name for it.
-        written = self.workflows if workflows is None else workflows
-        if faults := faults_in({**self._fields(), "workflows": written}, later=_is_late):
-            raise InvalidRequestError(faults, of=f"task {self.task_id!r}")
+        written = given.get("workflows", workflows)
+        self._refuse({**self._fields(), "workflows": written})
 
     def execute(self, context: Context) -> dict[str, Any] | str:
         """Submit, or find again, this task's image; then wait for it."""
@@ -138,12 +146,11 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
 
     def submit(self, context: Context) -> Submitted:
         """Check the rendered request and submit it; see :class:`Submission` for what earlier tries left."""
-        request = ImageRequest(**{name: _parsed(name, value) for name, value in self._fields().items()})
-        request = choose_tests(request, _names(self.run_tests))
+        request = self._rendered()
         self._submission = Submission(
             self.hook,
             TaskStore(context),
-            on_retry=OnRetry(self.on_retry),
+            on_retry=as_on_retry(self.on_retry),
             cancel=self.cancel_on_kill,
             announce=lambda arn: self._before_repair(context, arn),
         )
@@ -170,63 +177,62 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
             self.log.warning("The task is killed, and whether it submitted an image is not known: %s", error)
             return None
 
+    def _rendered(self) -> ImageRequest:
+        """Check what is rendered, against the connection too, and return it without the tests left out."""
+        fields = {name: _parsed(name, value) for name, value in self._fields().items()}
+        # Nothing is to be rendered any more: braces that are left are what AWS would get.
+        refuse(faults_in(fields, later=never))
+        connected = f"region of the connection {self.aws_conn_id!r}"
+        refuse(region_faults(fields, region_of(self.hook), connected))
+        for surprise in surprises(fields, never):
+            self.log.warning("%s", surprise)
+        return choose_tests(ImageRequest(**fields), _names(self.run_tests))
+
     def _fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in FIELDS}
 
+    def _refuse(self, fields: Mapping[str, Any]) -> None:
+        """Refuse what is known to be wrong at parse, and warn of what AWS takes all the same."""
+        faults = [*option_faults(vars(self)), *faults_in(fields), *region_faults(fields, self.region_name)]
+        refuse(faults or faults_in_choice(fields, self.run_tests), of=f"task {self.task_id!r}")
+        for surprise in surprises(fields, is_late):
+            warnings.warn(f"Task {self.task_id!r}: {surprise}", stacklevel=2)
+
     def _take(self, given: Mapping[str, Any]) -> None:
         """Spread a request over the members, where Airflow can render them."""
-        twice = [name for name in given if getattr(self, name) is not None]
-        if twice:
-            raise InvalidRequestError(
-                [
-                    Fault(name, getattr(self, name), "either request or single members", "leave one out")
-                    for name in twice
-                ]
-            )
+        once = "either request or single members"
+        twice = [name for name in given if not MEMBERS[name].is_unset(getattr(self, name))]
+        faults = [Fault(name, getattr(self, name), once, "leave one out") for name in twice]
+        refuse(faults, of=f"task {self.task_id!r}")
         for name, value in given.items():
             setattr(self, name, value)
 
 
-def choose_tests(request: ImageRequest, chosen: Sequence[str] | None) -> ImageRequest:
-    """
-    Leave out the tests that are not chosen.
-
-    :param chosen: names of parallel groups and of ungrouped tests; ``None`` chooses all.
-    :raises InvalidRequestError: a name is not among those of the request.
-    """
-    if chosen is None:
-        return request
-    groups = [(group.name or group.workflows[0].name, group) for group in plan(request.workflows)]
-    names = dict.fromkeys(name for name, _ in groups)
-    unknown = [name for name in chosen if name not in names]
-    if unknown:
-        way_out = "choose among these, or leave run_tests out to run all"
-        raise InvalidRequestError([Fault("run_tests", unknown, ", ".join(names) or "no test", way_out)])
-    kept = {test for name, group in groups if name in chosen for test in group.workflows}
-    keep = [w for w in request.workflows if w.type is not WorkflowType.TEST or w in kept]
-    return replace(request, workflows=tuple(keep))
+def region_of(hook: Any) -> str | None:
+    """Return the region that a hook's client calls, ``None`` where there is no client: the call says why."""
+    try:
+        region = hook.conn_region_name
+    except Exception:  # noqa: BLE001 (a missing connection, role or region is told by the call that needs it)
+        return None
+    return region if isinstance(region, str) else None
 
 
 def _names(value: Any) -> Sequence[str] | None:
     """Read a list of names that a template may have rendered to text."""
-    if not isinstance(value, str):
-        return value  # type: ignore[no-any-return]
-    try:
-        read = literal_eval(value)
-    except (ValueError, SyntaxError):
-        return [name.strip() for name in value.split(",") if name.strip()]
-    return [read] if isinstance(read, str) else read
+    return read_names(value)
 
 
-def _members(request: ImageRequest | Mapping[str, Any] | None) -> dict[str, Any]:
+def _members(request: ImageRequest | Mapping[str, Any] | None, of: str) -> dict[str, Any]:
     if request is None:
         return {}
-    if isinstance(request, Mapping):
-        request = ImageRequest.from_api(request)
-    if not isinstance(request, ImageRequest):
+    try:
+        made = ImageRequest.from_api(request) if isinstance(request, Mapping) else request
+    except InvalidRequestError as error:
+        raise InvalidRequestError(error.faults, of=of) from None
+    if not isinstance(made, ImageRequest):
         way_out = "give single members instead: each of them takes a template or another task's output"
-        raise InvalidRequestError([Fault("request", request, "an ImageRequest", way_out)])
-    members = {name: _plain(getattr(request, name)) for name in FIELDS}
+        raise InvalidRequestError([Fault("request", request, "an ImageRequest", way_out)], of=of)
+    members = {name: _plain(getattr(made, name)) for name in FIELDS}
     return {name: value for name, value in members.items() if value not in (None, ())}
 
 
@@ -237,14 +243,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _is_late(value: object) -> bool:
-    """Whether a value is known only when the task runs: a template, or another task's output."""
-    plain = (str, bool, int, float, Mapping, list, tuple, Workflow)
-    return is_template(value) or not (value is None or isinstance(value, plain))
-
-
 def _parsed(name: str, value: Any) -> Any:
     """Read a structured member that a template rendered to text."""
+    if is_blank(value):
+        return None
+    if name == "workflows" and isinstance(value, Sequence) and not isinstance(value, str):
+        return list(value)  # the outputs of mapped tasks come as a sequence of Airflow's own
     if name not in STRUCTURED or not isinstance(value, str):
         return value
     try:

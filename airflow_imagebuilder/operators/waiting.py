@@ -93,6 +93,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.delete_outputs_on_kill = delete_outputs_on_kill
         self.fail_on_test_failure = fail_on_test_failure
+        self._refuse_options()
         self.arn: str | None = None
         self._submission: Submission | None = None
         self._context: Context | None = None

@@ -11,12 +11,15 @@ from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOper
 from airflow_imagebuilder.operators.guard import as_time, known_arn
 from airflow_imagebuilder.service.errors import ImageBuilderError, WorkflowFailedError
 from airflow_imagebuilder.service.monitoring import Outcome, Sought, judge
+from airflow_imagebuilder.service.options import as_seconds
 from airflow_imagebuilder.service.result import ImageFailure
 from airflow_imagebuilder.service.states import is_workflow_terminal
 from airflow_imagebuilder.service.waits import ImageSnapshot
 from airflow_imagebuilder.service.workflows import WorkflowType
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from airflow.sdk import Context
 
     from airflow_imagebuilder.triggers import ImageBuilderWorkflowTrigger
@@ -50,17 +53,20 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         parallel_group: str | None = None,
         ordinal: int = 0,
         stale_until: float | str | None = None,
-        poll_interval: float | None = None,
+        poll_interval: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.image_build_version_arn = image_build_version_arn
-        self.workflow_type = WorkflowType(workflow_type).value
+        self.workflow_type = workflow_type
         self.workflow = workflow
         self.parallel_group = parallel_group
         self.ordinal = ordinal
         self.stale_until = stale_until
         self.poll_interval = poll_interval
+        self._refuse_options()
+        self.workflow_type = WorkflowType(workflow_type).value
+        self.poll_interval = as_seconds(poll_interval)
 
     def execute(self, context: Context) -> None:
         """Leave the watching to the triggerer at once: this process has nothing to add."""

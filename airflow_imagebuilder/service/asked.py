@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import InvalidRequestError
+from airflow_imagebuilder.service.late import is_blank
 from airflow_imagebuilder.service.workflows import Workflow, WorkflowType
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Asked:
         """Return a member of a structure, None where it is not set or not known."""
         structure = self.fields.get(name)
         value = structure.get(member) if isinstance(structure, Mapping) else None
-        return None if self.later(value) else value
+        return None if self.later(value) or is_blank(value) else value
 
     def listed(self) -> list[Listed]:
         """Return the workflows that are known to be there."""

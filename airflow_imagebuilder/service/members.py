@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.arns import (
     ContainerRecipeArn,
@@ -13,7 +13,7 @@ from airflow_imagebuilder.service.arns import (
     InfrastructureConfigurationArn,
     WorkflowArn,
 )
-from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.late import RENDERED_NONE
 from airflow_imagebuilder.service.shapes import (
     ArnText,
     Choice,
@@ -26,10 +26,15 @@ from airflow_imagebuilder.service.shapes import (
     Structure,
     Text,
 )
-from airflow_imagebuilder.service.workflows import OnFailure, Workflow
+from airflow_imagebuilder.service.workflows import PARALLEL_GROUP, OnFailure, Workflow, no_workflow
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.service.errors import Fault
 
 
 def _role_hint(text: str) -> str | None:
+    if text == "None":
+        return RENDERED_NONE
     if ":instance-profile/" in text:
         return "this is an instance profile, which belongs to the infrastructure configuration: give a role"
     if ":assumed-role/" in text:
@@ -55,14 +60,6 @@ _PARAMETER_VALUE = ListOf(
     allowed="a list of strings, whatever the type of the parameter in the workflow document",
     member=Text(allowed="any text", pattern=r"[^\x00]*", characters=r"[^\x00]"),
 )
-_PARALLEL_GROUP = Text(
-    allowed="1 to 100 of a-z, A-Z, 0-9, -, _, + and #, a letter or digit first",
-    pattern=r"^[A-Za-z0-9][A-Za-z0-9-_+#]{0,99}$",
-    minimum=1,
-    maximum=100,
-    characters=r"[A-Za-z0-9\-_+#]",
-    otherwise="begin it with a letter or a digit",
-)
 _ON_FAILURE = Choice(words=tuple(OnFailure.__members__))
 
 WORKFLOW = Structure(
@@ -78,7 +75,7 @@ WORKFLOW = Structure(
             ),
             minimum=1,
         ),
-        "parallelGroup": _PARALLEL_GROUP,
+        "parallelGroup": PARALLEL_GROUP,
         "onFailure": _ON_FAILURE,
     },
     required=("workflowArn",),
@@ -93,7 +90,7 @@ _WORKFLOW_OBJECT = Structure(
             key=_PARAMETER_NAME,
             value=_PARAMETER_VALUE,
         ),
-        "parallel_group": _PARALLEL_GROUP,
+        "parallel_group": PARALLEL_GROUP,
         "on_failure": _ON_FAILURE,
     },
     required=("arn",),
@@ -110,9 +107,7 @@ class WorkflowShape(Shape):
         elif isinstance(value, Mapping):
             yield from WORKFLOW.faults(path, value, later)
         else:
-            arn = value if isinstance(value, str) and value.startswith("arn:") else None
-            way_out = f"write Workflow({arn!r})" if arn else f"write Workflow({WorkflowArn.example()!r})"
-            yield Fault(path, value, self.allowed, way_out)
+            yield no_workflow(path, value, self.allowed)
 
     def _clean(self, value: Any) -> Any:
         return WORKFLOW.clean(value)

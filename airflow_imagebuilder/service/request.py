@@ -8,31 +8,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.late import is_blank, is_late
+from airflow_imagebuilder.service.late import is_template as is_template  # noqa: PLC0414 (public here too)
 from airflow_imagebuilder.service.members import MEMBERS
+from airflow_imagebuilder.service.names import refuses_unknown_names, unknown_member
 from airflow_imagebuilder.service.rules import broken_rules
-from airflow_imagebuilder.service.shapes import unknown_member
 from airflow_imagebuilder.service.workflows import Workflow
 
 FIELDS: tuple[str, ...] = tuple(MEMBERS)
 """The members of :class:`ImageRequest`, in order."""
 
-_NOT_HERE = {
+NOT_HERE = {
     "client_token": "leave it out: whoever sends the request makes the token, a stable one",
     "dry_run": "leave it out: CreateImage has no dry run (CreateImagePipeline has one)",
 }
-
-
-def is_template(value: object) -> bool:
-    """Tell whether a value is text that Jinja is still to render."""
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
+"""Parameters of AWS's that are not given here, and why."""
 
 
 def faults_in(
-    fields: Mapping[str, object], *, later: Callable[[object], bool] = is_template
+    fields: Mapping[str, object], *, later: Callable[[object], bool] = is_late
 ) -> tuple[Fault, ...]:
     """Check the members of a request, and tell all that AWS would refuse.
 
-    :param fields: members by the names of :data:`FIELDS`; None is unset.
+    :param fields: members by the names of :data:`FIELDS`; None and empty text are unset.
     :param later: tells whether a value is not known yet. Such values are let pass at any depth, and so are
         the rules that depend on them.
     :return: the faults in the order of the members, then those of members that do not fit together.
@@ -40,18 +38,36 @@ def faults_in(
     .. seealso:: https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_CreateImage.html
     """
     unknown = [_unknown(name, value) for name, value in fields.items() if name not in MEMBERS]
+    known = known_members(fields)
     single = [
-        fault for name, shape in MEMBERS.items() for fault in shape.faults(name, fields.get(name), later)
+        fault for name, shape in MEMBERS.items() for fault in shape.faults(name, known.get(name), later)
     ]
-    return (*unknown, *single, *broken_rules(fields, later))
+    return (*unknown, *single, *broken_rules(known, later))
 
 
+def known_members(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the members of CreateImage that are set: an empty text is what a form leaves of one."""
+    return {name: fields[name] for name in MEMBERS if name in fields and not is_blank(fields[name])}
+
+
+def _unknown(name: object, value: object) -> Fault:
+    known = NOT_HERE.get(_snake(str(name)))
+    if known:
+        return Fault(str(name), value, ", ".join(FIELDS), known)
+    return unknown_member("", name, value, FIELDS)
+
+
+def _snake(name: str) -> str:
+    return re.sub("([A-Z])", lambda found: f"_{found[1].lower()}", name)
+
+
+@refuses_unknown_names(_unknown)
 @dataclass(frozen=True, kw_only=True)
 class ImageRequest:
     """Everything that CreateImage takes, but for the client token.
 
-    It is checked when it is made. Members may be Jinja templates; those are checked when they are rendered
-    and a new request is made of them.
+    It is checked when it is made. Members may be Jinja templates, or another task's output; those are checked
+    when they are known and a new request is made of them. Empty text is as good as None: a form leaves it.
 
     :param infrastructure_configuration_arn: where to build; required.
     :param image_recipe_arn: what to build: an AMI. Exactly one of the two recipes.
@@ -111,7 +127,7 @@ class ImageRequest:
         if faults := faults_in(given):
             raise InvalidRequestError(faults)
         for name, value in given.items():
-            held = MEMBERS[name].clean(value)
+            held = None if is_blank(value) else MEMBERS[name].clean(value)
             object.__setattr__(self, name, _held(held) if name == "workflows" else held)
 
     def to_api(self) -> dict[str, Any]:
@@ -120,7 +136,7 @@ class ImageRequest:
         Templates are in it as they are, so that it can be rendered and read back with :meth:`from_api`.
         """
         held = {name: getattr(self, name) for name in FIELDS}
-        if not isinstance(self.workflows, str):
+        if isinstance(self.workflows, tuple):
             held["workflows"] = [_plain(item) for item in self.workflows] or None
         return {_camel(name): MEMBERS[name].clean(value) for name, value in held.items() if value is not None}
 
@@ -130,6 +146,9 @@ class ImageRequest:
 
         :raises InvalidRequestError: AWS would refuse them, or there are members that CreateImage has not.
         """
+        if not isinstance(mapping, Mapping):
+            way_out = "give its members by AWS's names, such as imageRecipeArn"
+            raise InvalidRequestError([Fault("request", mapping, "a mapping", way_out)])
         known = {_camel(name): name for name in FIELDS}
         given = {known.get(name, name): value for name, value in mapping.items()}
         if faults := faults_in(given):
@@ -147,14 +166,5 @@ def _plain(workflow: Any) -> Any:
     return workflow.to_api() if isinstance(workflow, Workflow) else workflow
 
 
-def _unknown(name: str, value: object) -> Fault:
-    known = _NOT_HERE.get(_snake(name))
-    return Fault(name, value, ", ".join(FIELDS), known) if known else unknown_member("", name, value, FIELDS)
-
-
 def _camel(name: str) -> str:
     return re.sub("_([a-z])", lambda found: found[1].upper(), name)
-
-
-def _snake(name: str) -> str:
-    return re.sub("([A-Z])", lambda found: f"_{found[1].lower()}", name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_imagebuilder.service.arns import WorkflowArn
 from airflow_imagebuilder.service.asked import Asked
 from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.regions import one_region
 from airflow_imagebuilder.service.scan_rules import SCAN_RULES
 from airflow_imagebuilder.service.workflows import WorkflowType
 
@@ -29,6 +30,22 @@ def broken_rules(fields: Mapping[str, object], later: Later) -> Iterator[Fault]:
     asked = Asked(fields, later)
     for rule in RULES:
         yield from rule(asked)
+
+
+def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
+    """Yield what AWS takes, although it rarely does what was meant.
+
+    .. seealso:: "Manage image workflows": a stage without a workflow is skipped.
+        https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html
+    """
+    types = {entry.type for entry in Asked(fields, later).listed()}
+    if types and None not in types and WorkflowType.BUILD not in types:
+        recipe = "container" if fields.get("container_recipe_arn") else "image"
+        yield (
+            "workflows has no build workflow, so AWS skips the build stage and makes no new image: what it "
+            f"tests and returns is the parent image of the recipe. Add a build workflow, such as "
+            f"arn:<partition>:imagebuilder:<region>:aws:workflow/build/build-{recipe}/x.x.x."
+        )
 
 
 def _infrastructure(asked: Asked) -> Iterator[Fault]:
@@ -97,7 +114,7 @@ def _tests_only(asked: Asked) -> Iterator[Fault]:
             continue
         for name in names:
             value = entry.members.get(name)
-            if value is not None and not asked.later(value):
+            if value not in (None, "") and not asked.later(value):
                 way_out = f"leave it out: this is the {entry.type.lower()} workflow"
                 yield Fault(f"{entry.path}.{name}", value, "set on test workflows only", way_out)
 
@@ -143,4 +160,5 @@ RULES: tuple[Callable[[Asked], Iterator[Fault]], ...] = (
     _tests_only,
     _managed_is_newest,
     _each_parameter_once,
+    one_region,
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.late import is_blank
 from airflow_imagebuilder.service.shapes import Flag
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _scan_types(asked: Asked) -> list[object] | None:
     """Return the scan types, AWS's default where none is set, None where they are not known."""
     structure = asked.fields.get(_SCAN)
     types = structure.get("imageScanningTypes") if isinstance(structure, Mapping) else None
-    if types is None:
+    if types is None or is_blank(types):
         return [_DEFAULT]
     known = not asked.later(types) and isinstance(types, (list, tuple)) and not any(map(asked.later, types))
     return list(types) if known else None

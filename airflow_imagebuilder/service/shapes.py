@@ -1,18 +1,22 @@
 """The kinds of value that an API takes: each checks one, tells its faults, and copies it clean.
 
 botocore sends bad patterns, long texts and unknown enum values to AWS unchecked, so they are checked here.
-None means unset everywhere. A value that is known only later, a template for instance, is let pass.
+None means unset everywhere, and so does the empty text that a form leaves of an optional member. A value that
+is known only later, a template for instance, is let pass.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_imagebuilder.service.arns import Arn, fault_in_arn
 from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.late import RENDERED_NONE, is_blank, never
+from airflow_imagebuilder.service.names import closest, unknown_member
+from airflow_imagebuilder.service.wording import shortened
 
 Later = Callable[[object], bool]
 """Tells whether a value is not known yet."""
@@ -26,9 +30,15 @@ class Shape:
     """A kind of value.
 
     :param allowed: what is allowed, in words.
+    :param blank_is_unset: whether an empty text is as good as none, where the value is optional.
     """
 
     allowed: str = ""
+    blank_is_unset: bool = True
+
+    def is_unset(self, value: object) -> bool:
+        """Return whether an optional value is as good as not given."""
+        return value is None or (self.blank_is_unset and is_blank(value))
 
     def faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
         """Yield what is wrong with a value, unless it is unset or not known yet."""
@@ -74,7 +84,7 @@ class Text(Shape):
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if not isinstance(value, str):
-            yield Fault(path, value, self.allowed, f"write it as text: {_as_text(value)!r}")
+            yield Fault(path, value, self.allowed, f"write it as text{_as_text(value)}")
         elif way_out := self._hinted(value) or self._length(value) or self._matched(value):
             yield Fault(path, value, self.allowed, way_out)
 
@@ -103,7 +113,7 @@ class ArnText(Shape):
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if fault := fault_in_arn(self.kind, value, path):
-            yield fault
+            yield replace(fault, way_out=RENDERED_NONE) if value == "None" else fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +124,9 @@ class Choice(Shape):
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if value not in self.words:
-            close = str(value).strip().upper()
-            way_out = (
-                f"did you mean {close!r}?" if close in self.words else "write one of these, or leave it out"
-            )
+            # Words are short: half of the letters is near enough.
+            close = closest(value, self.words, cutoff=0.5) if isinstance(value, str) else None
+            way_out = f"did you mean {close!r}?" if close else "write one of these, or leave it out"
             yield Fault(path, value, self.allowed or " or ".join(self.words), way_out)
 
 
@@ -163,7 +172,9 @@ class ListOf(Shape):
 
     def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
         if not isinstance(value, (list, tuple)):
-            yield Fault(path, value, self.allowed, f"make it a list: [{value!r}]")
+            several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+            example = "list(...)" if several else f"[{shortened(repr(value))}]"
+            yield Fault(path, value, self.allowed, f"make it a list: {example}")
         elif len(value) < self.minimum:
             yield Fault(path, value, self.allowed, "the list is empty: leave it out")
         elif self.maximum is not None and len(value) > self.maximum:
@@ -195,7 +206,7 @@ class MapOf(Shape):
             way_out = f"take out {len(value) - self.maximum}"
             yield Fault(path, f"{len(value)} entries", self.allowed, way_out)
         for key, item in value.items():
-            yield from self.key.faults(f"{path}[{key!r}]", key, _never)  # Airflow renders values, not keys
+            yield from self.key.needed(f"{path}[{key!r}]", key, never)  # Airflow renders values, not keys
             yield from self.value.needed(f"{path}[{key!r}]", item, later)
 
     def _clean(self, value: Any) -> Any:
@@ -221,30 +232,24 @@ class Structure(Shape):
             if name not in self.members:
                 yield unknown_member(path, name, value[name], self.members)
         for name, shape in self.members.items():
-            look = shape.needed if name in self.required else shape.faults
-            yield from look(f"{path}.{name}", value.get(name), later)
+            item, needed = value.get(name), name in self.required
+            look = shape.needed if needed else shape.faults
+            if needed or not shape.is_unset(item):
+                yield from look(f"{path}.{name}", item, later)
 
     def _clean(self, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        return {name: self.members[name].clean(item) for name, item in value.items() if item is not None}
-
-
-def unknown_member(
-    path: str, name: object, value: object, known: Mapping[str, object] | Sequence[str]
-) -> Fault:
-    """Return the fault of a member that is not known, with the one that was probably meant."""
-    from difflib import get_close_matches
-
-    plain = {member.replace("_", "").lower(): member for member in known}
-    close = get_close_matches(str(name).replace("_", "").lower(), plain, n=1)
-    way_out = f"did you mean {plain[close[0]]}?" if close else "leave it out"
-    return Fault(f"{path}.{name}" if path else str(name), value, ", ".join(known), way_out)
-
-
-def _never(_: object) -> bool:
-    return False
+        shapes = {name: self.members[name] for name in value}
+        return {
+            name: shapes[name].clean(item)
+            for name, item in value.items()
+            if (item is not None if name in self.required else not shapes[name].is_unset(item))
+        }
 
 
 def _as_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bytes):
+        return f": {value.decode(errors='replace')!r}"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f": {text!r}" if isinstance(value, (int, float)) else ""

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_imagebuilder.service.arns import WorkflowArn
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.late import is_blank, is_late, is_template
+from airflow_imagebuilder.service.names import refuses_unknown_names
+from airflow_imagebuilder.service.shapes import Text
+
+PARALLEL_GROUP = Text(
+    allowed="1 to 100 of a-z, A-Z, 0-9, -, _, + and #, a letter or digit first",
+    pattern=r"^[A-Za-z0-9][A-Za-z0-9-_+#]{0,99}$",
+    minimum=1,
+    maximum=100,
+    characters=r"[A-Za-z0-9\-_+#]",
+    otherwise="begin it with a letter or a digit",
+    blank_is_unset=False,  # a name that is left out changes which tests run together
+)
+"""The name of a parallel group (API reference, ``ParallelGroup``)."""
 
 WIDTH = 5
 """How many test workflows of one parallel group run at once (API reference, WorkflowConfiguration)."""
@@ -39,6 +54,7 @@ class OnFailure(str, Enum):
         return str(self.value)
 
 
+@refuses_unknown_names()
 @dataclass(frozen=True)
 class Workflow:
     """One workflow of an image: AWS's WorkflowConfiguration.
@@ -63,6 +79,8 @@ class Workflow:
             object.__setattr__(self, "parameters", copied)
         if isinstance(self.on_failure, str) and self.on_failure in OnFailure.__members__:
             object.__setattr__(self, "on_failure", OnFailure(self.on_failure))
+        elif is_blank(self.on_failure):
+            object.__setattr__(self, "on_failure", None)
 
     @property
     def type(self) -> WorkflowType:
@@ -96,9 +114,14 @@ class Workflow:
         """Read AWS's WorkflowConfiguration, as CreateImage takes it and GetImage answers it.
 
         :param mapping: unknown members are left out: AWS adds some over time.
+        :raises InvalidRequestError: it is not a mapping with a workflowArn.
         """
+        if not isinstance(mapping, Mapping) or "workflowArn" not in mapping:
+            raise InvalidRequestError(
+                [Fault("workflow", mapping, _A_MAPPING, "write its ARN as workflowArn")]
+            )
         parameters = mapping.get("parameters") or {}
-        if isinstance(parameters, (list, tuple)) and all(isinstance(item, Mapping) for item in parameters):
+        if isinstance(parameters, (list, tuple)) and all(map(_is_parameter, parameters)):
             parameters = {item["name"]: item["value"] for item in parameters}
         return cls(
             mapping["workflowArn"],
@@ -119,18 +142,62 @@ class Workflow:
         return found[0][part]
 
 
+@refuses_unknown_names()
 @dataclass(frozen=True)
 class TestGroup:
     """Test workflows that run at the same time, :data:`WIDTH` at once; the next begins as one finishes.
 
     :param name: the parallel group; None for an ungrouped test, which runs alone.
-    :param workflows: its tests, in the order of the request.
+    :param workflows: its tests, in the order of the request: one at least.
+    :raises InvalidRequestError: the name is not one that AWS takes, or what is listed are not workflows.
     """
 
     __test__: ClassVar[bool] = False  # the name would make pytest collect it
 
     name: str | None
     workflows: tuple[Workflow, ...]
+
+    if TYPE_CHECKING:
+
+        def __init__(self, name: str | None, workflows: Iterable[Workflow]) -> None: ...
+
+    def __post_init__(self) -> None:
+        if isinstance(self.workflows, (list, Iterator)):
+            object.__setattr__(self, "workflows", tuple(self.workflows))
+        if faults := [*self._name_faults(), *self._workflow_faults()]:
+            raise InvalidRequestError(faults, of=f"TestGroup({self.name!r}, ...)")
+
+    def _name_faults(self) -> Iterator[Fault]:
+        yield from PARALLEL_GROUP.faults("name", self.name, is_template)
+        if self.name is None and isinstance(self.workflows, tuple) and len(self.workflows) > 1:
+            way_out = "name the group, or list tests that run alone beside the groups"
+            yield Fault("name", None, f"{PARALLEL_GROUP.allowed}; none for a single test", way_out)
+
+    def _workflow_faults(self) -> Iterator[Fault]:
+        tests: object = self.workflows
+        if not isinstance(tests, tuple):
+            yield Fault("workflows", tests, _A_TUPLE, _way_to_a_tuple(tests))
+        elif not tests:
+            yield Fault("workflows", tests, _A_TUPLE, "leave an empty group out")
+        else:
+            for number, test in enumerate(tests):
+                if not isinstance(test, Workflow):
+                    yield no_workflow(f"workflows[{number}]", test)
+
+
+def no_workflow(path: str, value: object, allowed: str = "a Workflow") -> Fault:
+    """Return the fault of a value that stands where a workflow belongs, with what to write instead."""
+    arn = value.get("workflowArn") if isinstance(value, Mapping) else value
+    if value is ...:
+        way_out = "the dots stand for more workflows: write these, or take the dots out"
+    elif isinstance(value, TestGroup):
+        way_out = f"list its workflows, each with parallel_group={value.name!r}"
+    elif is_late(value):
+        way_out = "write the workflow out: only the account and the region of its ARN may be templates"
+    else:
+        written = arn if isinstance(arn, str) and arn.startswith("arn:") else WorkflowArn.example()
+        way_out = f"write Workflow({written!r})"
+    return Fault(path, value, allowed, way_out)
 
 
 def plan(workflows: Iterable[Workflow]) -> tuple[TestGroup, ...]:
@@ -153,6 +220,22 @@ def plan(workflows: Iterable[Workflow]) -> tuple[TestGroup, ...]:
             alone = workflow.parallel_group is None
             places.setdefault(position if alone else workflow.parallel_group, []).append(workflow)
     return tuple(TestGroup(members[0].parallel_group, tuple(members)) for members in places.values())
+
+
+_A_TUPLE = "a tuple of Workflow, one at least"
+_A_MAPPING = "AWS's WorkflowConfiguration: a mapping with workflowArn"
+
+
+def _way_to_a_tuple(tests: object) -> str:
+    if isinstance(tests, Workflow):
+        return f"put it into a tuple, with a comma: (Workflow({tests.arn!r}),)"
+    if is_late(tests):
+        return "write the tests out, for the graph to show; run_tests chooses among them when the task runs"
+    return f"write (Workflow({WorkflowArn.example()!r}),)"
+
+
+def _is_parameter(item: object) -> bool:
+    return isinstance(item, Mapping) and {"name", "value"} <= set(item)
 
 
 def _frozen(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
@@ -497,6 +497,41 @@ RULES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a tag key that is too long": (asked(tags={"k" * 129: "a"}), f"tags['{'k' * 129}']", "1 too many"),
     "a tag value that is too long": (asked(tags={"k": "v" * 257}), "tags['k']", "1 too many"),
     "a tag value that is no string": (asked(tags={"k": 5}), "tags['k']", "write it as text: '5'"),
+    "a tag without a key": (asked(tags={None: "a"}), "tags[None]", "not given"),
+    "two regions": (
+        asked(
+            infrastructure_configuration_arn=LEAST["infrastructure_configuration_arn"].replace("us-", "eu-")
+        ),
+        "infrastructure_configuration_arn and image_recipe_arn",
+        "allowed: ARNs of one region; Image Builder builds in one region",
+    ),
+    "a distribution configuration of another region": (
+        asked(
+            distribution_configuration_arn=(
+                "arn:aws:imagebuilder:eu-west-1:{{ var.value.account }}:distribution-configuration/d"
+            )
+        ),
+        "infrastructure_configuration_arn and distribution_configuration_arn",
+        "ARNs of one region",
+    ),
+    "a managed workflow of another region": (
+        with_workflows(
+            Workflow(BUILD),
+            {"workflowArn": "arn:aws:imagebuilder:eu-west-1:aws:workflow/test/test-image/x.x.x"},
+        ),
+        "infrastructure_configuration_arn and workflows[1].workflowArn",
+        "ARNs of one region",
+    ),
+    "an ARN that a template rendered of None": (
+        asked(distribution_configuration_arn="None"),
+        "distribution_configuration_arn",
+        "write {{ ... or '' }}",
+    ),
+    "a role that a template rendered of None": (
+        asked(execution_role="None"),
+        "execution_role",
+        "write {{ ... or '' }}",
+    ),
     "a client token": (asked(client_token="t"), "client_token", "a stable one"),
     "a dry run": (asked(dryRun=True), "dryRun", "CreateImage has no dry run"),
     "a member by the name of the API": (
@@ -546,7 +581,10 @@ ALLOWED: dict[str, dict[str, Any]] = {
         infrastructure_configuration_arn="arn:aws-cn:imagebuilder:cn-north-1:123456789012:infrastructure-configuration/g",
     ),
     "an isolated partition": asked(
-        image_recipe_arn="arn:aws-iso-b:imagebuilder:us-isob-east-1:123456789012:image-recipe/golden/1.0.0"
+        image_recipe_arn="arn:aws-iso-b:imagebuilder:us-isob-east-1:123456789012:image-recipe/golden/1.0.0",
+        infrastructure_configuration_arn=(
+            "arn:aws-iso-b:imagebuilder:us-isob-east-1:123456789012:infrastructure-configuration/g"
+        ),
     ),
     "only a build workflow": with_workflows(Workflow(BUILD)),
     "ten workflows": with_workflows(Workflow(BUILD), *[Workflow(TEST)] * 8, Workflow(SEND)),
@@ -557,8 +595,30 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "an empty parameter value": with_workflows(Workflow(TEST, parameters={"a": [""], "b": []})),
     "an own workflow by wildcard": with_workflows(Workflow(f"{HERE}workflow/test/boot/1.x.x")),
     "a workflow of GovCloud": with_workflows(
-        Workflow("arn:aws-us-gov:imagebuilder:us-gov-west-1:aws:workflow/build/build-image/x.x.x")
+        Workflow("arn:aws-us-gov:imagebuilder:us-gov-west-1:aws:workflow/build/build-image/x.x.x"),
+        image_recipe_arn="arn:aws-us-gov:imagebuilder:us-gov-west-1:123456789012:image-recipe/golden/1.0.0",
+        infrastructure_configuration_arn=(
+            "arn:aws-us-gov:imagebuilder:us-gov-west-1:123456789012:infrastructure-configuration/golden"
+        ),
     ),
+    "resources of several accounts in one region": asked(
+        image_recipe_arn="arn:aws:imagebuilder:us-east-1:999999999999:image-recipe/golden/1.0.0"
+    ),
+    "members that a form left empty": asked(
+        container_recipe_arn="",
+        distribution_configuration_arn=" ",
+        execution_role="",
+        tags="",
+        workflows="",
+        enhanced_image_metadata_enabled="",
+        logging_configuration="",
+        image_tests_configuration={"timeoutMinutes": "", "imageTestsEnabled": ""},
+        image_scanning_configuration={"imageScanningTypes": "", "scanResultCondition": ""},
+    ),
+    "onFailure that a form left empty": with_workflows(
+        Workflow(BUILD), Workflow(TEST, on_failure=""), {"workflowArn": TEST, "onFailure": ""}
+    ),
+    "an empty log group": asked(logging_configuration={"logGroupName": ""}),
     "an empty list of workflows": asked(workflows=[]),
     "a role's ARN with a path": asked(execution_role="arn:aws-cn:iam::123456789012:role/service/builder"),
     "an own log group with a role": asked(
@@ -649,6 +709,26 @@ def test_texts_that_templates_render_become_what_aws_takes() -> None:
     )
     assert request.enhanced_image_metadata_enabled is False
     assert request.image_tests_configuration == {"imageTestsEnabled": True, "timeoutMinutes": 720}
+
+
+@pytest.mark.parametrize("mapping", [None, "x", 5, [], ..., {5: "x"}, {None: 1}])
+def test_from_api_refuses_what_is_no_mapping_of_names(mapping: Any) -> None:
+    with pytest.raises(InvalidRequestError):
+        ImageRequest.from_api(mapping)
+
+
+def test_a_misspelt_member_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(
+        InvalidRequestError, match=r"(?s)ImageRequest\(.*image_receipe_arn: .*did you mean image_recipe"
+    ):
+        ImageRequest(image_receipe_arn="x")  # type: ignore[call-arg]
+    with pytest.raises(InvalidRequestError, match=r"client_token: .*leave it out"):
+        ImageRequest(**LEAST, client_token="x")  # type: ignore[call-arg]
+
+
+def test_an_empty_text_is_kept_as_unset() -> None:
+    request = ImageRequest(**LEAST, container_recipe_arn="", tags="", workflows="", execution_role=" ")
+    assert request == ImageRequest(**LEAST)
 
 
 def test_from_api_refuses_a_member_that_create_image_has_not() -> None:
@@ -786,6 +866,8 @@ junk = st.recursive(
 )
 
 
+# In a fresh checkout the first text takes as long as Hypothesis needs for its table of characters.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), junk))
 def test_whatever_is_given_is_either_taken_or_told_never_a_crash(fields: dict[str, Any]) -> None:
     faults = faults_in(fields)

@@ -1,0 +1,106 @@
+"""The arguments of an operator: misspelt names and wrong values are told as the faults of a request are."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, TaskGroup
+
+from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.late import is_late
+from airflow_imagebuilder.service.members import MEMBERS
+from airflow_imagebuilder.service.names import closest
+from airflow_imagebuilder.service.options import option_faults
+from airflow_imagebuilder.service.request import NOT_HERE
+from airflow_imagebuilder.service.wording import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_OF_THE_GROUP = {
+    "build_workflow": "list it in workflows",
+    "test_groups": "list the tests in workflows, each with its parallel_group",
+    "distribution_workflow": "list it in workflows",
+    "group_id": "give task_id: this is an operator, not a task group",
+}
+_OF_THE_OPERATOR = {
+    "workflows": "give them as build_workflow, test_groups and distribution_workflow",
+    "task_id": "give group_id: this is a task group",
+}
+
+
+def refuse(faults: Iterable[Fault], of: str | None = None) -> None:
+    """
+    Raise the faults, if there are any.
+
+    :param of: whose arguments they are, e.g. ``task 'bake'``; a task's own log need not say it.
+    :raises InvalidRequestError: there are some.
+    """
+    if found := tuple(faults):
+        raise InvalidRequestError(found, of=of)
+
+
+def unknown_arguments(operator: type[BaseOperator], given: Mapping[str, Any]) -> Iterable[Fault]:
+    """
+    Yield the arguments that neither an operator nor Airflow knows.
+
+    :param operator: its class.
+    :param given: the arguments that are left once the operator has taken its own.
+    """
+    own, airflows = _names(operator)
+    for name, value in given.items():
+        if name not in own and name not in airflows:
+            way_out = _OF_THE_GROUP.get(name) or NOT_HERE.get(name) or _meant(name, (*own, *airflows))
+            yield Fault(name, value, f"{', '.join(own)}, and Airflow's own", way_out)
+
+
+def unknown_group_arguments(group: type[TaskGroup], given: Mapping[str, Any]) -> Iterable[Fault]:
+    """Yield the arguments that neither a task group of ours nor Airflow's TaskGroup knows."""
+    own = _own(group)
+    airflows = _keywords(TaskGroup)
+    for name, value in given.items():
+        if name not in own and name not in airflows:
+            way_out = _OF_THE_OPERATOR.get(name) or NOT_HERE.get(name)
+            if not way_out and name in _keywords(BaseOperator):
+                way_out = f"it belongs to tasks: write default_args={{{name!r}: {shortened(repr(value))}}}"
+            way_out = way_out or _meant(name, (*own, *airflows))
+            yield Fault(name, value, f"{', '.join(own)}, and those of Airflow's TaskGroup", way_out)
+
+
+def partial_faults(operator: type[BaseOperator], given: Mapping[str, Any]) -> Iterable[Fault]:
+    """Yield what is wrong with arguments of ``.partial()``, each judged without the rest."""
+    yield from unknown_arguments(operator, given)
+    yield from option_faults(given)
+    own, _ = _names(operator)
+    for name in own:
+        if name in MEMBERS and not MEMBERS[name].is_unset(given.get(name)):
+            yield from MEMBERS[name].faults(name, given[name], is_late)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = closest(name, known)
+    return f"did you mean {close}?" if close else "leave it out"
+
+
+@cache
+def _names(operator: type[BaseOperator]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return an operator's own parameters, and those of Airflow and of what else it is derived from."""
+    own = _own(operator)
+    others = {name for c in operator.__mro__ for name in _keywords(c)}
+    return own, frozenset(others - set(own)) | {"_airflow_mapped_validation_only"}
+
+
+def _own(cls: type) -> tuple[str, ...]:
+    """Return the parameters of a class that are not Airflow's."""
+    ours = [c for c in cls.__mro__ if c.__module__.partition(".")[0] != "airflow"]
+    return tuple(dict.fromkeys(name for c in ours for name in _keywords(c)))
+
+
+@cache
+def _keywords(cls: type) -> tuple[str, ...]:
+    init = vars(cls).get("__init__")
+    parameters = inspect.signature(init).parameters.values() if init else ()
+    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(p.name for p in parameters if p.kind in named and p.name != "self")
