@@ -158,7 +158,7 @@ def test_a_test_that_a_failed_neighbour_cut_off_is_skipped_and_names_it(
 
 
 def test_a_test_that_the_image_names_as_its_failure_has_failed_itself() -> None:
-    named = {"failureContext": {"imageStatus": "TESTING", "workflowExecutionId": "wf-boot-"}}
+    named: dict[str, Any] = {"failureContext": {"imageStatus": "TESTING", "workflowExecutionId": "wf-boot-"}}
     snapshot = seen("FAILED", execution("test", "cis", "FAILED"), boot("RUNNING"), **named)
     assert outcome(snapshot, BOOT) is Outcome.FAILED
 
@@ -285,7 +285,7 @@ def test_a_success_counts_after_a_repair() -> None:
 
 CONTINUES = ({**CONFIGURED[1], "onFailure": "CONTINUE"},)
 CIS = execution("test", "cis", "FAILED")
-BUILD_FAILED = {"failureContext": {"imageStatus": "BUILDING"}}
+BUILD_FAILED: dict[str, Any] = {"failureContext": {"imageStatus": "BUILDING"}}
 
 
 @pytest.mark.parametrize(
