@@ -2,7 +2,7 @@
 Bake the fleet's golden image every week: build, nine tests, two regions.
 
 It is a quality gate. A failed test does not keep the others from running, so that all that fails is known by
-Monday's breakfast. But ``image`` fails then, and the asset is not updated, so that no Dag rolls the image out.
+breakfast. But ``image`` fails then, and the asset is not updated, so that no Dag rolls the image out.
 
 The names are those that the local service is seeded with. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.

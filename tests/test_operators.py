@@ -723,8 +723,8 @@ def test_a_monitor_that_gets_no_answer_of_airflow_waits_again() -> None:
         monitor(failed_test(), guard="g.image").execute_complete(unanswered, {"outcome": "failed"})
 
 
-def test_a_monitor_without_a_supervisor_does_not_wait_for_the_guard() -> None:
-    alone = {"outcome": "failed", "supervised": False}
+@pytest.mark.parametrize("alone", [{"outcome": "failed", "supervised": False}, "skipped", None])
+def test_a_monitor_without_a_supervisor_does_not_wait_for_the_guard(alone: Any) -> None:
     with pytest.raises(AirflowFailException, match="boot"):
         monitor(failed_test(), guard="g.image").execute_complete(guarded_by(None), alone)
 
