@@ -40,8 +40,9 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
     """
     Show one workflow of an image as a task: its state, its steps in the log, its duration, its failure.
 
-    It observes AWS and nothing else. Killing it touches nothing, a retried or cleared one asks AWS again, and
-    it never repairs: for that, clear the task that submitted the image, or the one that guards it.
+    It observes: AWS, and whether the task that guards the image has ended. Killing it touches nothing, a
+    retried or cleared one asks AWS again, and it never repairs: for that, clear the task that submitted the
+    image, or the one that guards it. A test that a failed neighbour or a cancelled image ended is skipped.
 
     :param image_build_version_arn: the image.
     :param workflow_type: BUILD, TEST or DISTRIBUTION.
