@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup, TriggerRule
 from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
@@ -19,7 +20,7 @@ from airflow_imagebuilder.operators.workflow import ImageBuilderMonitorWorkflowO
 from airflow_imagebuilder.service.chosen import faults_in_choice
 from airflow_imagebuilder.service.declaration import TestsByName, declare, request_of
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
-from airflow_imagebuilder.service.options import as_seconds, option_faults
+from airflow_imagebuilder.service.options import LONGEST, as_seconds, option_faults
 from airflow_imagebuilder.service.regions import region_faults
 from airflow_imagebuilder.service.request import FIELDS, ImageRequest
 from airflow_imagebuilder.service.submission import OnRetry
@@ -39,16 +40,21 @@ class ImageBuilderTaskGroup(TaskGroup):
 
     ::
 
-        create_image >> image                                     the guard, from the submit to the end
-        create_image >> build >> test group >> ... >> distribute  what is seen of it
+        create_image >> image                                               >> ready   decides
+        create_image >> build >> test group >> ... >> distribute >> monitored >> ready   is seen
 
     ``create_image`` submits. ``image`` waits for the end, returns the :class:`ImageResult`, and stands guard:
     kill it, or the run, and the build is cancelled. The others are monitors: they show each workflow as a
     task with its state, steps and duration, and touch nothing. Each test group is a nested task group; its
     tests are the mapped indexes of one task, named by their workflows, at most five active at once.
 
+    What follows the group hangs on ``ready``, its one leaf, which ``image`` alone decides: ``monitored`` ends
+    well once all monitors have ended, however they did. The scheduler ends both itself, without a worker.
+    While ``image`` has not ended, it may repair the image (its ``retries``): until then a monitor stays
+    deferred with a failure that a repair may undo, and shows afterwards what counts.
+
     A failed test with ``on_failure="CONTINUE"`` is red while ``image`` and the run succeed, unless
-    ``fail_on_test_failure`` makes the group a quality gate. What follows the group waits for both strands.
+    ``fail_on_test_failure`` makes the group a quality gate.
 
     To build again, or to repair a failed image, clear the group.
 
@@ -69,8 +75,11 @@ class ImageBuilderTaskGroup(TaskGroup):
     :param delete_outputs_on_kill: then also remove the AMIs and snapshots that the build left behind.
     :param aws_conn_id: the AWS connection, for every task of the group; so are region_name, verify and
         botocore_config.
+    :param trigger_rule: when the group begins: the rule of ``create_image``. One in ``default_args`` reaches
+        none of the group's tasks.
     :param group: arguments of :class:`airflow.sdk.TaskGroup`, such as ``default_args`` or ``tooltip``.
     :raises InvalidRequestError: AWS would refuse the request; checked at parse where nothing is templated.
+    :raises ValueError: the group stands in a mapped task group, or in a Dag with ``fail_fast``.
 
     Members of CreateImage may be templates or another task's output, but for what the graph needs when the
     Dag is parsed: the workflows, with stage, name and parallel group of each.
@@ -106,11 +115,13 @@ class ImageBuilderTaskGroup(TaskGroup):
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
+        trigger_rule: TriggerRule | str = TriggerRule.ALL_SUCCESS,
         **group: Any,
     ) -> None:
         refuse(unknown_group_arguments(type(self), group), of=f"task group {group_id!r}")
         super().__init__(group_id, **group)
         _refuse_mapped(self)
+        _refuse_fail_fast(self)
         declared = declare(build_workflow, test_groups, distribution_workflow)
         members = {
             "infrastructure_configuration_arn": infrastructure_configuration_arn,
@@ -142,13 +153,18 @@ class ImageBuilderTaskGroup(TaskGroup):
         self.request = self._checked(
             request, members, declared, options=options, run_tests=run_tests, outlets=outlets
         )
-        self._watching: dict[str, Any] = {**self._aws, "poll_interval": as_seconds(poll_interval)}
+        self._watching: dict[str, Any] = {
+            **self._aws,
+            "poll_interval": as_seconds(poll_interval),
+            "timeout": min(timeout + MONITOR_MARGIN, LONGEST),
+        }
         self.tests: dict[str, TaskGroup] = TestsByName()
         self._drawn: Counter[tuple[str | None, str]] = Counter()
         guarding = {"fail_on_test_failure": fail_on_test_failure, "outlets": _outlets(outlets)}
         with self:
-            self._draw_image(run_tests, {**self._aws, **waiting}, guarding)
+            self._draw_image(trigger_rule, run_tests, {**self._aws, **waiting}, guarding)
             self._draw_monitors()
+            self._draw_leaf()
 
     @property
     def result(self) -> Any:
@@ -180,9 +196,16 @@ class ImageBuilderTaskGroup(TaskGroup):
 
     # -- the strand that acts ------------------------------------------------------------------------------
 
-    def _draw_image(self, run_tests: Any, waiting: dict[str, Any], guarding: dict[str, Any]) -> None:
+    def _draw_image(
+        self,
+        trigger_rule: TriggerRule | str,
+        run_tests: Any,
+        waiting: dict[str, Any],
+        guarding: dict[str, Any],
+    ) -> None:
         self.create_image = ImageBuilderCreateImageOperator(
             task_id="create_image",
+            trigger_rule=trigger_rule,
             request=self.request,
             run_tests=run_tests,
             wait_for_completion=False,
@@ -195,23 +218,31 @@ class ImageBuilderTaskGroup(TaskGroup):
         for member in ("stale_failure", "submitted_by", "submitted_at"):
             guarding[member] = submission_xcom(self.create_image.task_id, member)
         guarding["submitter"] = self.create_image.task_id
-        self.image = ImageBuilderAwaitImageOperator(task_id="image", **self._seen, **waiting, **guarding)
+        self.image = ImageBuilderAwaitImageOperator(
+            task_id="image", trigger_rule=TriggerRule.ALL_SUCCESS, **self._seen, **waiting, **guarding
+        )
+        self._watching["guard"] = self.image.task_id
         self.create_image >> self.image
 
     # -- the strand that is seen ---------------------------------------------------------------------------
 
     def _draw_monitors(self) -> None:
-        self.build = self._monitor("build", WorkflowType.BUILD)
+        self.build = self._monitor("build", WorkflowType.BUILD, TriggerRule.ALL_SUCCESS)
         last: Any = self.create_image >> self.build
         for tests in test_plan(self.request):
             drawn = self._draw_tests(tests)
             last >> drawn
             last = drawn
         # Whatever became of the tests, what AWS does next is shown next.
-        self.distribute = self._monitor(
-            "distribute", WorkflowType.DISTRIBUTION, trigger_rule=TriggerRule.ALL_DONE
-        )
+        self.distribute = self._monitor("distribute", WorkflowType.DISTRIBUTION, TriggerRule.ALL_DONE)
         last >> self.distribute
+
+    def _draw_leaf(self) -> None:
+        """Draw the one leaf: ``image`` decides what follows and how the run ends, monitors never do."""
+        self.monitored = _ended_by_scheduler("monitored", TriggerRule.ALL_DONE)
+        self.ready = _ended_by_scheduler("ready", TriggerRule.ALL_SUCCESS)
+        self.distribute >> self.monitored
+        [self.image, self.monitored] >> self.ready
 
     def _draw_tests(self, tests: TestGroup) -> TaskGroup:
         name = tests.name or tests.workflows[0].name
@@ -248,21 +279,36 @@ class ImageBuilderTaskGroup(TaskGroup):
             self._drawn[key] += 1
         return numbered
 
-    def _monitor(self, task_id: str, kind: WorkflowType, **kwargs: Any) -> Any:
+    def _monitor(self, task_id: str, kind: WorkflowType, trigger_rule: TriggerRule) -> Any:
         return ImageBuilderMonitorWorkflowOperator(
             task_id=task_id,
             workflow_type=kind.value,
+            trigger_rule=trigger_rule,
             **_MONITOR_RETRIES,
             **self._seen,
             **self._watching,
-            **kwargs,
         )
 
 
-_OWN_TASKS = ("create_image", "image", "build", "distribute")
+_OWN_TASKS = ("create_image", "image", "build", "distribute", "monitored", "ready")
 
 # A failed workflow fails its monitor at once; this is for a worker that dies under it.
 _MONITOR_RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=10)}
+
+MONITOR_MARGIN = timedelta(hours=1)
+"""How much longer than ``image`` a monitor may wait: it also shows what the timeout of ``image`` cancels."""
+
+
+def _ended_by_scheduler(task_id: str, trigger_rule: TriggerRule) -> EmptyOperator:
+    # With a callback, an inlet or an outlet, of default_args too, the scheduler would need a worker for it.
+    return EmptyOperator(
+        task_id=task_id,
+        trigger_rule=trigger_rule,
+        on_execute_callback=None,
+        on_success_callback=None,
+        inlets=None,
+        outlets=None,
+    )
 
 
 def test_plan(request: ImageRequest) -> tuple[TestGroup, ...]:
@@ -300,3 +346,14 @@ def _refuse_mapped(group: TaskGroup) -> None:
                 "ImageBuilderCreateImageOperator with .partial().expand()."
             )
         above = above.parent_group
+
+
+def _refuse_fail_fast(group: TaskGroup) -> None:
+    if getattr(group.dag, "fail_fast", False):
+        raise ValueError(
+            f"ImageBuilderTaskGroup {group.group_id!r} stands in the Dag {group.dag.dag_id!r}, which has "
+            "fail_fast=True. There Airflow refuses the trigger rule ALL_DONE, by which monitors run after a "
+            "failed test; and a test that fails would stop `image`, which cancels the build. Set "
+            'fail_fast=False: a test without on_failure="CONTINUE" stops the image by itself. Or use an '
+            "ImageBuilderCreateImageOperator, which is one task."
+        )

@@ -1,6 +1,9 @@
 """
 Bake the fleet's golden image every week: build, nine tests, two regions.
 
+It is a quality gate. A failed test does not keep the others from running, so that all that fails is known by
+breakfast. But ``image`` fails then, and the asset is not updated, so that no Dag rolls the image out.
+
 The names are those that the local service is seeded with. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
@@ -18,7 +21,7 @@ GOLDEN_AL2023 = Asset("golden-al2023", uri="x-imagebuilder://golden-al2023")
 
 
 def test(name: str) -> Workflow:
-    """Return one of the account's test workflows; a failure is told and does not stop the image."""
+    """Return one of the account's test workflows; a failure does not keep the others from running."""
     return Workflow(f"{PREFIX}:workflow/test/{name}/1.0.0/1", on_failure="CONTINUE")
 
 
@@ -49,6 +52,8 @@ with DAG(
             TestGroup("security", tuple(map(test, ["cis-level-1", "package-audit"]))),
         ],
         tags={"baked-by": "airflow"},
+        # Where tests say CONTINUE, AWS calls an image AVAILABLE though they failed. This fails the run.
+        fail_on_test_failure=True,
         timeout=timedelta(hours=4),
         # A new try finds the image of the last one again, so there is nothing to wait for.
         default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},

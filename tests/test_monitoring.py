@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.service.executions import seconds_between
-from airflow_imagebuilder.service.monitoring import Outcome, Sought, StepTeller, judge
+from airflow_imagebuilder.service.monitoring import Outcome, Sought, StepTeller, judge, may_be_undone
 from airflow_imagebuilder.service.states import ImageStatus, WorkflowStatus, is_image_terminal
 from airflow_imagebuilder.service.waits import ImageSnapshot
 from airflow_imagebuilder.service.workflows import WorkflowType
@@ -62,9 +62,10 @@ ENDS = {
     WorkflowStatus.COMPLETED: Outcome.SUCCESS,
     WorkflowStatus.FAILED: Outcome.FAILED,
     WorkflowStatus.ROLLBACK_COMPLETED: Outcome.FAILED,
-    WorkflowStatus.CANCELLED: Outcome.FAILED,
     WorkflowStatus.SKIPPED: Outcome.SKIPPED,
 }
+DROPPED = ("CANCELLED", "SKIPPED")
+"""What AWS makes of executions that something else ended, or kept from beginning."""
 
 
 @pytest.mark.parametrize("image", [status.value for status in ImageStatus])
@@ -75,7 +76,7 @@ def test_the_end_of_a_test_counts_whatever_the_image_does(
     assert outcome(seen(image, boot(status.value)), BOOT) is expected
 
 
-@pytest.mark.parametrize("status", sorted({s.value for s in WorkflowStatus} - {s.value for s in ENDS}))
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING", "ROLLBACK_IN_PROGRESS", "CANCELLED"])
 @pytest.mark.parametrize("image", ["PENDING", "BUILDING", "TESTING", "DISTRIBUTING"])
 def test_a_test_that_has_not_ended_has_no_outcome(status: str, image: str) -> None:
     assert outcome(seen(image, boot(status)), BOOT) is None
@@ -96,21 +97,92 @@ def test_the_reason_holds_what_aws_says(status: WorkflowStatus, expected: Outcom
 # -- the image ended first ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("image", ["FAILED", "CANCELLED", "DELETED"])
+CAUSES = {
+    "FAILED": "the image ended FAILED",
+    "CANCELLED": "the image was cancelled",
+    "DELETED": "the image was deleted",
+}
+
+
+@pytest.mark.parametrize(("image", "cause"), CAUSES.items())
 @pytest.mark.parametrize("executions", [(), (boot("PENDING"),)], ids=["no execution", "a pending one"])
-def test_a_test_that_never_began_is_skipped_and_says_why(image: str, executions: tuple[Any, ...]) -> None:
+def test_a_test_that_never_began_is_skipped_and_says_why(
+    image: str, cause: str, executions: tuple[Any, ...]
+) -> None:
     verdict = judge(seen(image, *executions), BOOT)
     assert verdict is not None
     assert verdict.outcome is Outcome.SKIPPED
-    assert verdict.reason == f"the image ended {image} before this began"
+    assert verdict.reason == f"cancelled, because {cause}; it never began"
 
 
-@pytest.mark.parametrize("image", ["FAILED", "CANCELLED"])
-def test_a_test_that_ran_while_the_image_ended_badly_has_failed(image: str) -> None:
-    verdict = judge(seen(image, boot("RUNNING"), reason="out of quota"), BOOT)
+def test_a_test_that_ran_while_the_image_failed_for_a_reason_of_its_own_has_failed() -> None:
+    verdict = judge(seen("FAILED", boot("RUNNING"), reason="out of quota"), BOOT)
     assert verdict is not None
     assert verdict.outcome is Outcome.FAILED
     assert "out of quota" in verdict.reason
+
+
+@pytest.mark.parametrize("status", ["RUNNING", *DROPPED])
+@pytest.mark.parametrize("image", ["CANCELLED", "DELETED"])
+def test_a_test_that_ran_when_the_image_was_cancelled_is_skipped(image: str, status: str) -> None:
+    ran = boot(status, startTime="2026-01-01T00:00:00Z")
+    verdict = judge(seen(image, ran), BOOT)
+    assert verdict is not None
+    assert verdict.outcome is Outcome.SKIPPED
+    assert verdict.reason == f"cancelled, because {CAUSES[image]}"
+
+
+@pytest.mark.parametrize("sought", [BUILD, BOOT, DISTRIBUTE], ids=lambda sought: sought.type.value)
+@pytest.mark.parametrize("status", [None, "PENDING", "RUNNING", "CANCELLED", "SKIPPED"])
+def test_a_cancelled_image_is_no_failure_of_any_workflow(sought: Sought, status: str | None) -> None:
+    names = {"BUILD": "golden-build", "TEST": "boot", "DISTRIBUTION": "distribute"}
+    group = {"parallelGroup": "functional"} if sought is BOOT else {}
+    mine = execution(sought.type.value.lower(), names[sought.type.value], status or "", **group)
+    verdict = judge(seen("CANCELLED", *([mine] if status else []), reason="by hand"), sought)
+    assert verdict is not None
+    assert verdict.outcome is Outcome.SKIPPED
+    assert "cancelled, because the image was cancelled: by hand" in verdict.reason
+
+
+@pytest.mark.parametrize("context", [{}, {"failureContext": {"workflowExecutionId": "wf-cis-"}}])
+@pytest.mark.parametrize("status", [None, "PENDING", "RUNNING", *DROPPED])
+def test_a_test_that_a_failed_neighbour_cut_off_is_skipped_and_names_it(
+    status: str | None, context: dict[str, Any]
+) -> None:
+    mine = [boot(status)] if status else []
+    snapshot = seen("FAILED", execution("test", "cis", "FAILED"), *mine, **context)
+    verdict = judge(snapshot, BOOT)
+    assert verdict is not None
+    assert verdict.outcome is Outcome.SKIPPED
+    assert verdict.reason.startswith("cancelled, because the test workflow cis failed")
+
+
+def test_a_test_that_the_image_names_as_its_failure_has_failed_itself() -> None:
+    named: dict[str, Any] = {"failureContext": {"imageStatus": "TESTING", "workflowExecutionId": "wf-boot-"}}
+    snapshot = seen("FAILED", execution("test", "cis", "FAILED"), boot("RUNNING"), **named)
+    assert outcome(snapshot, BOOT) is Outcome.FAILED
+
+
+def test_a_neighbour_whose_failure_is_let_pass_is_no_cause() -> None:
+    lenient = {"workflowArn": f"{HERE}:workflow/test/cis/x.x.x", "onFailure": "CONTINUE"}
+    snapshot = seen(
+        "FAILED",
+        execution("test", "cis", "FAILED"),
+        boot("CANCELLED"),
+        workflows=(*CONFIGURED, lenient),
+        reason="out of quota",
+    )
+    verdict = judge(snapshot, BOOT)
+    assert verdict is not None
+    assert "cis" not in verdict.reason
+    assert "cancelled, because the image ended FAILED: out of quota" in verdict.reason
+
+
+def test_a_cancelled_test_of_an_image_that_is_there_is_no_success_and_no_skip() -> None:
+    verdict = judge(seen("AVAILABLE", boot("CANCELLED", message="stopped")), BOOT)
+    assert verdict is not None
+    assert verdict.outcome is Outcome.FAILED
+    assert "stopped, and AWS gives no cause" in verdict.reason
 
 
 def test_a_build_that_aws_keeps_no_execution_of_fails_with_its_image() -> None:
@@ -193,14 +265,70 @@ def test_a_failure_of_before_a_repair_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("image", ["FAILED", "CANCELLED"])
-def test_the_end_of_before_a_repair_does_not_count(image: str) -> None:
-    assert outcome(seen(image, boot("PENDING")), BOOT, stale=True) is None
-    assert outcome(seen(image, boot("RUNNING")), BOOT, stale=True) is None
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING", "FAILED", *DROPPED])
+def test_the_end_of_before_a_repair_does_not_count(status: str, image: str) -> None:
+    assert outcome(seen(image, boot(status)), BOOT, stale=True) is None
+
+
+@pytest.mark.parametrize("status", DROPPED)
+def test_a_test_cut_off_before_a_repair_may_still_run(status: str) -> None:
+    assert outcome(seen("TESTING", execution("test", "cis", "FAILED"), boot(status)), BOOT) is not None
+    assert outcome(seen("TESTING", boot(status)), BOOT, stale=True) is None
 
 
 def test_a_success_counts_after_a_repair() -> None:
     assert outcome(seen("TESTING", boot("COMPLETED")), BOOT, stale=True) is Outcome.SUCCESS
     assert outcome(seen("TESTING", build("COMPLETED")), BUILD, stale=True) is Outcome.SUCCESS
+
+
+# -- what a repair could still change ----------------------------------------------------------------------
+
+CONTINUES = ({**CONFIGURED[1], "onFailure": "CONTINUE"},)
+CIS = execution("test", "cis", "FAILED")
+BUILD_FAILED: dict[str, Any] = {"failureContext": {"imageStatus": "BUILDING"}}
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "sought", "undone"),
+    [
+        (seen("TESTING", boot("FAILED")), BOOT, True),
+        (seen("FAILED", boot("FAILED")), BOOT, True),
+        (seen("TESTING", CIS, boot("CANCELLED")), BOOT, True),
+        (seen("TESTING", CIS, boot("SKIPPED")), BOOT, True),
+        (seen("CANCELLED", boot("CANCELLED")), BOOT, True),
+        (seen("FAILED", CIS), BOOT, True),
+        (seen("FAILED", CIS), DISTRIBUTE, True),
+        (seen("DISTRIBUTING", execution("distribution", "d", "FAILED")), DISTRIBUTE, True),
+        (seen("FAILED", boot("FAILED"), workflows=CONTINUES), BOOT, True),
+        (seen("TESTING", boot("FAILED"), workflows=CONTINUES), BOOT, False),
+        (seen("TESTING", boot("SKIPPED")), BOOT, False),
+        (seen("TESTING", boot("COMPLETED")), BOOT, False),
+        (seen("FAILED", CIS, boot("COMPLETED")), BOOT, False),
+        (seen("AVAILABLE", boot("FAILED")), BOOT, False),
+        (seen("AVAILABLE"), BOOT, False),
+        (seen("DELETED", boot("FAILED")), BOOT, False),
+        (seen("FAILED", CIS, workflows=CONFIGURED[:1]), BOOT, False),
+        (seen("FAILED", build("FAILED"), **BUILD_FAILED), BUILD, False),
+        (seen("BUILDING", build("FAILED")), BUILD, False),
+        (seen("FAILED", build("FAILED"), **BUILD_FAILED), BOOT, False),
+        (seen("CANCELLED", build("CANCELLED")), BUILD, False),
+    ],
+)
+def test_a_repair_may_change_what_ran_in_the_phases_that_it_repeats(
+    snapshot: ImageSnapshot, sought: Sought, undone: bool
+) -> None:
+    verdict = judge(snapshot, sought)
+    assert verdict is not None
+    assert may_be_undone(snapshot, sought, verdict) is undone
+
+
+@pytest.mark.parametrize("status", ["TESTING", "FAILED"])
+def test_a_container_is_never_repaired(status: str) -> None:
+    snapshot = seen(status, boot("FAILED"))
+    container = ImageSnapshot.of(ARN, {**snapshot.image, "type": "DOCKER"}, snapshot.executions)
+    verdict = judge(container, BOOT)
+    assert verdict is not None
+    assert may_be_undone(container, BOOT, verdict) is False
 
 
 # -- which execution ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.guard import ImageBuilderAwaitImageOperator, as_time
 from airflow_imagebuilder.operators.image import ImageBuilderCreateImageOperator, choose_tests
-from airflow_imagebuilder.operators.workflow import ImageBuilderMonitorWorkflowOperator
+from airflow_imagebuilder.operators.workflow import MAX_RESUMES, ImageBuilderMonitorWorkflowOperator
 from airflow_imagebuilder.policies import ImageBuilderRetryPolicy
 from airflow_imagebuilder.service.errors import (
     DeadlineExceededError,
@@ -24,9 +24,11 @@ from airflow_imagebuilder.service.errors import (
     ImageCancelledError,
     ImageFailedError,
     InvalidRequestError,
+    MalformedAnswerError,
     NotFoundError,
     RefusedError,
     TestsFailedError,
+    ThrottledError,
 )
 from airflow_imagebuilder.service.request import FIELDS, ImageRequest
 from airflow_imagebuilder.service.workflows import Workflow
@@ -673,8 +675,140 @@ def test_a_monitor_of_a_test_that_went_well_after_all_is_green() -> None:
 
 
 def test_a_monitor_of_a_test_that_never_began_is_skipped() -> None:
-    with pytest.raises(AirflowSkipException, match="before this began"):
+    with pytest.raises(AirflowSkipException, match="cancelled, because the image was cancelled"):
         monitor(Hook("CANCELLED")).execute_complete(context(), {"outcome": "failed", "message": ""})
+
+
+def guarded_by(state: str | None) -> Any:
+    """Return a context in which the task that guards the image is in this state."""
+    asked = context()
+
+    def states(**question: Any) -> dict[str, dict[str, str | None]]:
+        assert (question["task_ids"], question["run_ids"]) == (["g.image"], ["r"])
+        return {"r": {"g.image": state}}
+
+    asked["ti"].get_task_states = states
+    return asked
+
+
+def failed_test() -> Hook:
+    hook = Hook("FAILED", reason="Workflow failed", failureContext={"imageStatus": "TESTING"})
+    hook.executions = [execution(BOOT, "FAILED", parallelGroup="f")]
+    return hook
+
+
+@pytest.mark.parametrize("state", ["running", "deferred", "up_for_retry", "queued", "scheduled", None])
+def test_a_monitor_that_resumes_while_the_image_may_be_repaired_waits_again(state: str | None) -> None:
+    known = {"outcome": "failed", "message": "", "deadline": 7.0, "resumes": 3}
+    with pytest.raises(TaskDeferred) as deferred:
+        monitor(failed_test(), guard="g.image").execute_complete(guarded_by(state), known)
+    kwargs = deferred.value.trigger.serialize()[1]
+    assert (kwargs["guard"], kwargs["deadline"], kwargs["resumes"]) == ("g.image", 7.0, 3)
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "upstream_failed", "removed"])
+def test_a_monitor_fails_once_no_task_may_repair_the_image(state: str) -> None:
+    with pytest.raises(AirflowFailException, match="boot"):
+        monitor(failed_test(), guard="g.image").execute_complete(guarded_by(state), {"outcome": "failed"})
+
+
+def test_a_monitor_that_gets_no_answer_of_airflow_waits_again() -> None:
+    def broken(**_: Any) -> Any:
+        raise OSError("no API server")
+
+    unanswered = context()
+    unanswered["ti"].get_task_states = broken
+    with pytest.raises(TaskDeferred):
+        monitor(failed_test(), guard="g.image").execute_complete(unanswered, {"outcome": "failed"})
+
+
+@pytest.mark.parametrize("alone", [{"outcome": "failed", "supervised": False}, "skipped", None])
+def test_a_monitor_without_a_supervisor_does_not_wait_for_the_guard(alone: Any) -> None:
+    with pytest.raises(AirflowFailException, match="boot"):
+        monitor(failed_test(), guard="g.image").execute_complete(guarded_by(None), alone)
+
+
+def test_a_monitor_does_not_believe_a_failure_that_may_be_older_than_a_repair() -> None:
+    with pytest.raises(TaskDeferred):
+        monitor(failed_test(), stale_until=4_000_000_000.0).execute_complete(context(), {"outcome": "error"})
+
+
+TROUBLE = [
+    ThrottledError("GetImage", "TooManyRequestsException", 429, "slow down"),
+    ForbiddenError("GetImage", "AccessDeniedException", 403, "no"),
+    NotFoundError("GetImage", "ResourceNotFoundException", 404, "gone"),
+    MalformedAnswerError("GetImage", "MalformedAnswer", 200, "html"),
+]
+
+
+def troubled(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Hook:
+    def refuse(_: str) -> dict[str, Any]:
+        raise error
+
+    hook = failed_test()
+    monkeypatch.setattr(hook, "get_image", refuse)
+    return hook
+
+
+@pytest.mark.parametrize("error", TROUBLE, ids=lambda error: type(error).__name__)
+def test_trouble_of_a_call_turns_no_monitor_red(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"outcome": "failed", "message": "", "deadline": 7.0, "resumes": 1}
+    with pytest.raises(TaskDeferred) as deferred:
+        monitor(troubled(error, monkeypatch)).execute_complete(context(), known)
+    kwargs = deferred.value.trigger.serialize()[1]
+    assert (kwargs["deadline"], kwargs["resumes"]) == (7.0, 2)
+
+
+def test_a_monitor_resumes_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = troubled(TROUBLE[1], monkeypatch)
+    known = {"outcome": "error", "message": "no", "resumes": MAX_RESUMES}
+    with pytest.raises(
+        ImageBuilderError, match=r"AWS could not be asked.*then clear this task.*AccessDenied"
+    ):
+        monitor(hook).execute_complete(context(), known)
+
+
+def test_a_watch_that_ended_on_an_image_in_progress_is_begun_again() -> None:
+    hook = Hook("TESTING")
+    with pytest.raises(TaskDeferred) as deferred:
+        monitor(hook).execute_complete(context(), {"outcome": "error", "message": "no", "resumes": 0})
+    assert deferred.value.trigger.serialize()[1]["resumes"] == 1
+
+
+def test_at_its_deadline_a_monitor_says_what_aws_shows_and_what_to_do() -> None:
+    hook = Hook("TESTING")
+    hook.executions = [execution(BOOT, "RUNNING", parallelGroup="f")]
+    known = {"outcome": "deadline", "message": "", "deadline": 1_800_000_000.0}
+    with pytest.raises(AirflowFailException) as error:
+        monitor(hook, guard="g.image").execute_complete(guarded_by("success"), known)
+    for part in (
+        "boot",
+        "2027-01-15T08:00:00",
+        "the image TESTING",
+        "the workflow RUNNING",
+        "clear this task",
+    ):
+        assert part in str(error.value)
+    with pytest.raises(TaskDeferred):
+        monitor(hook, guard="g.image").execute_complete(guarded_by("deferred"), known)
+    assert hook.cancelled == []
+
+
+def test_a_workflow_that_ended_by_the_deadline_counts() -> None:
+    hook = Hook("TESTING")
+    hook.executions = [execution(BOOT, "COMPLETED", parallelGroup="f")]
+    monitor(hook).execute_complete(context(), {"outcome": "deadline"})
+
+
+def test_the_deadline_of_a_monitor_is_a_time_and_begins_with_its_try() -> None:
+    begin = time.time()
+    with pytest.raises(TaskDeferred) as deferred:
+        monitor(Hook(), timeout=timedelta(hours=2)).execute(context())
+    deadline = deferred.value.trigger.serialize()[1]["deadline"]
+    assert begin + 7200 <= deadline <= time.time() + 7200
+    with pytest.raises(TaskDeferred) as deferred:
+        monitor(Hook()).execute(context())
+    assert deferred.value.trigger.serialize()[1]["deadline"] >= begin + 24 * 3600
 
 
 def test_a_killed_monitor_touches_nothing() -> None:

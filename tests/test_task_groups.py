@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, TaskGroup, TriggerRule, task, task_group
 
 from airflow_imagebuilder import (
@@ -64,15 +67,31 @@ def test_two_strands_follow_the_submit(dag: DAG) -> None:
         ("g.functional.test", "g.performance.test"),
         ("g.performance.test", "g.security.test"),
         ("g.security.test", "g.distribute"),
+        ("g.distribute", "g.monitored"),
+        ("g.image", "g.ready"),
+        ("g.monitored", "g.ready"),
     }
 
 
-def test_what_follows_the_group_waits_for_both_strands(dag: DAG) -> None:
+def test_what_follows_the_group_hangs_on_its_one_leaf(dag: DAG) -> None:
     @task
     def after() -> None: ...
 
-    bake(together("functional", "boot")) >> after()
-    assert dag.get_task("after").upstream_task_ids == {"g.image", "g.distribute"}
+    group = bake(together("functional", "boot"))
+    group >> after()
+    assert dag.get_task("after").upstream_task_ids == {"g.ready"}
+    assert [leaf.node_id for leaf in group.get_leaves()] == ["g.ready"]
+
+
+def test_groups_one_after_another_and_in_one_another_hang_on_the_one_leaf(dag: DAG) -> None:
+    @task
+    def after() -> None: ...
+
+    with TaskGroup("fleet") as fleet:
+        bake(group_id="a") >> bake(together("functional", "boot"), group_id="b")
+    fleet >> after()
+    assert dag.get_task("fleet.b.create_image").upstream_task_ids == {"fleet.a.ready"}
+    assert dag.get_task("after").upstream_task_ids == {"fleet.b.ready"}
 
 
 def test_what_precedes_the_group_precedes_the_submit_only(dag: DAG) -> None:
@@ -111,7 +130,77 @@ def test_whatever_becomes_of_a_monitor_what_aws_does_next_is_shown_next(dag: DAG
         "g.functional.test": TriggerRule.ALL_DONE,
         "g.security.test": TriggerRule.ALL_DONE,
         "g.distribute": TriggerRule.ALL_DONE,
+        "g.monitored": TriggerRule.ALL_DONE,
+        "g.ready": TriggerRule.ALL_SUCCESS,
     }
+
+
+@pytest.mark.parametrize("rule", [TriggerRule.ALL_DONE, TriggerRule.NONE_FAILED, TriggerRule.ONE_SUCCESS])
+def test_a_trigger_rule_in_default_args_reaches_no_task_of_the_group(rule: TriggerRule) -> None:
+    def rules(**of_dag: Any) -> dict[str, Any]:
+        with DAG("d", schedule=None, **of_dag) as dag:
+            of_group: dict[str, Any] = {} if of_dag else {"default_args": {"trigger_rule": rule}}
+            bake(together("functional", "boot"), **of_group)
+        return {t.task_id: t.trigger_rule for t in dag.tasks}
+
+    with DAG("d", schedule=None) as plain:
+        bake(together("functional", "boot"))
+    expected = {t.task_id: t.trigger_rule for t in plain.tasks}
+    assert rules() == rules(default_args={"trigger_rule": rule}) == expected
+
+
+def test_a_trigger_rule_of_the_group_says_when_it_begins(dag: DAG) -> None:
+    group = bake(together("functional", "boot"), trigger_rule="none_failed")
+    rules = {t.task_id: t.trigger_rule for t in dag.tasks}
+    assert rules["g.create_image"] == TriggerRule.NONE_FAILED
+    assert group.image.trigger_rule == group.build.trigger_rule == TriggerRule.ALL_SUCCESS
+
+
+def test_the_scheduler_ends_the_leaf_itself_whatever_default_args_bring(dag: DAG) -> None:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    def call(context: Any) -> None: ...
+
+    bake(
+        together("functional", "boot"),
+        default_args={
+            "on_execute_callback": call,
+            "on_success_callback": [call],
+            "on_failure_callback": call,
+            "inlets": [Asset("a")],
+            "outlets": [Asset("b")],
+        },
+    )
+    read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    on_worker = {t.task_id for t in read.tasks if TaskInstance.is_task_schedulable(t)}
+    assert set(read.task_dict) - on_worker == {"g.monitored", "g.ready"}
+
+
+def test_a_fail_fast_dag_is_refused_with_the_way_out() -> None:
+    with (
+        DAG("quick", schedule=None, fail_fast=True),
+        pytest.raises(ValueError, match=r"'g'.*'quick'.*fail_fast=True.*ALL_DONE.*Set fail_fast=False"),
+    ):
+        bake(together("functional", "boot"))
+
+
+def test_monitors_know_the_task_that_may_repair_the_image(dag: DAG) -> None:
+    with TaskGroup("fleet"):
+        one = bake(together("functional", "boot"), group_id="one")
+    with TaskGroup("bare", prefix_group_id=False):
+        bake(group_id="two", prefix_group_id=False)
+    mapped: Any = dag.get_task("fleet.one.functional.test")
+    assert mapped.partial_kwargs["guard"] == one.build.guard == one.distribute.guard == "fleet.one.image"
+    bare: Any = dag.get_task("build")
+    assert bare.guard == "image"
+    assert {"fleet.one.image", "image"} <= set(dag.task_dict)
+
+
+def test_a_monitor_may_wait_longer_than_the_guard(dag: DAG) -> None:
+    group = bake(timeout=timedelta(hours=3))
+    assert group.image.timeout == timedelta(hours=3)
+    assert group.build.timeout == group.distribute.timeout > timedelta(hours=3)
 
 
 # -- tasks -------------------------------------------------------------------------------------------------
@@ -163,6 +252,8 @@ def test_connection_and_interval_reach_every_task(dag: DAG) -> None:
     bake(together("functional", "boot"), **aws)
     for one in dag.tasks:
         got: Any = one
+        if isinstance(got, EmptyOperator):
+            continue
         found = got.partial_kwargs if hasattr(got, "partial_kwargs") else vars(got)
         assert {name: found[name] for name in aws} == aws, one.task_id
 
@@ -207,7 +298,7 @@ def test_names_that_become_the_same_id_are_told_apart(dag: DAG) -> None:
     assert len({tests.group_id for tests in group.tests.values()}) == 3
 
 
-@pytest.mark.parametrize("name", ["create_image", "image", "build", "distribute"])
+@pytest.mark.parametrize("name", ["create_image", "image", "build", "distribute", "monitored", "ready"])
 def test_a_test_group_named_like_a_task_of_the_group_does_not_clash(dag: DAG, name: str) -> None:
     group = bake(together(name, "boot"))
     assert f"{group.tests[name].group_id}.test" in dag.task_dict
@@ -350,3 +441,21 @@ def test_the_dag_serializes(dag: DAG) -> None:
     read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
     assert set(read.task_dict) == set(dag.task_dict)
     assert read.get_task("g.functional.test").max_active_tis_per_dagrun == 5
+
+
+# -- the examples ------------------------------------------------------------------------------------------
+
+
+def test_the_weekly_example_is_a_quality_gate() -> None:
+    image = example("golden_image").get_task("golden_image.image")
+    assert image.fail_on_test_failure is True
+    assert [asset.name for asset in image.outlets] == ["golden-al2023"]
+
+
+def example(dag_id: str) -> Any:
+    """Return one of the Dags of ``dags/``."""
+    for file in (Path(__file__).parents[1] / "dags").glob("*.py"):
+        for found in runpy.run_path(str(file)).values():
+            if isinstance(found, DAG) and found.dag_id == dag_id:
+                return found
+    raise LookupError(dag_id)

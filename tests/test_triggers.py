@@ -7,6 +7,7 @@ import inspect
 import logging
 from contextlib import asynccontextmanager
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +55,7 @@ VALUES: dict[str, Any] = {
     "workflow_name": "boot",
     "parallel_group": "functional",
     "ordinal": 2,
+    "guard": "golden.image",
 }
 
 
@@ -286,7 +288,13 @@ async def test_a_test_that_was_skipped_skips_the_task_in_the_trigger(monkeypatch
 async def test_a_test_that_failed_resumes_on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, Watcher([image("TESTING", {**boot("FAILED"), "message": "no route"})]))
     (event,) = await events(monitor())
-    assert event.payload == {"outcome": "failed", "message": "ended FAILED: no route"}
+    assert event.payload == {
+        "outcome": "failed",
+        "message": "ended FAILED: no route",
+        "deadline": None,
+        "resumes": 0,
+        "supervised": False,
+    }
 
 
 @pytest.mark.asyncio
@@ -349,7 +357,236 @@ async def test_a_watch_that_may_not_look_hands_over_to_the_worker(monkeypatch: p
     error = ForbiddenError("GetImage", "AccessDeniedException", 403, "no")
     use(monkeypatch, Watcher([], error))
     (event,) = await events(monitor())
-    assert event.payload == {"outcome": "failed", "message": str(error)}
+    assert (event.payload["outcome"], event.payload["message"]) == ("error", str(error))
+
+
+# -- while the image may still be repaired -----------------------------------------------------------------
+
+GUARD = "golden.image"
+
+
+class Lives(Watcher):
+    """An image with several lives: each watch shows the next, the last one again and again."""
+
+    def __init__(self, *lives: list[ImageSnapshot]) -> None:
+        super().__init__()
+        self.lives = list(lives)
+        self.looks = 0
+
+    async def watch(self, arn: str, **options: Any) -> AsyncIterator[ImageSnapshot]:
+        self.looks += 1
+        life = self.lives.pop(0) if len(self.lives) > 1 else self.lives[0]
+        for snapshot in life:
+            yield snapshot
+        if not life:
+            raise DeadlineExceededError(arn, 0.0, "TESTING")
+
+
+class Guard:
+    """What Airflow says of the guard, one answer a question, the last one again and again."""
+
+    def __init__(self, *answers: str | Exception | None) -> None:
+        self.answers = list(answers)
+        self.asked: list[str | None] = []
+
+    async def states(self, ti: Any, task_id: str | None = None) -> set[str]:
+        self.asked.append(task_id)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return {answer} if answer else set()
+
+
+def guarded(
+    monkeypatch: pytest.MonkeyPatch, guard: Guard, **options: Any
+) -> triggers.ImageBuilderWorkflowTrigger:
+    monkeypatch.setattr(triggers, "task_states", guard.states)
+    trigger = monitor(guard=GUARD, **options)
+    trigger._task_instance = SimpleNamespace(dag_id="d", run_id="r")
+    return trigger
+
+
+CIS = {**boot("FAILED"), "workflowBuildVersionArn": f"{HERE}:workflow/test/cis/1.0.0/1"}
+FIRST_LIFE = [
+    image("TESTING", boot("RUNNING")),
+    image("TESTING", boot("FAILED")),
+    image("FAILED", boot("FAILED")),
+]
+
+
+@pytest.mark.asyncio
+async def test_a_failure_that_a_repair_undoes_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = [image("TESTING", boot("RUNNING")), image("TESTING", boot("COMPLETED"))]
+    watcher = Lives(FIRST_LIFE, [image("FAILED", boot("FAILED"))], second)
+    use(monkeypatch, watcher)
+    guard = Guard("up_for_retry", "running")
+    (event,) = await events(guarded(monkeypatch, guard))
+    assert isinstance(event, TaskSuccessEvent)
+    assert guard.asked == [GUARD, GUARD]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ended", ["failed", "success", "skipped", "upstream_failed", "removed", None])
+async def test_a_failure_counts_once_the_guard_has_ended(
+    ended: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = Lives(FIRST_LIFE, [image("FAILED", boot("FAILED"))])
+    use(monkeypatch, watcher)
+    guard = Guard("running", "up_for_retry", "deferred", ended)
+    (event,) = await events(guarded(monkeypatch, guard))
+    assert event.payload["outcome"] == "failed"
+    assert len(guard.asked) == 4
+    assert watcher.looks == 5, "the last look comes after the end of the guard"
+
+
+@pytest.mark.asyncio
+async def test_a_repair_between_the_look_and_the_end_of_the_guard_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(monkeypatch, Lives(FIRST_LIFE, [image("AVAILABLE", boot("COMPLETED"))]))
+    (event,) = await events(guarded(monkeypatch, Guard("success")))
+    assert isinstance(event, TaskSuccessEvent)
+
+
+@pytest.mark.asyncio
+async def test_another_repair_after_the_end_of_the_guard_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    again = [image("TESTING", boot("RUNNING")), image("FAILED", boot("FAILED"))]
+    watcher = Lives(FIRST_LIFE, again, [image("AVAILABLE", boot("COMPLETED"))])
+    use(monkeypatch, watcher)
+    guard = Guard("failed", "running")
+    (event,) = await events(guarded(monkeypatch, guard))
+    assert isinstance(event, TaskSuccessEvent)
+    assert len(guard.asked) == 2
+
+
+@pytest.mark.asyncio
+async def test_without_an_answer_of_airflow_the_monitor_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = Lives(FIRST_LIFE, [image("FAILED", boot("FAILED"))])
+    use(monkeypatch, watcher)
+    guard = Guard(TimeoutError(), RuntimeError("no API server"), "failed")
+    (event,) = await events(guarded(monkeypatch, guard))
+    assert event.payload["outcome"] == "failed"
+    assert len(guard.asked) == 3
+
+
+@pytest.mark.asyncio
+async def test_where_there_is_no_supervisor_to_ask_nothing_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(monkeypatch, Lives(FIRST_LIFE, [image("FAILED", boot("FAILED"))]))
+    guard = Guard("running")
+    trigger = guarded(monkeypatch, guard)
+    trigger._task_instance = None
+    (event,) = await events(trigger)
+    assert (event.payload["outcome"], event.payload["supervised"]) == ("failed", False)
+    assert guard.asked == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("snapshot", "shown"),
+    [
+        (image("TESTING", boot("COMPLETED")), "success"),
+        (image("AVAILABLE", boot("FAILED")), "failed"),
+        (image("FAILED", failureContext={"imageStatus": "BUILDING"}), "skipped"),
+    ],
+)
+async def test_what_no_repair_changes_is_shown_at_once(
+    snapshot: ImageSnapshot, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, Lives([snapshot]))
+    guard = Guard("running")
+    (event,) = await events(guarded(monkeypatch, guard))
+    kinds = {TaskSuccessEvent: "success", TaskSkippedEvent: "skipped"}
+    assert kinds.get(type(event), "failed") == shown
+    assert guard.asked == []
+
+
+@pytest.mark.asyncio
+async def test_a_failure_that_the_image_lets_pass_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = image("TESTING", boot("FAILED"))
+    snapshot.image["workflows"][0]["onFailure"] = "CONTINUE"
+    use(monkeypatch, Lives([snapshot]))
+    (event,) = await events(guarded(monkeypatch, Guard("running")))
+    assert event.payload["outcome"] == "failed"
+
+
+@pytest.mark.asyncio
+async def test_while_a_monitor_waits_its_log_says_for_what_and_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    use(monkeypatch, Lives(FIRST_LIFE, [image("FAILED", boot("FAILED"))]))
+    trigger = guarded(monkeypatch, Guard("running", "running", "running", "failed"))
+    monkeypatch.setattr(type(trigger), "log", logging.getLogger("task"), raising=False)
+    await events(trigger)
+    waiting = [line for line in caplog.messages if "Waiting" in line]
+    assert waiting == [f"boot ended FAILED. Waiting: {GUARD} has not ended, and may still repair the image."]
+
+
+@pytest.mark.asyncio
+async def test_while_a_monitor_waits_it_asks_for_the_steps_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = Lives(FIRST_LIFE, [image("FAILED", boot("FAILED"))])
+    use(monkeypatch, watcher)
+    await events(guarded(monkeypatch, Guard("running", "running", "running", "failed")))
+    assert watcher.asked_steps == ["wf-1", "wf-1"]
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_test_is_skipped_with_its_cause_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    use(monkeypatch, Lives([image("FAILED", CIS, boot("CANCELLED"))]))
+    trigger = guarded(monkeypatch, Guard("failed"))
+    monkeypatch.setattr(type(trigger), "log", logging.getLogger("task"), raising=False)
+    (event,) = await events(trigger)
+    assert isinstance(event, TaskSkippedEvent)
+    assert "boot cancelled, because the test workflow cis failed" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_trigger_of_before_the_guard_was_known_shows_a_failure_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(monkeypatch, Watcher([image("TESTING", boot("FAILED"))]))
+    known = {k: v for k, v in monitor().serialize()[1].items() if k not in ("guard", "resumes")}
+    trigger = ImageBuilderWorkflowTrigger(**known)
+    trigger._task_instance = SimpleNamespace(dag_id="d", run_id="r")
+    (event,) = await events(trigger)
+    assert event.payload["outcome"] == "failed"
+
+
+@pytest.mark.asyncio
+async def test_the_deadline_is_the_watchs_and_ends_a_monitor_without_a_guard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watcher = use(monkeypatch, Watcher([], DeadlineExceededError(ARN, 7.0, "TESTING")))
+    (event,) = await events(monitor(deadline=7.0, resumes=2))
+    assert watcher.asked["deadline"] == 7.0
+    assert (event.payload["outcome"], event.payload["deadline"], event.payload["resumes"]) == (
+        "deadline",
+        7.0,
+        2,
+    )
+
+
+@pytest.mark.asyncio
+async def test_the_deadline_does_not_count_while_the_guard_has_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(monkeypatch, Lives([], [], [image("TESTING", boot("COMPLETED"))]))
+    guard = Guard("deferred")
+    (event,) = await events(guarded(monkeypatch, guard, deadline=7.0))
+    assert isinstance(event, TaskSuccessEvent)
+    assert len(guard.asked) == 2
+
+
+@pytest.mark.asyncio
+async def test_the_deadline_counts_once_the_guard_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Lives([]))
+    (event,) = await events(guarded(monkeypatch, Guard("deferred", "failed"), deadline=7.0))
+    assert event.payload["outcome"] == "deadline"
 
 
 # -- killing -----------------------------------------------------------------------------------------------

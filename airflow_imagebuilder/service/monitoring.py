@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.cause import cause_of_end, continues, culprit
 from airflow_imagebuilder.service.executions import seconds_between
-from airflow_imagebuilder.service.states import (
-    IMAGE_SUCCEEDED,
-    WORKFLOW_FAILED,
-    WorkflowStatus,
-    is_workflow_terminal,
-)
+from airflow_imagebuilder.service.repair import REPAIRABLE_STAGES
+from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED, WorkflowStatus
 from airflow_imagebuilder.service.workflows import Workflow, WorkflowType
 
 if TYPE_CHECKING:
@@ -29,6 +26,8 @@ _STAGE = {
     "DISTRIBUTING": WorkflowType.DISTRIBUTION,
     "INTEGRATING": WorkflowType.DISTRIBUTION,
 }
+_FAILED_BY_ITSELF = frozenset({WorkflowStatus.FAILED, WorkflowStatus.ROLLBACK_COMPLETED})
+_DROPPED = frozenset({WorkflowStatus.CANCELLED, WorkflowStatus.SKIPPED})
 _ORDER = (WorkflowType.BUILD, WorkflowType.TEST, WorkflowType.DISTRIBUTION)
 
 
@@ -94,53 +93,78 @@ def judge(snapshot: ImageSnapshot, sought: Sought, *, failed_is_stale: bool = Fa
     :param failed_is_stale: a failure may be the one before a repair, so it does not count yet.
     """
     execution = sought.execution(snapshot.executions)
-    if execution is not None and (verdict := _of_execution(execution)):
-        stale = failed_is_stale and verdict.outcome is Outcome.FAILED
-        waits = sought.type is WorkflowType.DISTRIBUTION and verdict.outcome is Outcome.SUCCESS
-        # After the distribution workflow the image may still fail while its outputs are configured.
-        if not stale and not (waits and not snapshot.terminal):
-            return verdict if not waits else _of_image(snapshot, sought, begun=True)
-        return None
-    if failed_is_stale and snapshot.terminal and snapshot.status not in IMAGE_SUCCEEDED:
-        return None
-    workflows = snapshot.image.get("workflows") or ()
-    if workflows and sought.name and not sought.configured(workflows):
+    if execution is None and _left_out(snapshot, sought):
         return Verdict(Outcome.SKIPPED, f"{sought.name} was left out of this image")
+    verdict = _verdict(snapshot, sought, execution)
+    if failed_is_stale and snapshot.status not in IMAGE_SUCCEEDED and verdict is not None:
+        return verdict if verdict.outcome is Outcome.SUCCESS else None
+    return verdict
+
+
+def may_be_undone(snapshot: ImageSnapshot, sought: Sought, verdict: Verdict) -> bool:
+    """
+    Say whether a repair of the image (RetryImage) could still change how this workflow ended.
+
+    :param snapshot: the image from which :func:`judge` had the verdict.
+    """
+    execution = sought.execution(snapshot.executions)
+    settled = verdict.outcome is Outcome.SUCCESS or (execution is None and _left_out(snapshot, sought))
+    # RetryImage never runs the build workflow again.
+    if settled or sought.type is WorkflowType.BUILD or not _repairable(snapshot):
+        return False
     if snapshot.terminal:
-        return _of_image(snapshot, sought, begun=execution is not None and _begun(execution))
+        return True
+    if verdict.outcome is Outcome.FAILED:
+        return execution is None or not continues(snapshot.image, execution)
+    return culprit(snapshot) is not None
+
+
+def _left_out(snapshot: ImageSnapshot, sought: Sought) -> bool:
+    workflows = snapshot.image.get("workflows") or ()
+    return bool(workflows and sought.name) and not sought.configured(workflows)
+
+
+def _verdict(snapshot: ImageSnapshot, sought: Sought, execution: Mapping[str, Any] | None) -> Verdict | None:
+    status = str(execution.get("status")) if execution else None
+    if execution and status in _FAILED_BY_ITSELF:
+        return Verdict(Outcome.FAILED, f"ended {status}{_said(execution.get('message'))}")
+    if execution and status in _DROPPED:
+        return _dropped(snapshot, execution)
+    # After the distribution workflow the image may still fail while its outputs are configured.
+    if status == WorkflowStatus.COMPLETED and sought.type is not WorkflowType.DISTRIBUTION:
+        return Verdict(Outcome.SUCCESS, f"ended {status}")
+    if snapshot.terminal:
+        return _of_image(snapshot, sought, execution)
     return _passed_by(snapshot, sought) if execution is None else None
 
 
-def _of_execution(execution: Mapping[str, Any]) -> Verdict | None:
-    status, message = str(execution.get("status")), execution.get("message") or ""
-    if not is_workflow_terminal(status):
-        return None
-    if status in WORKFLOW_FAILED:
-        return Verdict(Outcome.FAILED, f"ended {status}: {message}" if message else f"ended {status}")
+def _dropped(snapshot: ImageSnapshot, execution: Mapping[str, Any]) -> Verdict | None:
+    """Judge an execution that AWS ended, or passed over, though nothing in it had failed."""
+    status, message = str(execution.get("status")), execution.get("message")
+    failed = snapshot.status in IMAGE_FAILED
+    if cause := cause_of_end(snapshot, execution) or (_end(snapshot) if failed else None):
+        return _cancelled(cause, began=bool(execution.get("startTime")))
     if status == WorkflowStatus.SKIPPED:
-        return Verdict(Outcome.SKIPPED, f"AWS skipped it: {message}" if message else "AWS skipped it")
-    return Verdict(Outcome.SUCCESS, f"ended {status}")
+        return Verdict(Outcome.SKIPPED, f"AWS skipped it{_said(message)}")
+    if not snapshot.terminal:
+        return None  # the end of the image says why
+    return Verdict(Outcome.FAILED, f"ended {status}{_said(message)}, and AWS gives no cause")
 
 
-def _begun(execution: Mapping[str, Any]) -> bool:
-    return str(execution.get("status")) != WorkflowStatus.PENDING
-
-
-def _of_image(snapshot: ImageSnapshot, sought: Sought, *, begun: bool) -> Verdict:
+def _of_image(snapshot: ImageSnapshot, sought: Sought, execution: Mapping[str, Any] | None) -> Verdict:
     """Judge from the end of the image, where AWS shows no end of the workflow."""
-    status = snapshot.status
+    status, began = snapshot.status, execution is not None and _began(execution)
     if status in IMAGE_SUCCEEDED:
-        if sought.type is WorkflowType.TEST and sought.name and not begun:
+        if sought.type is WorkflowType.TEST and sought.name and not began:
             return Verdict(Outcome.SKIPPED, f"the image is {status}, and AWS keeps no record of this test")
         return Verdict(Outcome.SUCCESS, f"the image is {status}")
-    state = snapshot.image["state"]
-    failed_in = state.get("failureContext", {}).get("imageStatus")
-    mine = _STAGE.get(str(failed_in)) is sought.type and sought.type is not WorkflowType.TEST
-    if begun or (status == "FAILED" and mine):
-        return Verdict(
-            Outcome.FAILED, f"the image ended {status}: {state.get('reason') or 'no reason given'}"
-        )
-    return Verdict(Outcome.SKIPPED, f"the image ended {status} before this began")
+    if _failed_in(snapshot) is sought.type and sought.type is not WorkflowType.TEST:
+        return Verdict(Outcome.FAILED, _end(snapshot))
+    rolls_back = execution is not None and execution.get("status") == WorkflowStatus.ROLLBACK_IN_PROGRESS
+    cause = None if rolls_back and status == "FAILED" else cause_of_end(snapshot, execution)
+    if cause or not began:
+        return _cancelled(cause or _end(snapshot), began=began)
+    return Verdict(Outcome.FAILED, _end(snapshot))
 
 
 def _passed_by(snapshot: ImageSnapshot, sought: Sought) -> Verdict | None:
@@ -149,6 +173,37 @@ def _passed_by(snapshot: ImageSnapshot, sought: Sought) -> Verdict | None:
     if stage is None or _ORDER.index(stage) <= _ORDER.index(sought.type) or not snapshot.executions:
         return None
     return Verdict(Outcome.SKIPPED, f"the image is {snapshot.status} and runs no such workflow")
+
+
+def _end(snapshot: ImageSnapshot) -> str:
+    return f"the image ended {snapshot.status}{_said(snapshot.image['state'].get('reason'))}"
+
+
+def _cancelled(cause: str, *, began: bool) -> Verdict:
+    """No failure of this workflow: something else ended it, or kept it from beginning."""
+    return Verdict(Outcome.SKIPPED, f"cancelled, because {cause}{'' if began else '; it never began'}")
+
+
+def _repairable(snapshot: ImageSnapshot) -> bool:
+    """Whether RetryImage takes this image, now or once it has failed, as far as AWS's answer says."""
+    stage = snapshot.image["state"].get("failureContext", {}).get("imageStatus")
+    gone = snapshot.terminal and snapshot.status not in ("FAILED", "CANCELLED")
+    return not gone and snapshot.image.get("type") != "DOCKER" and stage in {None, *REPAIRABLE_STAGES}
+
+
+def _failed_in(snapshot: ImageSnapshot) -> WorkflowType | None:
+    """Return the type of the workflow in whose stage the image failed."""
+    if snapshot.status != "FAILED":
+        return None
+    return _STAGE.get(str(snapshot.image["state"].get("failureContext", {}).get("imageStatus")))
+
+
+def _began(execution: Mapping[str, Any]) -> bool:
+    return str(execution.get("status")) != WorkflowStatus.PENDING
+
+
+def _said(message: object) -> str:
+    return f": {message}" if message else ""
 
 
 class StepTeller:
@@ -180,4 +235,4 @@ def _line(step: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-__all__ = ["Outcome", "Sought", "StepTeller", "Verdict", "judge"]
+__all__ = ["Outcome", "Sought", "StepTeller", "Verdict", "judge", "may_be_undone"]

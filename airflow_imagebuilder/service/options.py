@@ -31,6 +31,10 @@ class Seconds(Shape):
             yield Fault(path, value, self.allowed, "write a number above 0, or leave it out")
 
 
+LONGEST = timedelta(days=366)
+"""The longest time that a wait may take: it has to be added to a date."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Duration(Shape):
     """A timedelta, short enough to be added to a time."""
@@ -39,7 +43,7 @@ class Duration(Shape):
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if isinstance(value, timedelta):
-            if not timedelta(0) < value <= timedelta(days=366):
+            if not timedelta(0) < value <= LONGEST:
                 yield Fault(path, value, self.allowed, "write one in this range, or leave it out")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield Fault(path, value, self.allowed, f"write timedelta(seconds={value})")
@@ -129,7 +133,11 @@ OPTIONS: Mapping[str, Shape] = {
     "fail_on_test_failure": YesNo(),
     "image_build_version_arn": ImageArn(kind=ImageBuildVersionArn),
     "stale_until": Moment(),
+    "stale_failure": Text(allowed="the id of a workflow execution"),
     "submitted_by": Text(allowed="the seed of a try"),
+    "submitted_at": Moment(),
+    "submitter": Text(allowed="the id of a task"),
+    "guard": Text(allowed="the id of a task"),
     "workflow_type": Choice(words=tuple(WorkflowType.__members__)),
     "workflow": _NAME,
     "parallel_group": _NAME,
@@ -150,7 +158,9 @@ _TEMPLATED = frozenset(
         "on_retry",
         "image_build_version_arn",
         "stale_until",
+        "stale_failure",
         "submitted_by",
+        "submitted_at",
     }
 )
 

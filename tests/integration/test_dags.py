@@ -103,7 +103,7 @@ def connect(api: AirflowApi, conn_id: str, url: str) -> None:
 
 
 def test_golden_image_ends_well_in_every_task(bakes: Bakes) -> None:
-    tasks = ["create_image", "image", "build", "performance.test[0]", "distribute"]
+    tasks = ["create_image", "image", "build", "performance.test[0]", "distribute", "monitored", "ready"]
     tasks += [f"functional.test[{n}]" for n in range(6)] + [f"security.test[{n}]" for n in range(2)]
     assert bakes.golden.states() == {f"golden_image.{task}": "success" for task in tasks}
     assert bakes.golden.state == "success"

@@ -23,16 +23,41 @@ with local_image_builder() as aws:
 """
 
 
-@pytest.mark.integration
-def test_a_dag_can_be_tested_in_one_process_without_aws(tmp_path: Path) -> None:
+GROUP = """
+from airflow.sdk import DAG
+from airflow_imagebuilder import ImageBuilderTaskGroup, TestGroup, Workflow
+
+HERE = "arn:aws:imagebuilder:us-east-1:123456789012:"
+with DAG("fails", schedule=None) as fails:
+    ImageBuilderTaskGroup(
+        "bake",
+        image_recipe_arn=HERE + "image-recipe/golden-al2023/1.0.0",
+        infrastructure_configuration_arn=HERE + "infrastructure-configuration/golden-build",
+        execution_role="ImageBuilderExecution",
+        test_groups=[
+            TestGroup(
+                "security",
+                tuple(Workflow(f"{HERE}workflow/test/{name}/1.0.0/1") for name in ("cis-level-1", "users")),
+            )
+        ],
+    )
+"""
+
+FAILING = AUTHORS_TEST.replace(
+    "    run = dag.test()", '    aws.control(failures=[{"workflow": "cis-level-1"}])\n    run = dag.test()'
+)
+
+
+def run(script: str, file: Path, name: str, home: Path) -> str:
+    """Run an author's test of the Dag ``name`` in a process of its own; return what it said."""
     env = {
         "PATH": str(Path(sys.executable).parent),
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(file.parent),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
     done = subprocess.run(
-        [sys.executable, "-c", AUTHORS_TEST, str(DAGS / "custom_dag.py"), "bake_and_roll_out"],
+        [sys.executable, "-c", script, str(file), name],
         env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -40,4 +65,19 @@ def test_a_dag_can_be_tested_in_one_process_without_aws(tmp_path: Path) -> None:
         timeout=180,
         check=False,
     )
-    assert "RESULT success 1" in done.stdout, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.integration
+def test_a_dag_can_be_tested_in_one_process_without_aws(tmp_path: Path) -> None:
+    said = run(AUTHORS_TEST, DAGS / "custom_dag.py", "bake_and_roll_out", tmp_path)
+    assert "RESULT success 1" in said, said[-8000:]
+
+
+@pytest.mark.integration
+def test_a_group_whose_test_fails_ends_where_tasks_run_one_after_another(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    file = tmp_path / "dags" / "fails.py"
+    file.write_text(GROUP)
+    said = run(FAILING, file, "fails", tmp_path)
+    assert "RESULT failed 1" in said, said[-8000:]
