@@ -16,8 +16,10 @@ from airflow_imagebuilder.service.errors import (
     ParametersChangedError,
     QuotaExceededError,
     RefusedError,
+    StateStoreError,
     TestsFailedError,
     TransientError,
+    WaitInterruptedError,
 )
 from airflow_imagebuilder.service.submission import RequestChangedError
 
@@ -43,8 +45,9 @@ class ImageBuilderRetryPolicy(RetryPolicy):
     """
     The default policy of this package's operators. Give ``retry_policy=`` to have your own.
 
-    Broken input, an unknown connection and missing permissions fail at once: a person must act. Throttling
-    and faults of the service are tried again after :data:`AFTER_TROUBLE`, an exceeded quota after
+    Broken input, an unknown connection and missing permissions fail a submit at once: a person must act. On a
+    wait they are trouble like any other (:class:`WaitInterruptedError`), since the build may be alive.
+    Throttling and faults of the service are tried again after :data:`AFTER_TROUBLE`, an exceeded quota after
     :data:`AFTER_QUOTA`. Everything else, a failed component or test above all, follows the task's ``retries``
     and ``retry_delay``.
     """
@@ -59,6 +62,8 @@ class ImageBuilderRetryPolicy(RetryPolicy):
         """Decide by the kind of the error; the reason is shown in the task's log."""
         if isinstance(exception, QuotaExceededError):
             return RetryDecision.retry(AFTER_QUOTA, "a service quota of Image Builder is used up")
+        if isinstance(exception, (WaitInterruptedError, StateStoreError)):
+            return RetryDecision.retry(AFTER_TROUBLE, "trouble of a call says nothing about the image")
         if isinstance(exception, TransientError):
             return RetryDecision.retry(AFTER_TROUBLE, "AWS could not be reached or throttled the calls")
         if isinstance(exception, _HOPELESS):

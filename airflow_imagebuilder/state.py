@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from airflow_imagebuilder.service.errors import ImageBuilderError
+from airflow_imagebuilder.service.errors import StateStoreError
 from airflow_imagebuilder.service.submitted import Try
 
 if TYPE_CHECKING:
@@ -39,39 +39,38 @@ class TaskStore:
     """
     Airflow's task state store, for :class:`~airflow_imagebuilder.service.submission.Submission`.
 
-    Where it cannot be reached, the first try goes on (its token is a function of the task instance, so AWS
-    still builds once for this try); a later try fails instead, because it might build a second image.
+    It is asked again for some seconds. If it still does not answer, the try fails, the first one too: what
+    cannot be stored must not be sent, since a later try could not find it and would build a second image.
 
     :param context: the task's context.
     """
 
     def __init__(self, context: Context) -> None:
         self._store: Any = context.get("task_state_store")
-        self._first = (getattr(context.get("ti"), "try_number", None) or 1) <= 1
-        if self._store is None:
-            log.warning("No task state store: a new try after a crash would not find this try's image.")
 
     def get(self, key: str) -> Any:
-        """Return the value of an earlier try, or ``None``."""
-        return None if self._store is None else self._asked(lambda: self._store.get(key))
+        """
+        Return the value of an earlier try, or ``None``.
+
+        :raises StateStoreError: the store does not answer.
+        """
+        return self._ask(lambda store: store.get(key))
 
     def set(self, key: str, value: Any) -> None:
-        """Keep a value for the tries to come."""
-        if self._store is not None:
-            self._asked(lambda: self._store.set(key, value))
+        """
+        Keep a value for the tries to come.
 
-    def _asked(self, ask: Callable[[], T]) -> T | None:
+        :raises StateStoreError: the store does not answer.
+        """
+        self._ask(lambda store: store.set(key, value))
+
+    def _ask(self, question: Callable[[Any], T]) -> T:
+        if self._store is None:
+            raise StateStoreError("this task's context has no task_state_store")
         try:
-            return tenacity.Retrying(**_PATIENTLY)(ask)
+            return tenacity.Retrying(**_PATIENTLY)(question, self._store)
         except _UNREACHABLE as error:
-            if not self._first:
-                raise ImageBuilderError(
-                    f"Airflow's task state store does not answer ({error}), so this try cannot know which "
-                    "image the earlier ones submitted, and would risk a second one. Try again when the API "
-                    "server is well."
-                ) from error
-            log.warning("The task state store does not answer, going on without it: %s", error)
-            return None
+            raise StateStoreError(str(error) or type(error).__name__) from error
 
 
 def this_try(context: Context) -> Try:
@@ -79,7 +78,8 @@ def this_try(context: Context) -> Try:
     ti = context["ti"]
     identity = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number)
     seed = getattr(ti, "id", None) or identity
-    return Try(seed=str(seed), epoch=int(getattr(ti, "max_tries", 0) or 0))
+    clears = getattr(context.get("dag_run"), "clear_number", None)
+    return Try(seed=str(seed), epoch=int(getattr(ti, "max_tries", 0) or 0), clears=clears)
 
 
 def was_killed(context: Context) -> bool:

@@ -159,7 +159,9 @@ class ImageBuilderTaskGroup(TaskGroup):
             "image_build_version_arn": submission_xcom(self.create_image.task_id, "arn"),
             "stale_until": submission_xcom(self.create_image.task_id, "stale_until"),
         }
-        guarding["submitted_by"] = submission_xcom(self.create_image.task_id, "submitted_by")
+        for member in ("submitted_by", "submitted_at"):
+            guarding[member] = submission_xcom(self.create_image.task_id, member)
+        guarding["submitter"] = self.create_image.task_id
         self.image = ImageBuilderAwaitImageOperator(task_id="image", **self._seen, **waiting, **guarding)
         self.create_image >> self.image
 

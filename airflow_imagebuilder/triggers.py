@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 RESUME_NOT_BEFORE = 5.0
 """Seconds that a task stays deferred at least before it resumes on a worker."""
 
+RESUME_PAUSE, RESUME_LONGEST_PAUSE = 10.0, 300.0
+"""Seconds that a wait lasts at least which a worker began again after trouble: doubled each time, at most."""
+
 ON_KILL_PATIENCE = 600.0
 """Seconds for which the cancellation of a killed task's image outlives throttling and outages."""
 
@@ -169,6 +172,11 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         }
         return {**known, **await self._outcome()}
 
+    @property
+    def _pause(self) -> float | None:
+        """Seconds that a wait lasts at least that was begun again after trouble; ``None`` for a first one."""
+        return min(RESUME_PAUSE * 2 ** (self.resumes - 1), RESUME_LONGEST_PAUSE) if self.resumes else None
+
     async def _outcome(self) -> dict[str, Any]:
         try:
             async with self.watcher() as watcher:
@@ -178,6 +186,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
                     self.log,
                     deadline=self.deadline,
                     stale_until=self.stale_until,
+                    first_look=self._pause,
                 )
         except DeadlineExceededError as error:
             return {"outcome": "deadline", "status": None, "message": str(error)}
@@ -333,16 +342,18 @@ async def follow(
     *,
     deadline: float | None = None,
     stale_until: float | None = None,
+    first_look: float | None = None,
 ) -> str:
     """
     Tell every change of an image's state until it has ended.
 
     :param log: a logger of the task.
+    :param first_look: seconds that the wait lasts at least; the settings' where it is left out.
     :return: the image's last status.
     :raises DeadlineExceededError: it had not ended by the deadline.
     """
     status = ""
-    watch = watcher.watch(arn, deadline=deadline, ignore_terminal_until=stale_until)
+    watch = watcher.watch(arn, deadline=deadline, ignore_terminal_until=stale_until, first_look=first_look)
     async for snapshot in watch:
         if snapshot.status != status:
             status = snapshot.status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tenacity
@@ -12,10 +12,13 @@ from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
 from airflow_imagebuilder import state
-from airflow_imagebuilder.service.errors import ImageBuilderError
+from airflow_imagebuilder.service.errors import StateStoreError
 from airflow_imagebuilder.service.settings import WatchSettings
 from airflow_imagebuilder.settings import watch_settings
 from airflow_imagebuilder.state import TaskStore, this_try, was_killed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Store:
@@ -59,15 +62,11 @@ def test_the_store_is_asked_again_where_it_does_not_answer(error: Exception | No
     assert store.get("key") == {"arn": "a"}
 
 
-def test_a_first_try_goes_on_without_the_store() -> None:
-    store = TaskStore(context(Store(100)))
-    store.set("key", 1)
-    assert store.get("key") is None
-
-
-def test_a_later_try_does_not_risk_a_second_image_without_the_store() -> None:
-    with pytest.raises(ImageBuilderError, match="would risk a second one"):
-        TaskStore(context(Store(100), try_number=2)).get("key")
+@pytest.mark.parametrize("try_number", [1, 2])
+@pytest.mark.parametrize("ask", [lambda store: store.get("key"), lambda store: store.set("key", 1)])
+def test_no_try_continues_without_the_store(ask: Callable[[TaskStore], Any], try_number: int) -> None:
+    with pytest.raises(StateStoreError, match="Nothing was sent to AWS"):
+        ask(TaskStore(context(Store(100), try_number=try_number)))
 
 
 def test_a_fault_of_the_store_that_is_no_outage_is_not_swallowed() -> None:
@@ -75,10 +74,9 @@ def test_a_fault_of_the_store_that_is_no_outage_is_not_swallowed() -> None:
         TaskStore(context(Store(1, TypeError("no JSON")))).set("key", object())
 
 
-def test_where_there_is_no_store_nothing_is_kept() -> None:
-    store = TaskStore(context(None))
-    store.set("key", 1)
-    assert store.get("key") is None
+def test_a_context_without_a_store_is_refused() -> None:
+    with pytest.raises(StateStoreError, match="task_state_store"):
+        TaskStore(context(None)).set("key", 1)
 
 
 # -- tries -------------------------------------------------------------------------------------------------
@@ -88,6 +86,13 @@ def test_a_try_is_known_by_its_task_instances_id() -> None:
     first = this_try(context(id="uuid-1", max_tries=2))
     assert (first.seed, first.epoch) == ("uuid-1", 2)
     assert this_try(context(id="uuid-2")).seed != first.seed
+
+
+def test_a_try_knows_how_often_tasks_of_its_run_were_cleared() -> None:
+    cleared = context()
+    cleared["dag_run"] = SimpleNamespace(clear_number=3)
+    assert this_try(cleared).clears == 3
+    assert this_try(context()).clears is None
 
 
 def test_a_try_without_an_id_is_known_by_its_place() -> None:

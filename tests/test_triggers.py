@@ -225,7 +225,17 @@ async def test_each_state_is_told_once_with_its_reason(
 async def test_deadline_and_repair_are_handed_to_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     watcher = use(monkeypatch, Watcher([image("AVAILABLE")]))
     await events(image_trigger(deadline=7.0, stale_until=5.0))
-    assert watcher.asked == {"arn": ARN, "deadline": 7.0, "ignore_terminal_until": 5.0}
+    assert watcher.asked == {"arn": ARN, "deadline": 7.0, "ignore_terminal_until": 5.0, "first_look": None}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("resumes", "pause"), [(1, 10.0), (2, 20.0), (5, 160.0), (6, 300.0), (10, 300.0)])
+async def test_a_wait_that_is_begun_again_after_trouble_pauses_ever_longer(
+    resumes: int, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = use(monkeypatch, Watcher([image("AVAILABLE")]))
+    await events(image_trigger(resumes=resumes))
+    assert watcher.asked["first_look"] == pause
 
 
 @pytest.mark.asyncio

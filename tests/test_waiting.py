@@ -42,7 +42,7 @@ class Aws:
         during()
         return ARN
 
-    def get_image(self, arn: str) -> dict[str, Any]:
+    def get_image(self, arn: str, **_: Any) -> dict[str, Any]:
         return {
             "arn": arn,
             "name": "golden",
@@ -229,7 +229,7 @@ def test_a_timeout_while_the_answer_of_create_image_is_awaited_cancels_the_image
 
     aws, airflow = Aws(), Airflow()
     aws.during = run_out
-    with pytest.raises(AirflowTaskTimeout):
+    with pytest.raises(DeadlineExceededError):
         bake(aws).execute(airflow.context)
     assert (aws.cancels, len(set(aws.tokens))) == ([ARN], 1)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_imagebuilder.operators.base import AWS_FIELDS
-from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
+from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator, publish_arn
 from airflow_imagebuilder.service.request import is_template
 from airflow_imagebuilder.service.submission import OnRetry, Submission
 from airflow_imagebuilder.state import TaskStore, this_try
@@ -32,6 +32,10 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
     :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
     :param submitted_by: the try of that task, so that a clear of both is told from a clear of this one alone,
         which cancels the build and runs it on.
+    :param submitted_at: Unix time of that task's submit or repair, from which ``timeout`` counts; ``None``
+        counts from the start of this task.
+    :param submitter: the id of that task, where it is one of this run and publishes what it submits: a kill
+        that is late then does not cancel what a later try of it has repaired.
     :param on_retry: ``repair`` (default) or ``fail``.
     :return: the :class:`ImageResult` as a JSON-safe mapping.
     """
@@ -41,6 +45,7 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         "image_build_version_arn",
         "stale_until",
         "submitted_by",
+        "submitted_at",
         "on_retry",
     )
 
@@ -50,6 +55,8 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         image_build_version_arn: str,
         stale_until: float | str | None = None,
         submitted_by: str | None = None,
+        submitted_at: float | str | None = None,
+        submitter: str | None = None,
         on_retry: OnRetry | str = OnRetry.REPAIR,
         **kwargs: Any,
     ) -> None:
@@ -57,17 +64,39 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         self.image_build_version_arn = image_build_version_arn
         self.stale_until = stale_until
         self.submitted_by = submitted_by
+        self.submitted_at = submitted_at
+        self.submitter = submitter
         self.on_retry = OnRetry(on_retry).value if not is_template(on_retry) else on_retry
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Attach to the image, repair it if this is a new try at one that failed, and wait."""
         self._context = context
-        arn = known_arn(self.image_build_version_arn)
-        submission = Submission(self.hook, TaskStore(context), on_retry=OnRetry(self.on_retry))
-        submitted = submission.rejoin(
-            arn, this_try(context), stale_until=as_time(self.stale_until), submitted_by=self.submitted_by
+        return self.in_time(context, lambda: self.await_image(context, self._rejoin(context)))
+
+    def _rejoin(self, context: Context) -> Submitted:
+        self._submission = Submission(
+            self.hook,
+            TaskStore(context),
+            on_retry=OnRetry(self.on_retry),
+            cancel=self.cancel_on_kill,
+            announce=lambda arn: publish_arn(context, arn),
         )
-        return self.await_image(context, submitted)
+        return self._submission.rejoin(
+            known_arn(self.image_build_version_arn),
+            this_try(context),
+            stale_until=as_time(self.stale_until),
+            submitted_by=self._known_submitter,
+            submitted_at=as_time(self.submitted_at),
+        )
+
+    @property
+    def _known_submitter(self) -> str | None:
+        return None if self.submitted_by in (None, "", "None") else self.submitted_by
+
+    @property
+    def submitter_known_to_trigger(self) -> dict[str, Any]:
+        """Who submitted the image, for the decision whether a late kill still means it."""
+        return {"submitter": self.submitter, "submitted_by": self._known_submitter}
 
 
 def known_arn(rendered: object) -> str:
@@ -102,5 +131,6 @@ def submission_record(submitted: Submitted, this: Try) -> Mapping[str, Any]:
         "arn": submitted.arn,
         "how": submitted.how.value,
         "stale_until": submitted.stale_until,
+        "submitted_at": submitted.submitted_at,
         "submitted_by": this.seed,
     }

@@ -8,21 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowTaskTimeout
-
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.guard import SUBMISSION_KEY, submission_record
-from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
+from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator, publish_arn
 from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
 from airflow_imagebuilder.service.request import FIELDS, ImageRequest, faults_in, is_template
 from airflow_imagebuilder.service.submission import OnRetry, Submission
+from airflow_imagebuilder.service.submitted import How, Submitted
 from airflow_imagebuilder.service.workflows import Workflow, WorkflowType, plan
 from airflow_imagebuilder.state import TaskStore, this_try
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from airflow_imagebuilder.service.submitted import Submitted
 
 STRUCTURED = frozenset(
     {
@@ -127,31 +124,46 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
     def execute(self, context: Context) -> dict[str, Any] | str:
         """Submit, or find again, this task's image; then wait for it."""
         self._context = context
-        try:
-            submitted = self.submit(context)
-        except AirflowTaskTimeout:
-            if self.cancel_on_kill and (arn := self.learn_arn()):
-                self.cancel(arn)
-            raise
+        return self.in_time(context, lambda: self._execute(context))
+
+    def _execute(self, context: Context) -> dict[str, Any] | str:
+        submitted = self.submit(context)
         self.log.info("Image %s: %s by this try", submitted.arn, submitted.how.value)
         if self.wait_for_completion:
             return self.await_image(context, submitted)
-        record = submission_record(submitted, this_try(context))
-        context["ti"].xcom_push(key=SUBMISSION_KEY, value=record)
+        self._publish_submission(context, submitted)
         self.announce(context, submitted.arn)
+        self.note_finished(context)
         return submitted.arn
 
     def submit(self, context: Context) -> Submitted:
         """Check the rendered request and submit it; see :class:`Submission` for what earlier tries left."""
         request = ImageRequest(**{name: _parsed(name, value) for name, value in self._fields().items()})
         request = choose_tests(request, _names(self.run_tests))
-        self._submission = Submission(self.hook, TaskStore(context), on_retry=OnRetry(self.on_retry))
+        self._submission = Submission(
+            self.hook,
+            TaskStore(context),
+            on_retry=OnRetry(self.on_retry),
+            cancel=self.cancel_on_kill,
+            announce=lambda arn: self._before_repair(context, arn),
+        )
         return self._submission.submit(request, this_try(context))
 
+    def _before_repair(self, context: Context, arn: str) -> None:
+        """Publish whose image it is now, before RetryImage gives it a new life."""
+        if not self.wait_for_completion:
+            self._publish_submission(context, Submitted(arn, How.REPAIRED))
+        publish_arn(context, arn)
+
+    @staticmethod
+    def _publish_submission(context: Context, submitted: Submitted) -> None:
+        record = submission_record(submitted, this_try(context))
+        context["ti"].xcom_push(key=SUBMISSION_KEY, value=record)
+
     def learn_arn(self) -> str | None:
-        """Send a CreateImage that is on its way once more: the same token gives the same image."""
-        if self._submission is None or self._submission.sent is None:
-            return None
+        """Return this try's image. A CreateImage on its way is sent again: its token gives the same image."""
+        if self._submission is None or self._submission.sent is None or self._submission.arn:
+            return super().learn_arn()
         try:
             return self.hook.create_image(*self._submission.sent)
         except ImageBuilderError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
@@ -14,11 +14,12 @@ from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 from airflow_imagebuilder.policies import default_retry_policy
 from airflow_imagebuilder.service.errors import (
+    AwsError,
     DeadlineExceededError,
     ImageBuilderError,
-    NotFoundError,
     RefusedError,
     TestsFailedError,
+    WaitInterruptedError,
 )
 from airflow_imagebuilder.service.failure import failed_execution
 from airflow_imagebuilder.service.repair import ended_badly
@@ -27,14 +28,16 @@ from airflow_imagebuilder.service.states import (
     IMAGE_FAILED,
     IMAGE_SUCCEEDED,
     WORKFLOW_FAILED,
+    ImageStatus,
     is_image_terminal,
 )
+from airflow_imagebuilder.service.submission import Submission
 from airflow_imagebuilder.service.submitted import How, Submitted
 from airflow_imagebuilder.service.tokens import random_token
-from airflow_imagebuilder.state import was_killed
+from airflow_imagebuilder.state import TaskStore, this_try, was_killed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -43,14 +46,23 @@ if TYPE_CHECKING:
 ARN_KEY = "image_build_version_arn"
 """Key of the XCom that holds the ARN from the submit on."""
 
+MAX_RESUMES = 10
+"""How often one try waits again after trouble. The pauses grow: some 30 minutes in all."""
+
+FIRST_LOOK_PATIENCE = 10.0
+"""Seconds for which the first look at an image, before the wait, outlives throttling and outages."""
+
+T = TypeVar("T")
+
 
 class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
     """
     An operator that waits for an image and answers for it: kill it, and the image is cancelled.
 
     :param deferrable: wait in the triggerer (default), or on the worker.
-    :param timeout: how long the image may take; then it is cancelled. The task's ``execution_timeout``
-        counts too, whichever ends first.
+    :param timeout: how long the image may take, from its submit (or its repair) on, through all tries; then
+        it is cancelled. The task's ``execution_timeout``, which counts from the start of each try, holds too,
+        whichever ends first.
     :param poll_interval: seconds between two looks; ``None`` takes ``[imagebuilder] poll_interval``.
     :param cancel_on_kill: cancel the image when the task is killed, cleared or runs out of time.
     :param delete_outputs_on_kill: then also remove the AMIs and snapshots that the build left behind.
@@ -82,70 +94,91 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         self.delete_outputs_on_kill = delete_outputs_on_kill
         self.fail_on_test_failure = fail_on_test_failure
         self.arn: str | None = None
+        self._submission: Submission | None = None
         self._context: Context | None = None
-        self._stopped = self._killed = False
+        self._stopped = self._killed = self._timed_out = False
         self._cancelled: str | None = None
 
     # -- waiting -------------------------------------------------------------------------------------------
 
-    def await_image(
-        self, context: Context, submitted: Submitted, *, deadline: float | None = None
-    ) -> dict[str, Any]:
+    def await_image(self, context: Context, submitted: Submitted) -> dict[str, Any]:
         """
-        Return the image once it is there; a task that defers comes back through :meth:`execute_complete`.
+        Return the image once it has ended; a task that defers comes back through :meth:`execute_complete`.
 
-        :param deadline: Unix time at which the wait ends; ``None`` reckons it from now.
         :return: the :class:`ImageResult` as a JSON-safe mapping.
         """
-        self.announce(context, submitted.arn)
-        image = self._first_look(submitted)
-        if image and is_image_terminal(image["state"]["status"]):
+        deadline = self._deadline(context, submitted)
+        image = self.announce(context, submitted.arn)
+        # After a repair, what is seen now may be the failure before it.
+        if image and not submitted.stale_until and is_image_terminal(image["state"]["status"]):
             return self.finish(context, image)
-        trigger = self._trigger(submitted, deadline or self._deadline(context))
-        if self.deferrable:
-            self.defer(trigger=trigger, method_name="execute_complete")
-        return self._wait_here(context, trigger)
+        return self._wait(context, self._trigger(submitted, deadline))
 
-    def announce(self, context: Context, arn: str) -> None:
-        """Make the image known, before the wait: as XCom, as links, and to :meth:`on_kill`."""
+    def announce(self, context: Context, arn: str) -> dict[str, Any] | None:
+        """
+        Make the image known before the wait: as XCom, as links, and to :meth:`on_kill`.
+
+        :return: GetImage's ``image``; ``None`` where AWS does not show it right now. It is optional here: a
+            build that was submitted is waited for, whatever the first call after it meets.
+        """
         self.arn, self._context = arn, context
         self._refuse_if_killed(arn)
-        context["ti"].xcom_push(key=ARN_KEY, value=arn)
-        persist_links(context, self, arn, self._image_or_none(arn))
+        publish_arn(context, arn)
+        image = self._image_or_none(arn)
+        persist_links(context, self, arn, image)
+        return image
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """
-        Go on after the wait: ask AWS how the image is, whatever the trigger said, and judge from that.
+        Resume after the wait: ask AWS how the image is, whatever the trigger reported, and judge from that.
 
         :param event: the event of :class:`ImageBuilderImageTrigger`.
+        :raises WaitInterruptedError: AWS did not answer for :data:`MAX_RESUMES` resumes of the wait.
         """
         if not event:
             raise ImageBuilderError("The trigger fired without an event: clear this task to bake anew.")
         self.arn, self._context = str(event[ARN_KEY]), context
-        image = self.hook.get_image(self.arn)
-        if is_image_terminal(image["state"]["status"]):
-            return self.finish(context, image)
-        if event["outcome"] == "deadline":
-            return self._out_of_time(context, self.arn, event.get("deadline"))
-        if event["outcome"] == "ended":
-            # Repaired by somebody in the moment between, or AWS's lists are ahead of its images.
-            return self.await_image(
-                context, Submitted(self.arn, How.ATTACHED), deadline=event.get("deadline")
-            )
-        raise ImageBuilderError(f"Watching {self.arn} ended with an error: {event.get('message')}")
+        return self.in_time(context, lambda: self._after_wait(context, event))
 
-    def _first_look(self, submitted: Submitted) -> dict[str, Any] | None:
-        """Look once before the wait, unless what is to be seen may be older than a repair."""
-        return None if submitted.stale_until else self._image_or_none(submitted.arn)
+    def _after_wait(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        arn, deadline = str(event[ARN_KEY]), event.get("deadline")
+        why: AwsError | str
+        try:
+            if event["outcome"] == "deadline":
+                # Cancel first: a look before it could fail, and the build would outlive its deadline.
+                return self._out_of_time(context, arn, deadline)
+            image = self.hook.get_image(arn)
+            if is_image_terminal(image["state"]["status"]):
+                return self.finish(context, image)
+            # Repaired by a person in the moment between, or AWS's lists are ahead of its images, or the
+            # trigger met trouble that says nothing about the build.
+            why = str(event.get("message") or "it is in progress again")
+        except AwsError as trouble:
+            why = trouble
+        return self._wait_again(context, arn, event, why)
+
+    def _wait_again(
+        self, context: Context, arn: str, event: Mapping[str, Any], why: AwsError | str
+    ) -> dict[str, Any]:
+        """Wait on with the same deadline: a build that may be alive is not given up for trouble of a call."""
+        resumes = int(event.get("resumes") or 0) + 1
+        if resumes > MAX_RESUMES:
+            raise WaitInterruptedError(arn, why)
+        self.log.warning(
+            "The wait for image %s continues (%d of at most %d times): %s", arn, resumes, MAX_RESUMES, why
+        )
+        submitted = Submitted(arn, How.ATTACHED)
+        deadline = event.get("deadline") or self._deadline(context, submitted)
+        return self._wait(context, self._trigger(submitted, deadline, resumes))
 
     def _image_or_none(self, arn: str) -> dict[str, Any] | None:
-        """An image that was submitted this second may not be there to be read (undocumented)."""
         try:
-            return self.hook.get_image(arn)
-        except NotFoundError:
+            return self.hook.get_image(arn, patience=FIRST_LOOK_PATIENCE)
+        except AwsError as error:
+            self.log.info("AWS does not show image %s yet: %s", arn, error)
             return None
 
-    def _trigger(self, submitted: Submitted, deadline: float) -> ImageBuilderImageTrigger:
+    def _trigger(self, submitted: Submitted, deadline: float, resumes: int = 0) -> ImageBuilderImageTrigger:
         from airflow_imagebuilder.triggers import ImageBuilderImageTrigger
 
         interval = self.poll_interval
@@ -156,23 +189,46 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             poll_interval=interval.total_seconds() if isinstance(interval, timedelta) else interval,
             cancel_on_kill=self.cancel_on_kill,
             delete_outputs_on_kill=self.delete_outputs_on_kill,
+            resumes=resumes,
+            **self.submitter_known_to_trigger,
             **self.aws,
         )
 
-    def _deadline(self, context: Context) -> float:
-        deadline = time.time() + self.timeout.total_seconds()
+    @property
+    def submitter_known_to_trigger(self) -> dict[str, Any]:
+        """Who submitted the image, where that is another task."""
+        return {}
+
+    def _deadline(self, context: Context, submitted: Submitted) -> float:
+        """Return the Unix time at which the wait is over: from the submit on, whichever try waits."""
+        deadline = (submitted.submitted_at or time.time()) + self.timeout.total_seconds()
         started = getattr(context["ti"], "start_date", None)
         if self.execution_timeout and started:
             # Airflow's own timeout does not reach a deferred task.
             deadline = min(deadline, (started + self.execution_timeout).timestamp())
         return deadline
 
-    def _wait_here(self, context: Context, trigger: ImageBuilderImageTrigger) -> dict[str, Any]:
+    def _wait(self, context: Context, trigger: ImageBuilderImageTrigger) -> dict[str, Any]:
+        if self.deferrable:
+            self.defer(trigger=trigger, method_name="execute_complete")
+        return self._after_wait(context, asyncio.run(trigger.wait()))
+
+    def in_time(self, context: Context, work: Callable[[], T]) -> T | dict[str, Any]:
+        """
+        Do what a try does, and cancel the image if ``execution_timeout`` ends it, wherever that is.
+
+        :return: what ``work`` returns; the :class:`ImageResult` of an image that finished first.
+        :raises DeadlineExceededError: time was up. The image is cancelled, unless ``cancel_on_kill`` is off.
+        """
         try:
-            event = asyncio.run(trigger.wait())
+            return work()
         except AirflowTaskTimeout:
-            return self._out_of_time(context, trigger.image_build_version_arn)
-        return self.execute_complete(context, event)
+            self._timed_out = True  # Airflow calls on_kill after it, too: there is nothing left to do
+            arn = self.arn or (self.learn_arn() if self.cancel_on_kill else None)
+            if arn is None:
+                raise
+            self.log.warning("execution_timeout has ended this try.")
+            return self._out_of_time(context, arn)
 
     # -- the end -------------------------------------------------------------------------------------------
 
@@ -187,11 +243,16 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             raise ended_badly(image["arn"], image, executions, self._steps_of_failure(image, executions))
         result = ImageResult.from_api(image, executions)
         self._tell(result)
+        self.note_finished(context)
         failed = [test.name for test in result.tests if test.status in WORKFLOW_FAILED]
         if failed and self.fail_on_test_failure:
             raise TestsFailedError(arn=result.arn, tests=failed)
         tell_assets(context, self.outlets, result)
         return result.to_dict()
+
+    def note_finished(self, context: Context) -> None:
+        """Note for later tries that this one has done what it was for: only a clear can follow it."""
+        Submission(self.hook, TaskStore(context)).finished(this_try(context))
 
     def _steps_of_failure(
         self, image: Mapping[str, Any], executions: Sequence[Mapping[str, Any]]
@@ -211,12 +272,15 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
     # -- killing -------------------------------------------------------------------------------------------
 
     def on_kill(self) -> None:
-        """Cancel the image when a user killed the running task; not when its worker is only being stopped."""
-        if not self.cancel_on_kill or self._context is None or self._killed:
+        """Cancel the image when a person killed the running task, not when its worker is being stopped."""
+        if not self.cancel_on_kill or self._context is None or self._killed or self._timed_out:
             return
         self._stopped = True
         if not was_killed(self._context):
-            self.log.info("The worker is being stopped: image %s goes on, the next try finds it.", self.arn)
+            self.log.info(
+                "The worker is shutting down, and no person killed this task. %s; the next try finds it.",
+                f"Image {self.arn} keeps building" if self.arn else "What it submits keeps building",
+            )
             return
         self._killed = True
         # Airflow ends the process in five seconds: an answer that is still to come may come too late.
@@ -224,8 +288,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             self.cancel(arn)
 
     def learn_arn(self) -> str | None:
-        """Return the image of a submit whose answer has not come yet; ``None`` where there is none."""
-        return None
+        """Return this try's image before it is announced; ``None`` where there is none yet."""
+        return self._submission.arn if self._submission else None
 
     def _refuse_if_killed(self, arn: str) -> None:
         if self._stopped:
@@ -241,6 +305,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         try:
             self.hook.cancel_image(arn, random_token())
         except RefusedError as refusal:
+            self._cancelled = None
             self.log.info("CancelImageCreation was refused: %s", refusal)
         image = self.hook.get_image(arn)
         self.log.info("After CancelImageCreation %s is %s", arn, image["state"]["status"])
@@ -251,6 +316,13 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
     def _out_of_time(self, context: Context, arn: str, deadline: float | None = None) -> dict[str, Any]:
         image = self.cancel(arn) if self.cancel_on_kill else self.hook.get_image(arn)
         status = image["state"]["status"]
-        if status in IMAGE_SUCCEEDED:
+        if is_image_terminal(status) and self._cancelled != arn:
+            return self.finish(context, image)  # it ended by itself first: well, or with a failure of its own
+        if status in IMAGE_SUCCEEDED or status == ImageStatus.FAILED:
             return self.finish(context, image)
-        raise DeadlineExceededError(arn, deadline or time.time(), status, cancelled=self.cancel_on_kill)
+        raise DeadlineExceededError(arn, deadline or time.time(), status, cancelled=self._cancelled == arn)
+
+
+def publish_arn(context: Context, arn: str) -> None:
+    """Push the XCom by which others learn which image this task is about."""
+    context["ti"].xcom_push(key=ARN_KEY, value=arn)

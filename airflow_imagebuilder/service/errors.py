@@ -7,9 +7,12 @@
     ├── ImageFailedError            the image ended FAILED
     ├── ImageCancelledError         the image ended CANCELLED
     ├── NotRepairableError          the image ended badly, and RetryImage cannot run it on
+    ├── ImageNotFoundError          AWS does not know the image that an earlier try submitted
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
     ├── TestsFailedError            the image is AVAILABLE, but tests failed and were to stop it
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
+    ├── WaitInterruptedError        an image could not be observed any longer, and may still be building
+    ├── StateStoreError             Airflow's task state store did not answer, so nothing was sent to AWS
     └── AwsError                    AWS answered an error, or something that is no answer
         ├── TransientError          another try may succeed
         │   └── ThrottledError      too many calls
@@ -29,7 +32,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_imagebuilder.service.wording import shape_of, shortened
+from airflow_imagebuilder.service.wording import image_name, one_line, shape_of, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,15 +117,40 @@ class NotRepairableError(ImageBuilderError):
 
     :param arn: the image build version ARN.
     :param ended: how it ended.
+    :param why: why this task does not put it back in progress.
     """
 
-    def __init__(self, arn: str, ended: ImageBuilderError) -> None:
+    def __init__(
+        self,
+        arn: str,
+        ended: ImageBuilderError,
+        why: str = "RetryImage takes AMIs only, from the test phase on",
+    ) -> None:
         self.arn = arn
         self.ended = ended
         super().__init__(
-            f"{ended}\nIt cannot be repaired (RetryImage takes AMIs, from the test phase on), so another try "
-            "of this task would end in the same way. To build another image, clear the task that submitted "
-            "this one, with what follows it: in a task group, clear the whole group."
+            f"{ended}\nThis task does not repair it ({why}), and another try would end in the same way. "
+            "To build another image, clear the task that submitted this one, with what follows it: in a task "
+            "group, clear the whole group."
+        )
+
+
+class ImageNotFoundError(ImageBuilderError):
+    """AWS does not know an image that an earlier try of the task submitted. No other image was built.
+
+    :param arn: the image build version ARN.
+    :param cause: what GetImage answered at last.
+    """
+
+    def __init__(self, arn: str, cause: ImageBuilderError) -> None:
+        self.arn = arn
+        self.cause = one_line(str(cause))
+        super().__init__(
+            f"AWS does not find image {image_name(arn)}, which an earlier try of this task submitted: "
+            f"{self.cause}\n{arn}\n"
+            "It may be building all the same, so no other image was built. Check that the Airflow connection "
+            "still leads to the account and the region of this ARN; the next try then resumes watching it. "
+            "If the image was deleted, clear this task, with what follows it, to build another."
         )
 
 
@@ -198,6 +226,45 @@ class DeadlineExceededError(ImageBuilderError, TimeoutError):
         )
 
 
+class WaitInterruptedError(ImageBuilderError):
+    """An image could not be observed any longer, and may still be building.
+
+    :param arn: the image build version ARN.
+    :param cause: what ended the wait; the error keeps it as one line of text.
+    """
+
+    def __init__(self, arn: str, cause: BaseException | str) -> None:
+        self.arn = arn
+        self.cause = cause if isinstance(cause, str) else _cause(cause)
+        region = arn.split(":")[3:4]
+        where = f" --region {region[0]}" if region and region[0] else ""
+        super().__init__(
+            f"Image {image_name(arn)} could not be observed any longer, and may still be building: "
+            f"{one_line(self.cause)}\n"
+            f"{arn}\n"
+            "A new try of this task, or a clear of it, resumes watching this image; it builds no other.\n"
+            f"To see it now: aws imagebuilder get-image --image-build-version-arn {arn}{where}"
+        )
+
+
+class StateStoreError(ImageBuilderError):
+    """Airflow's task state store could not be read or written, so nothing was sent to AWS.
+
+    :param reason: what the store, or the way to it, answered.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            "Nothing was sent to AWS: Airflow's task state store could not be read or written: "
+            f"{one_line(reason)}\n"
+            "Without the record there, a later try could not find the image, and would build a second one. "
+            "An image that an earlier try submitted is as it was.\n"
+            "The next try of this task begins here again. If no try is left: check that Airflow's API server "
+            "answers its workers, then clear this task, with what follows it."
+        )
+
+
 class AwsError(ImageBuilderError):
     """AWS answered an error.
 
@@ -210,6 +277,8 @@ class AwsError(ImageBuilderError):
 
     retryable: ClassVar[bool] = False
     way_out: ClassVar[str] = ""
+    attempts: int = 1
+    """How many attempts of the call this error ended."""
 
     def __init__(
         self,
@@ -286,6 +355,13 @@ class MalformedAnswerError(AwsError):
         """
         message = f"the answer lacks {expect!r}; its shape is {shortened(shape_of(answer))}"
         return cls(operation, code="MalformedAnswer", status=200, message=message)
+
+
+def _cause(error: BaseException) -> str:
+    said = str(error).partition("\n")[0]
+    if isinstance(error, ImageBuilderError):
+        return said
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _told(error: AwsError) -> str:

@@ -1,4 +1,4 @@
-"""RetryImage: run an image that ended badly on from where it failed, once a failure."""
+"""RetryImage: put an image that ended badly back in progress, from the phase that failed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from airflow_imagebuilder.service.errors import (
     ImageBuilderError,
     ImageCancelledError,
     ImageFailedError,
-    NotFoundError,
     RefusedError,
 )
 from airflow_imagebuilder.service.result import ImageFailure
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submitted import How, Images, Submitted
-from airflow_imagebuilder.service.tokens import token_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,33 +25,63 @@ log = logging.getLogger(__name__)
 REPAIR_GRACE = 60.0
 """Seconds for which the old FAILED may still be seen after RetryImage (undocumented, so assumed)."""
 
+_LOOKS = 4
+_LOOK_INTERVAL = 2.0
+
 REPAIRABLE_STAGES = frozenset({"TESTING", "DISTRIBUTING"})
 """RetryImage goes back to the test or the distribution phase (API reference, RetryImage)."""
 
 
+def repairable(image: Mapping[str, Any]) -> bool:
+    """Return whether RetryImage may take an image that ended badly, as far as the image itself shows."""
+    stage = image["state"].get("failureContext", {}).get("imageStatus")
+    return image.get("type") != "DOCKER" and (not stage or stage in REPAIRABLE_STAGES)
+
+
 def repair(
-    images: Images, arn: str, image: Mapping[str, Any], *, clock: Callable[[], float] = time.time
+    images: Images,
+    image: Mapping[str, Any],
+    client_token: str,
+    *,
+    announce: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Submitted | None:
     """
-    Run a FAILED or CANCELLED image on with RetryImage, once a failure however many tasks ask.
+    Put a FAILED or CANCELLED image back in progress with RetryImage.
 
     :param image: GetImage's ``image``, as it ended.
+    :param client_token: one for each try of a task: an image may fail twice in the same way, and a token that
+        was used for the first failure would make AWS do nothing about the second.
+    :param announce: called with the ARN before the call.
     :return: the same ARN, back in progress; ``None`` where AWS does not allow it.
+    :raises AwsError: AWS could not be reached, or does not know the image.
     """
-    stage = image["state"].get("failureContext", {}).get("imageStatus")
-    if image.get("type") == "DOCKER" or (stage and stage not in REPAIRABLE_STAGES):
+    arn = str(image["arn"])
+    if not repairable(image):
         log.info("Image %s cannot be repaired: RetryImage takes AMIs, from the test phase on.", arn)
         return None
+    announce(arn)
+    began = clock()
     try:
-        images.retry_image(arn, repair_token(arn, image, images.list_workflow_executions(arn)))
-    except (RefusedError, ForbiddenError, NotFoundError) as refusal:
-        if images.get_image(arn)["state"]["status"] in IMAGE_SUCCEEDED | IMAGE_FAILED:
+        images.retry_image(arn, client_token)
+    except (RefusedError, ForbiddenError) as refusal:
+        if not _is_in_progress(images, arn, sleep):
             log.warning("Image %s is not repaired: %s", arn, refusal)
             return None
         # Refused because another task, or a person, has repaired it in the moment between.
-        return Submitted(arn, How.ATTACHED, stale_until=clock() + REPAIR_GRACE)
+        return Submitted(arn, How.ATTACHED, clock() + REPAIR_GRACE, began)
     log.info("Repairing image %s with RetryImage: finished phases are not run again.", arn)
-    return Submitted(arn, How.REPAIRED, stale_until=clock() + REPAIR_GRACE)
+    return Submitted(arn, How.REPAIRED, clock() + REPAIR_GRACE, began)
+
+
+def _is_in_progress(images: Images, arn: str, sleep: Callable[[float], None]) -> bool:
+    """Ask a few times: right after another's RetryImage the FAILED before it may still be shown."""
+    for _ in range(_LOOKS):
+        if images.get_image(arn)["state"]["status"] not in IMAGE_SUCCEEDED | IMAGE_FAILED:
+            return True
+        sleep(_LOOK_INTERVAL)
+    return False
 
 
 def ended_badly(
@@ -68,11 +96,3 @@ def ended_badly(
         failure = ImageFailure.from_api(image, executions, steps)
         return ImageFailedError(arn=arn, failure=failure)
     return ImageCancelledError(arn=arn, reason=image["state"].get("reason"))
-
-
-def repair_token(arn: str, image: Mapping[str, Any], executions: Sequence[Mapping[str, Any]]) -> str:
-    """Return the client token of a failure's one repair: a function of the failure, not of who asks."""
-    failed = image["state"].get("failureContext", {}).get("workflowExecutionId")
-    # A CANCELLED image has no failureContext; what ran in it tells its lives apart.
-    lives = [failed] if failed else sorted(str(e.get("workflowExecutionId")) for e in executions)
-    return token_for(arn, *lives)

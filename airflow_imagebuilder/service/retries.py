@@ -104,7 +104,12 @@ def call(
             raise told from error
         return checked(answer, operation, expect)
 
-    answer: dict[str, Any] = tenacity.Retrying(**policy(patience))(attempt)
+    retrying = tenacity.Retrying(**policy(patience))
+    try:
+        answer: dict[str, Any] = retrying(attempt)
+    except AwsError as error:
+        error.attempts = int(retrying.statistics["attempt_number"])
+        raise
     return answer
 
 

@@ -1,20 +1,30 @@
 """
 Exactly one image, whatever dies: what a try submits, decided from what earlier tries left behind.
 
-Before CreateImage the client token and the request are stored, after it the ARN. A new try reads them and
-asks AWS how the image is; so wherever the earlier one died, it finds that image and never builds a second.
+Before CreateImage the client token and the request are stored, after it the ARN. What cannot be stored is not
+sent. A new try reads them and asks AWS how the image is. So wherever the earlier one died, the new one finds
+that image and never builds a second.
 
-=====================  =================================================================================
-what an earlier try     what this try does
+=====================  ==============================  ===================================================
+what an earlier try    this try, if Airflow retries    this try, if a person cleared the task
 left behind
-=====================  =================================================================================
-nothing                 CreateImage with a new token
-a token, no ARN         CreateImage with the same token: AWS returns the first image, if there is one
-image in progress       attach; after a user's clear: let the kill cancel it first, then as below
-image succeeded         take it (the worker died before it could say so); after a user's clear: a new image
-FAILED or CANCELLED     RetryImage where AWS allows it, else a new image (:class:`OnRetry` decides)
-image deleted           a new image
-=====================  =================================================================================
+=====================  ==============================  ===================================================
+nothing                CreateImage with a new token    the same
+a token, no ARN        CreateImage with the same       the same; then as below
+                       token: AWS returns the first
+                       image, if there is one
+a request that AWS     CreateImage with a new token    the same
+refused
+image in progress      attach                          let the kill cancel it first, then as below;
+                                                       attach with ``cancel=False``
+image succeeded        take it: the worker died        a new image
+                       before it could return it
+FAILED or CANCELLED    :class:`OnRetry` decides:       the same; a new image where ``on_retry`` is FAIL
+                       RetryImage where AWS allows
+                       it, else a new image
+no such image          fail: it may be there all the   a new image
+                       same
+=====================  ==============================  ===================================================
 """
 
 from __future__ import annotations
@@ -22,37 +32,48 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from enum import Enum
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.decision import Action, OnRetry, decide
 from airflow_imagebuilder.service.errors import (
+    AwsError,
+    ForbiddenError,
     ImageBuilderError,
+    ImageNotFoundError,
     NotFoundError,
     NotRepairableError,
     ParametersChangedError,
+    QuotaExceededError,
     RefusedError,
+    StateStoreError,
+    WaitInterruptedError,
 )
+from airflow_imagebuilder.service.record import GUARD_KEY, RECORD_KEY, GuardRecord, Record, SubmissionRecord
 from airflow_imagebuilder.service.repair import ended_badly, repair
 from airflow_imagebuilder.service.request import ImageRequest
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submitted import How, Images, Store, Submitted, Try
 from airflow_imagebuilder.service.tokens import random_token, token_for
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["GUARD_KEY", "KILL_GRACE", "RECORD_KEY", "OnRetry", "RequestChangedError", "Submission"]
+
 log = logging.getLogger(__name__)
-
-RECORD_KEY = "imagebuilder_submission"
-"""Key of the task state store. Renaming it would orphan the runs in flight of the last release."""
-
-GUARD_KEY = "imagebuilder_guard"
-"""Key of the task state store under which a task that only awaits an image keeps which one."""
 
 KILL_GRACE = 20.0
 """Seconds that a cleared task gives the kill of its former self to cancel the image, before it does so."""
 
 CANCEL_PATIENCE = 600.0
 """Seconds that AWS may take from CancelImageCreation to CANCELLED: it terminates instances in between."""
+
+FIND_PATIENCE = 60.0
+"""Seconds for which GetImage may answer "not found" for the image of an earlier try."""
+
+_FIND_INTERVAL = 5.0
+_REFUSALS = (RefusedError, ForbiddenError, NotFoundError, QuotaExceededError)
 
 
 class RequestChangedError(ImageBuilderError):
@@ -73,36 +94,6 @@ class RequestChangedError(ImageBuilderError):
         )
 
 
-class OnRetry(str, Enum):
-    """What a new try does about an image that an earlier try left FAILED or CANCELLED."""
-
-    REPAIR = "repair"
-    """RetryImage where AWS allows it (an AMI; test or distribution phase), otherwise a new image."""
-    REBUILD = "rebuild"
-    """Always a new image."""
-    FAIL = "fail"
-    """Fail again and touch nothing."""
-
-
-@dataclass(frozen=True)
-class _Record:
-    token: str
-    request: Mapping[str, Any]
-    epoch: int
-    count: int
-    arn: str | None = None
-    sent: Sequence[Mapping[str, Any]] = ()
-    """Every request that may have gone out with the token while the ARN was not known."""
-
-    @classmethod
-    def load(cls, store: Store) -> _Record | None:
-        value = store.get(RECORD_KEY)
-        if not isinstance(value, Mapping) or not value.get("token"):
-            return None
-        known = cls.__dataclass_fields__
-        return cls(**{name: member for name, member in value.items() if name in known})
-
-
 class Submission:
     """
     Submit, or find again, the one image of a task.
@@ -110,6 +101,9 @@ class Submission:
     :param images: the calls, see :class:`Images`.
     :param store: what outlives a try, see :class:`Store`.
     :param on_retry: what to do about an image that an earlier try left FAILED or CANCELLED.
+    :param cancel: whether a clear may cancel a build that is in progress; with ``False`` it attaches.
+    :param announce: called with the ARN before RetryImage: who still wants to cancel the image for an earlier
+        try finds in what it publishes that the image has a new life.
     """
 
     def __init__(
@@ -118,115 +112,196 @@ class Submission:
         store: Store,
         *,
         on_retry: OnRetry = OnRetry.REPAIR,
+        cancel: bool = True,
+        announce: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.images, self.store, self.on_retry = images, store, on_retry
+        self.cancel, self.announce = cancel, announce
         self.clock, self.sleep = clock, sleep
         self.sent: tuple[ImageRequest, str] | None = None
         """The CreateImage that went out last, with its token: sent again, it gives the same image."""
+        self.arn: str | None = None
+        """The image that this try is about, as soon as it is known."""
 
     def submit(self, request: ImageRequest, this: Try) -> Submitted:
         """
         Return the one image of this task; see the table at the head of this module.
 
+        :raises StateStoreError: the token could not be stored, so nothing was sent.
         :raises RequestChangedError: the image of an earlier try is still building with other parameters.
-        :raises ImageFailedError: (or ImageCancelledError) it had ended badly, and ``on_retry`` is FAIL.
+        :raises ImageNotFoundError: AWS does not know the image of an earlier try, and this is no clear.
+        :raises WaitInterruptedError: AWS does not say how that image is.
+        :raises ImageFailedError: (or ImageCancelledError) it ended badly, and ``on_retry`` is FAIL.
         """
-        record = _Record.load(self.store)
+        record = SubmissionRecord.load(self.store)
         if record is None:
             return self._create(request, this, count=1)
+        if record.arn is None and record.refused:
+            return self._create(request, this, count=record.count + 1)
         if record.arn is None:
             record = self._recover(record, request, this)
-        image = self._image(record)
-        if image is None:
-            log.info("Image %s is gone from AWS: building a new one.", record.arn)
+        self.arn = record.arn
+        try:
+            image = self._find(str(record.arn))
+        except ImageNotFoundError as missing:
+            if not record.cleared_before(this):
+                raise
+            log.warning("A person cleared this task, so a new image is built. %s", missing)
             return self._create(request, this, count=record.count + 1)
         return self._continue(record, image, request, this)
 
     def rejoin(
-        self, arn: str, this: Try, *, stale_until: float | None = None, submitted_by: str | None = None
+        self,
+        arn: str,
+        this: Try,
+        *,
+        stale_until: float | None = None,
+        submitted_by: str | None = None,
+        submitted_at: float | None = None,
     ) -> Submitted:
         """
         Attach to an image that another task submitted; repair it if an earlier try of this task saw it end.
 
         :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
         :param submitted_by: the try of that task which submitted, found or repaired it (:attr:`Try.seed`).
-        :raises NotRepairableError: it ended badly, and AWS cannot run it on.
+        :param submitted_at: Unix time of that task's CreateImage or RetryImage.
+        :raises StateStoreError: the task's record could not be read or written.
+        :raises NotRepairableError: it ended badly, and this task cannot put it back in progress.
+        :raises ImageNotFoundError: AWS does not know it.
+        :raises WaitInterruptedError: AWS does not say how it is.
         :raises ImageFailedError: (or ImageCancelledError) it ended badly, and ``on_retry`` is FAIL.
         """
-        seen = self.store.get(GUARD_KEY)
-        seen = seen if isinstance(seen, Mapping) and seen.get("arn") == arn else None
-        self.store.set(GUARD_KEY, {"arn": arn, "epoch": this.epoch, "submitted_by": submitted_by})
-        if seen is None or seen.get("submitted_by", submitted_by) != submitted_by:
+        self.arn = arn
+        seen = GuardRecord.load(self.store)
+        now = GuardRecord(
+            arn=arn,
+            epoch=this.epoch,
+            clears=this.clears,
+            submitted_by=submitted_by,
+            submitted_at=submitted_at,
+        )
+        if seen is None or seen.arn != arn or submitted_by not in (None, seen.submitted_by):
             # New to this task, or cleared together with that task, which has dealt with what it found: what
             # is in progress now is its repair, no longer the build that a clear of this task alone cancels.
-            return Submitted(arn, How.ATTACHED, stale_until)
-        image = self.images.get_image(arn)
-        if image["state"]["status"] not in IMAGE_SUCCEEDED | IMAGE_FAILED and seen["epoch"] != this.epoch:
-            image = self.settle(arn)
-        if image["state"]["status"] not in IMAGE_FAILED or (stale_until and self.clock() < stale_until):
-            return Submitted(arn, How.ATTACHED, stale_until)
-        if self.on_retry is not OnRetry.REPAIR:
-            raise ended_badly(arn, image)
-        repaired = repair(self.images, arn, image, clock=self.clock)
-        if repaired is None:
-            raise NotRepairableError(arn, ended_badly(arn, image))
-        return repaired
+            now.save(self.store)
+            return Submitted(arn, How.ATTACHED, stale_until, submitted_at)
+        if seen.submitted_at is not None:  # this task's own repair may be later
+            now = replace(now, submitted_at=max(seen.submitted_at, submitted_at or 0.0))
+        return self._rejoin(seen, now, this, stale_until)
+
+    def finished(self, this: Try) -> None:
+        """
+        Note that this try ends with a verdict on its image, so that what follows it can only be a clear.
+
+        Never fails: where it cannot be noted, a clear is still recognised unless ``retries`` was lowered.
+        """
+        try:
+            for kind in (SubmissionRecord, GuardRecord):
+                if record := kind.load(self.store):
+                    replace(record, epoch=this.epoch, clears=this.clears, finished=True).save(self.store)
+        except ImageBuilderError as error:
+            log.warning("The end of this try could not be noted: %s", error)
 
     # -- what the image's state asks for -------------------------------------------------------------------
 
     def _continue(
-        self, record: _Record, image: Mapping[str, Any], request: ImageRequest, this: Try
+        self, record: SubmissionRecord, image: Mapping[str, Any], request: ImageRequest, this: Try
     ) -> Submitted:
-        arn, cleared = str(record.arn), record.epoch != this.epoch
-        status = image["state"]["status"]
-        if status not in IMAGE_SUCCEEDED | IMAGE_FAILED:
-            if not cleared:
-                return self._attach(record, request, this)
-            image = self.settle(arn)
-            status = image["state"]["status"]
+        arn, cleared = str(record.arn), record.cleared_before(this)
         changed = _changed(record.request, request.to_api())
-        if status in IMAGE_SUCCEEDED and not cleared and not changed:
-            return self._attach(record, request, this)
-        if status in IMAGE_SUCCEEDED or changed or self.on_retry is OnRetry.REBUILD:
-            log.info("Image %s of an earlier try ended %s: building a new one.", arn, status)
-            return self._create(request, this, count=record.count + 1)
-        if self.on_retry is OnRetry.FAIL:
+        action = self._decide(image, cleared=cleared, changed=bool(changed))
+        if action is Action.SETTLE:
+            image = self.settle(arn)
+            action = self._decide(image, cleared=cleared, changed=bool(changed))
+        if action is Action.ATTACH:
+            return self._attach(record, changed, this)
+        if action is Action.FAIL:
             raise ended_badly(arn, image)
-        return self._repair(record, image, request, this)
+        if action is Action.REPAIR and (repaired := self._repair(record, image, this)):
+            return repaired
+        log.info("Image %s of an earlier try is %s: building a new one.", arn, image["state"]["status"])
+        return self._create(request, this, count=record.count + 1)
 
-    def _attach(self, record: _Record, request: ImageRequest, this: Try) -> Submitted:
-        if changed := _changed(record.request, request.to_api()):
+    def _rejoin(self, seen: GuardRecord, now: GuardRecord, this: Try, stale_until: float | None) -> Submitted:
+        image = self._find(now.arn)
+        action = self._decide(image, cleared=seen.cleared_before(this), changed=False)
+        if action is Action.SETTLE:
+            image = self.settle(now.arn)
+            action = self._decide(image, cleared=True, changed=False)
+        status = image["state"]["status"]
+        stale = status in IMAGE_FAILED and stale_until is not None and self.clock() < stale_until
+        if action is Action.ATTACH or status in IMAGE_SUCCEEDED or stale:
+            now.save(self.store)
+            return Submitted(now.arn, How.ATTACHED, stale_until, now.submitted_at)
+        if action is Action.FAIL:
+            raise ended_badly(now.arn, image)
+        if action is Action.BUILD:
+            raise NotRepairableError(
+                now.arn, ended_badly(now.arn, image), f"on_retry is {self.on_retry.value}"
+            )
+        repaired = self._repair(now, image, this)
+        if repaired is None:
+            raise NotRepairableError(now.arn, ended_badly(now.arn, image))
+        return repaired
+
+    def _decide(self, image: Mapping[str, Any], *, cleared: bool, changed: bool) -> Action:
+        status = image["state"]["status"]
+        action = decide(status, cleared=cleared, changed=changed, on_retry=self.on_retry)
+        return Action.ATTACH if action is Action.SETTLE and not self.cancel else action
+
+    def _attach(self, record: SubmissionRecord, changed: Sequence[str], this: Try) -> Submitted:
+        if changed:
             raise RequestChangedError(str(record.arn), changed)
-        self._save(replace(record, epoch=this.epoch))
-        return Submitted(str(record.arn), How.ATTACHED)
+        noted = replace(record, epoch=this.epoch, clears=this.clears, finished=False)
+        if noted != record:
+            noted.save(self.store)
+        return Submitted(str(record.arn), How.ATTACHED, submitted_at=record.submitted_at)
 
     def _repair(
-        self, record: _Record, image: Mapping[str, Any], request: ImageRequest, this: Try
-    ) -> Submitted:
+        self, record: SubmissionRecord | GuardRecord, image: Mapping[str, Any], this: Try
+    ) -> Submitted | None:
         arn = str(record.arn)
-        if repaired := repair(self.images, arn, image, clock=self.clock):
-            self._save(replace(record, epoch=this.epoch))
-            return repaired
-        return self._create(request, this, count=record.count + 1)
+        # Before the call: a try that dies after it must not leave its repair to be taken for a build that a
+        # clear has to cancel.
+        noted = replace(record, epoch=this.epoch, clears=this.clears, finished=False)
+        noted = replace(noted, submitted_at=self.clock())
+        noted.save(self.store)
+        token = token_for("RetryImage", arn, this.seed)
+        again: dict[str, Any] = {"announce": self.announce, "clock": self.clock, "sleep": self.sleep}
+        try:
+            return repair(self.images, image, token, **again)
+        except NotFoundError as error:
+            raise ImageNotFoundError(arn, error) from error
 
     # -- the calls that cost money -------------------------------------------------------------------------
 
     def _create(self, request: ImageRequest, this: Try, *, count: int) -> Submitted:
-        record = _Record(
-            token=token_for(this.seed, str(count)), request=request.to_api(), epoch=this.epoch, count=count
+        record = SubmissionRecord(
+            token=token_for(this.seed, str(count)),
+            request=request.to_api(),
+            epoch=this.epoch,
+            clears=this.clears,
+            count=count,
+            submitted_at=self.clock(),
         )
-        self._save(record)
-        arn = self._send(request, record.token)
-        self._save(replace(record, arn=arn))
-        return Submitted(arn, How.CREATED)
+        record.save(self.store)
+        try:
+            arn = self._send(request, record.token)
+        except _REFUSALS as refusal:
+            if _is_first_answer(refusal):
+                self._keep(replace(record, refused=True))
+            raise
+        self._keep(replace(record, arn=arn))
+        return Submitted(arn, How.CREATED, submitted_at=record.submitted_at)
 
     def _send(self, request: ImageRequest, token: str) -> str:
-        self.sent = request, token
-        return self.images.create_image(request, token)
+        self.sent, self.arn = (request, token), None
+        self.arn = self.images.create_image(request, token)
+        return self.arn
 
-    def _recover(self, record: _Record, request: ImageRequest, this: Try) -> _Record:
+    def _recover(self, record: SubmissionRecord, request: ImageRequest, this: Try) -> SubmissionRecord:
         """
         Learn the ARN that an earlier try could not store any more.
 
@@ -236,16 +311,17 @@ class Submission:
         now = request.to_api()
         others = [sent for sent in (record.request, *(record.sent or ())) if _changed(sent, now)]
         record = replace(record, sent=[*others, now])
-        self._save(record)
+        record.save(self.store)
         for candidate in [now, *others]:
             try:
                 arn = self._send(ImageRequest.from_api(candidate), record.token)
             except ParametersChangedError as error:
                 mismatch = error
             else:
-                epoch = record.epoch if candidate in others else this.epoch
-                record = replace(record, request=candidate, epoch=epoch, arn=arn, sent=())
-                self._save(record)
+                if candidate not in others:
+                    record = replace(record, epoch=this.epoch, clears=this.clears)
+                record = replace(record, request=candidate, arn=arn, sent=())
+                self._keep(record)
                 return record
         raise mismatch
 
@@ -260,7 +336,7 @@ class Submission:
         log.info("This task was cleared while image %s was building: waiting for its cancellation.", arn)
         begin, cancelled = self.clock(), False
         while self.clock() - begin < CANCEL_PATIENCE:
-            image = self.images.get_image(arn)
+            image = self._find(arn)
             if image["state"]["status"] in IMAGE_SUCCEEDED | IMAGE_FAILED:
                 return image
             if not cancelled and self.clock() - begin >= KILL_GRACE:
@@ -280,16 +356,35 @@ class Submission:
             # It ended, or is being cancelled already, in the moment between: the next look tells.
             log.info("CancelImageCreation was refused: %s", refusal)
 
-    # -- what is kept --------------------------------------------------------------------------------------
+    # -- what earlier tries left ---------------------------------------------------------------------------
 
-    def _image(self, record: _Record) -> dict[str, Any] | None:
+    def _find(self, arn: str) -> dict[str, Any]:
+        """Return the image of an earlier try. A "not found" counts only if it lasts."""
+        begin = self.clock()
+        while True:
+            try:
+                return self.images.get_image(arn)
+            except NotFoundError as error:
+                if self.clock() - begin >= FIND_PATIENCE:
+                    raise ImageNotFoundError(arn, error) from error
+                log.info("AWS does not find image %s. Asking again for %.0f s.", arn, FIND_PATIENCE)
+            except AwsError as error:
+                raise WaitInterruptedError(arn, error) from error
+            self.sleep(_FIND_INTERVAL)
+
+    def _keep(self, record: Record) -> None:
+        """Keep what AWS answered. Where that fails, the token that is kept finds the same image again."""
         try:
-            return self.images.get_image(str(record.arn))
-        except NotFoundError:
-            return None
+            record.save(self.store)
+        except StateStoreError as error:
+            log.warning("The answer of AWS could not be stored; the client token was: %s", error.reason)
 
-    def _save(self, record: _Record) -> None:
-        self.store.set(RECORD_KEY, json.loads(json.dumps(asdict(record))))  # tuples are no JSON
+
+def _is_first_answer(refusal: AwsError) -> bool:
+    """Whether no attempt before it, ours or botocore's, can have built an image without our knowing."""
+    answer = getattr(refusal.__cause__, "response", None) or {}
+    retried = (answer.get("ResponseMetadata") or {}).get("RetryAttempts", 0)
+    return refusal.attempts <= 1 and not retried
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -55,10 +55,12 @@ class Try:
     :param seed: unique for this try and the same whenever the try is resumed (Airflow: the task instance's
         UUID, which also tells two deployments with equal Dag and run ids apart).
     :param epoch: changes when a user clears the task, stays when Airflow retries it (``max_tries``).
+    :param clears: how often a person has cleared tasks of the run (Airflow: the run's ``clear_number``).
     """
 
     seed: str
     epoch: int
+    clears: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,10 @@ class Submitted:
     :param arn: image build version ARN.
     :param how: created, attached or repaired.
     :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before the repair.
+    :param submitted_at: Unix time of the CreateImage or RetryImage that began the image's present life.
     """
 
     arn: str
     how: How
     stale_until: float | None = None
+    submitted_at: float | None = None

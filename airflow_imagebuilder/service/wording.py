@@ -7,9 +7,20 @@ from collections.abc import Mapping
 _SHOWN = 240
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, limit: int = _SHOWN) -> str:
     """Cut a text for a message, and say how long it was."""
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 25]}... ({len(text)} characters)"
+    return text if len(text) <= limit else f"{text[: limit - 25]}... ({len(text)} characters)"
+
+
+def one_line(text: object, limit: int = _SHOWN) -> str:
+    """Put a text on one line, and cut it."""
+    return shortened(" ".join(str(text).split()), limit)
+
+
+def image_name(arn: str) -> str:
+    """Return how a message names an image, ``golden-al2023 1.0.0/3``; another text is returned as it is."""
+    _, image, tail = arn.partition(":image/")
+    return tail.replace("/", " ", 1) if image and tail else arn
 
 
 def shape_of(answer: object, depth: int = 3) -> str:

@@ -22,8 +22,10 @@ from airflow_imagebuilder.service.errors import (
     ParametersChangedError,
     QuotaExceededError,
     RefusedError,
+    StateStoreError,
     ThrottledError,
     TransientError,
+    WaitInterruptedError,
     WorkflowFailedError,
 )
 from airflow_imagebuilder.service.result import ImageFailure
@@ -51,6 +53,8 @@ ERRORS: list[ImageBuilderError] = [
         workflow="boot", status="FAILED", arn=answers.ARN, execution_id="wf-1", failure=FAILURE
     ),
     DeadlineExceededError(arn=answers.ARN, deadline=1_788_000_000.0, status="TESTING"),
+    WaitInterruptedError(arn=answers.ARN, cause="no answer"),
+    StateStoreError(reason="500 Internal Server Error"),
     *(kind(**ANSWERED) for kind in AWS_ERRORS),
 ]
 
@@ -139,6 +143,44 @@ def test_a_failed_workflow_tells_its_status_and_its_failure_where_it_is_known() 
 def test_a_cancelled_image_tells_what_stays_behind() -> None:
     assert "AMIs and snapshots made before that are still there" in str(ImageCancelledError(answers.ARN))
     assert "AWS says: by me" in str(ImageCancelledError(answers.ARN, "by me"))
+
+
+def test_an_interrupted_wait_says_that_the_image_may_be_building_and_how_to_resume() -> None:
+    trouble = TransientError("GetImage", code="ServiceUnavailable", status=503, message="busy")
+    error = WaitInterruptedError(answers.ARN, trouble)
+    head, *more = str(error).splitlines()
+    assert head == (
+        "Image golden-al2023 1.0.0/3 could not be observed any longer, and may still be building: "
+        "GetImage: 503 ServiceUnavailable: busy"
+    )
+    command = f"aws imagebuilder get-image --image-build-version-arn {answers.ARN} --region us-east-1"
+    assert more[-1].endswith(command)
+    assert "resumes watching this image" in "\n".join(more)
+    assert error.arn == answers.ARN
+    assert pickle.loads(pickle.dumps(error)).cause == error.cause
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"), [("no answer", "no answer"), (KeyError("x"), "KeyError: 'x'"), (OSError(), "OSError")]
+)
+def test_the_cause_of_an_interrupted_wait_is_one_line_whatever_it_is(
+    cause: BaseException | str, said: str
+) -> None:
+    assert str(WaitInterruptedError(answers.ARN, cause)).splitlines()[0].endswith(f": {said}")
+
+
+def test_an_arn_that_cannot_be_read_stands_as_it_is() -> None:
+    assert str(WaitInterruptedError("what", "no")).startswith("Image what could not be observed")
+
+
+def test_a_state_store_that_does_not_answer_says_that_nothing_was_sent() -> None:
+    head, *more = str(StateStoreError("500 Internal\nServer Error")).splitlines()
+    assert head == (
+        "Nothing was sent to AWS: Airflow's task state store could not be read or written: "
+        "500 Internal Server Error"
+    )
+    assert "API server" in " ".join(more)
+    assert "next try" in " ".join(more)
 
 
 def test_a_malformed_answer_is_told_by_its_shape_without_its_values() -> None:

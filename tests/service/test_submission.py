@@ -53,6 +53,7 @@ class World:
         self.kept: dict[str, Any] = {}
         self.cancels: list[str] = []
         self.die_at: str | None = None
+        self.refuse_retries = False
         self.now = 1_000.0
         self.stage: str | None = "TESTING"
 
@@ -88,7 +89,7 @@ class World:
     def retry_image(self, arn: str, client_token: str) -> str:
         if client_token in self.retry_tokens:
             return arn
-        if self.images[arn]["state"]["status"] not in ("FAILED", "CANCELLED"):
+        if self.refuse_retries or self.images[arn]["state"]["status"] not in ("FAILED", "CANCELLED"):
             raise RefusedError(operation="RetryImage", code="InvalidRequestException")
         self.retry_tokens.add(client_token)
         self.images[arn]["state"] = {"status": "TESTING"}
@@ -251,16 +252,16 @@ def test_a_container_image_is_never_repaired(world: World) -> None:
     assert not world.retry_tokens
 
 
-def test_one_failure_is_repaired_once_however_many_tasks_ask(world: World) -> None:
+def test_a_repair_of_another_task_that_aws_does_not_show_yet_is_waited_for(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.end(first.arn, "FAILED")
-    guard, before = World(), world.get_image(first.arn)
-    guard.kept = {"imagebuilder_guard": {"arn": first.arn, "epoch": 1}}
-    world.submission().submit(request(), Try("two", 1))
-    world.images[first.arn]["state"] = before["state"]  # the old FAILED, seen for a moment longer
-    rejoined = Submission(world, guard, clock=world.clock).rejoin(first.arn, Try("two", 1))
-    assert rejoined.arn == first.arn
-    assert world.images[first.arn]["life"] == 1
+    before = world.get_image(first.arn)
+    world.retry_image(first.arn, "another task's")
+    shown = [before, before, world.get_image(first.arn)]
+    world.get_image = lambda _: shown.pop(0)  # type: ignore[method-assign,assignment]
+    repaired = repair(world, before, "ours", clock=world.clock, sleep=world.sleep)
+    assert repaired is not None
+    assert (repaired.arn, repaired.how, shown) == (first.arn, How.ATTACHED, [])
     assert len(world.retry_tokens) == 1
 
 
@@ -310,7 +311,7 @@ def test_a_repair_that_is_refused_because_another_task_did_it_attaches(world: Wo
     world.end(first.arn, "CANCELLED")
     seen = world.get_image(first.arn)
     world.retry_image(first.arn, "a person")
-    repaired = repair(world, first.arn, seen, clock=world.clock)
+    repaired = repair(world, seen, "ours", clock=world.clock, sleep=world.sleep)
     assert repaired is not None
     assert repaired.how is How.ATTACHED
     assert len(world.images) == 1
@@ -382,7 +383,8 @@ def test_the_same_try_without_a_store_sends_the_same_token(world: World) -> None
     assert world.submission().submit(request(), Try("one", 1)).arn == first.arn
 
 
-def test_an_image_that_was_deleted_is_built_anew(world: World) -> None:
+def test_an_image_that_aws_calls_deleted_is_built_anew(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.images[f"{first.arn}0"] = world.images.pop(first.arn) | {"state": {"status": "DELETED"}}
+    world.end(first.arn, "DELETED")
+    world.refuse_retries = True
     assert world.submission().submit(request(), Try("two", 1)).how is How.CREATED

@@ -80,10 +80,10 @@ class MortalBake(ImageBuilderCreateImageOperator):
         hook.create_image = mortal_create_image
         return super().execute(context)
 
-    def _first_look(self, submitted: Any) -> Any:
+    def _image_or_none(self, arn: str) -> Any:
         # The last step before the wait, which may be none: the look may find that the image has ended.
         self._reaper.at("before_wait")
-        return super()._first_look(submitted)
+        return super()._image_or_none(arn)
 
 
 with DAG(
