@@ -285,11 +285,11 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
             self.log.info("Nothing is cancelled: %s. Image %s is left alone.", why, arn)
             return
         self.log.warning(
-            "This task was killed, but the cancel of image %s came too late and is given up after %d "
-            "attempts: %s. This new life of the image is left alone. To end it, kill the task that has it.",
+            "This task was killed, but AWS has not accepted the cancel of image %s before a new try took the "
+            "image over, so the cancel is given up after %d attempts. To end this new life of the image, "
+            "kill the task that has it.",
             arn,
             self._attempts,
-            why,
         )
 
     def _log_unfinished(self, why: str) -> None:

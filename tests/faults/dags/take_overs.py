@@ -84,7 +84,7 @@ with DAG("cut_off", schedule=None, start_date=START):
     )
 
 with DAG("store_away", schedule=None, start_date=START):
-    StoreAwayBake(task_id="bake", retries=2, retry_delay=timedelta(seconds=1), **BAKE)
+    StoreAwayBake(task_id="bake", retries=5, retry_delay=timedelta(seconds=5), **BAKE)
 
 with DAG("late_cancel", schedule=None, start_date=START):
     ImageBuilderCreateImageOperator.partial(
