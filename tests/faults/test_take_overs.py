@@ -27,9 +27,10 @@ SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
     # How soon Airflow misses a triggerer, an event loop, a worker; its own values are up to some minutes.
+    # No shorter: the first question of a triggerer keeps its supervisor busy for up to ten seconds here.
     "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
-    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
-    "TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "5",
+    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "18",
+    "TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "10",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     # How long a worker asks an API server that is away.
