@@ -21,7 +21,7 @@ from airflow_imagebuilder.service.states import is_image_terminal
 from airflow_imagebuilder.service.translation import translate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -130,7 +130,13 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return client
 
     async def acancel_image(
-        self, arn: str, client_token: str, *, patience: float = 20.0, settle: float = 0.0
+        self,
+        arn: str,
+        client_token: str,
+        *,
+        patience: float = 20.0,
+        settle: float = 0.0,
+        before_each: Callable[[], Awaitable[None]] | None = None,
     ) -> dict[str, Any]:
         """
         Submit CancelImageCreation and return the image as it then is.
@@ -139,12 +145,20 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
         :param patience: seconds for which each call outlives throttling and outages.
         :param settle: seconds to wait for the image to end: AWS cancels after it has answered.
+        :param before_each: awaited before each attempt of CancelImageCreation. What it raises ends the
+            attempts: a cancel that AWS throttled must not hit an image that was repaired in the meantime.
         """
         refused = None
         async with aclosing(WatchClient(self.connect, call_timeout=_CALL_TIMEOUT)) as client:
+
+            async def once(operation: str, **call: Any) -> dict[str, Any]:
+                if before_each is not None:
+                    await before_each()
+                return await client.call(operation, **call)
+
             cancel: dict[str, Any] = {"imageBuildVersionArn": arn, "clientToken": client_token}
             try:
-                await acall(client.call, "cancel_image_creation", patience=patience, **cancel)
+                await acall(once, "cancel_image_creation", patience=patience, **cancel)
             except RefusedError as error:
                 refused = error
             image = await self._asettled(client, arn, patience, settle)

@@ -23,6 +23,9 @@ T = TypeVar("T")
 ASK_PATIENCE = 2.0
 """Seconds to wait for the task's state after SIGTERM; Airflow sends SIGKILL after five."""
 
+KILLED_STATES = frozenset({"failed", "success", "skipped", "restarting", "removed"})
+"""States of a task that a person, or a time limit of Airflow's, has ended while a worker runs it."""
+
 _UNREACHABLE = (AirflowRuntimeError, OSError)
 _PATIENTLY: dict[str, Any] = {
     "retry": tenacity.retry_if_exception_type(_UNREACHABLE),
@@ -81,10 +84,12 @@ def this_try(context: Context) -> Try:
 
 def was_killed(context: Context) -> bool:
     """
-    Tell a user's kill from a worker that is being stopped: both send SIGTERM.
+    Tell a user's kill from a worker that is stopped or was cut off: all of them send SIGTERM.
 
-    A kill changes the task instance's state first (to failed, success, restarting, removed); a worker that
-    restarts, or a pod that is moved, leaves it running, and Airflow's next try finds the image again.
+    A kill changes the task instance's state first, to one of :data:`KILLED_STATES`, or removes its row. A
+    worker that restarts, or a pod that is moved, leaves the task running. A worker that Airflow missed for
+    too long comes back to a task that is up for retry, scheduled or queued, or whose next try is at work. In
+    both cases the next try finds the image again.
     """
     asked = _Asked(context["ti"])
     asked.start()
@@ -92,7 +97,7 @@ def was_killed(context: Context) -> bool:
     if asked.states is None:
         log.warning("Cannot tell whether the task was killed or its worker stopped: %s", asked.trouble)
         return False
-    return "running" not in asked.states
+    return not asked.states or not asked.states.isdisjoint(KILLED_STATES)
 
 
 class _Asked(threading.Thread):

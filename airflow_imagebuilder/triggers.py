@@ -22,7 +22,7 @@ from airflow_imagebuilder.service.monitoring import (
 from airflow_imagebuilder.service.states import IMAGE_FAILED, WorkflowStatus, is_image_terminal
 from airflow_imagebuilder.service.tokens import random_token
 from airflow_imagebuilder.service.workflows import WorkflowType
-from airflow_imagebuilder.supervisor import task_states
+from airflow_imagebuilder.supervisor import NoAnswerError, standing, task_states, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -166,6 +166,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         self.submitted_by = submitted_by
         self.resumes = resumes
         self._cancelling: asyncio.Task[None] | None = None
+        self._attempts = 0
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and everything that the constructor takes."""
@@ -182,6 +183,8 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch the image, tell each change of its state in the task log, and fire when it has ended."""
+        if self.cancel_on_kill:
+            warm_up(self.task_instance)
         yield TriggerEvent(await self.wait())
 
     async def wait(self) -> dict[str, Any]:
@@ -217,11 +220,16 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         return {"outcome": "ended", "status": status, "message": ""}
 
     async def on_kill(self) -> None:
-        """Cancel the image: the user killed the task. A restart of the triggerer never comes here."""
+        """
+        Cancel the image if a person killed the task. A restart of the triggerer never comes here.
+
+        Airflow also calls this when another triggerer has taken the wait over, with the very same message. So
+        :func:`~airflow_imagebuilder.supervisor.standing` decides, before each attempt of the cancel.
+        """
         if not self.cancel_on_kill:
-            self.log.info("Image %s goes on: cancel_on_kill is off.", self.image_build_version_arn)
+            self.log.info("Image %s is left alone: cancel_on_kill is off.", self.image_build_version_arn)
             return
-        self._cancelling = asyncio.create_task(self._cancel_or_tell())
+        self._cancelling = asyncio.create_task(self._cancel_if_killed())
         await asyncio.shield(self._cancelling)
 
     async def cleanup(self) -> None:
@@ -235,48 +243,120 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(self._cancelling)
 
-    async def _cancel_or_tell(self) -> None:
+    async def _cancel_if_killed(self) -> None:
         try:
             await self._cancel(self.image_build_version_arn)
+        except _NotKilledError as found:
+            self._log_left_alone(str(found))
+        except NoAnswerError as error:
+            self._log_unfinished(f"Airflow does not answer: {error}")
         except asyncio.CancelledError:
-            self._tell_by_hand("the triggerer is being stopped")
+            self._log_unfinished("the triggerer is being stopped")
             raise
-        except Exception as error:  # noqa: BLE001 (whatever it was, nobody else tells that the build goes on)
-            self._tell_by_hand(str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 (whatever it was, nothing else reports that the build goes on)
+            self._log_unfinished(str(error) or type(error).__name__)
 
-    def _tell_by_hand(self, why: str) -> None:
-        arn = self.image_build_version_arn
-        self.log.error(
-            "Image %s could not be cancelled and may still be building: %s. Cancel it by hand: "
-            "aws imagebuilder cancel-image-creation --image-build-version-arn %s",
-            arn,
-            why,
-            arn,
+    async def _refuse_unless_killed(self) -> None:
+        """Ask Airflow, before each attempt: a cancel that came late must not hit what a new try repaired."""
+        found = await standing(
+            self.task_instance,
+            self.image_build_version_arn,
+            submitter=self.submitter,
+            submitted_by=self.submitted_by,
         )
+        if not found.killed:
+            raise _NotKilledError(found.why)
+        if not self._attempts:
+            self.log.warning(
+                "This task was killed (%s): cancelling image %s. Airflow's audit log names who did it.",
+                found.why,
+                self.image_build_version_arn,
+            )
+        self._attempts += 1
 
     async def _cancel(self, arn: str) -> None:
         hook, settle = self.hook, ON_KILL_SETTLE if self.delete_outputs_on_kill else 0.0
-        image = await hook.acancel_image(arn, random_token(), patience=ON_KILL_PATIENCE, settle=settle)
+        image = await hook.acancel_image(
+            arn,
+            random_token(),
+            patience=ON_KILL_PATIENCE,
+            settle=settle,
+            before_each=self._refuse_unless_killed,
+        )
         status = image["state"]["status"]
         self.log.warning(
-            "%s, because this task was killed: marked failed or success, or cleared, or its run was "
-            "(Airflow's audit log tells by whom). To go on, clear the task that submitted the image, with "
-            "what follows it: a task group as a whole. Image: %s",
-            _cancelled(status),
+            "%s. For a new try, clear the task that submitted the image, with what follows it: a task group "
+            "as a whole. Image: %s",
+            _after_cancel(image),
             arn,
         )
         if self.delete_outputs_on_kill and status in IMAGE_FAILED:
-            await asyncio.to_thread(hook.delete_outputs, image)
+            await self._delete_outputs(hook, image)
         elif self.delete_outputs_on_kill:
             self.log.warning("Image %s is still %s: its outputs, if any, are left behind.", arn, status)
 
+    async def _delete_outputs(self, hook: ImageBuilderHook, image: Mapping[str, Any]) -> None:
+        try:
+            await self._refuse_unless_killed()
+        except (_NotKilledError, NoAnswerError) as found:
+            # Its end was waited for; a new try may have repaired it by now, and a repair needs the outputs.
+            self.log.warning("The outputs of image %s are kept: %s", image["arn"], found)
+            return
+        await asyncio.to_thread(hook.delete_outputs, image)
 
-def _cancelled(status: str) -> str:
+    def _log_left_alone(self, why: str) -> None:
+        arn = self.image_build_version_arn
+        if not self._attempts:
+            self.log.info("Nothing is cancelled: %s. Image %s is left alone.", why, arn)
+            return
+        self.log.warning(
+            "This task was killed, but AWS has not accepted the cancel of image %s before a new try took the "
+            "image over, so the cancel is given up after %d attempts. To end this new life of the image, "
+            "kill the task that has it.",
+            arn,
+            self._attempts,
+        )
+
+    def _log_unfinished(self, why: str) -> None:
+        if self._attempts:
+            self.log.error(
+                "This task was killed, but image %s could not be cancelled and may still be building: %s. "
+                "To end it, %s",
+                self.image_build_version_arn,
+                why,
+                self._by_hand,
+            )
+            return
+        self.log.error(
+            "Airflow did not say whether this task was killed or another triggerer has its wait now (%s). "
+            "Image %s is left alone and may still be building. If the task was killed, %s",
+            why,
+            self.image_build_version_arn,
+            self._by_hand,
+        )
+
+    @property
+    def _by_hand(self) -> str:
+        arn = self.image_build_version_arn
+        return (
+            "cancel it by hand: aws imagebuilder cancel-image-creation --image-build-version-arn "
+            f"{arn} --region {arn.split(':')[3]}"
+        )
+
+
+class _NotKilledError(Exception):
+    """The wait was not killed, or its image has a new life; the message says what shows it."""
+
+
+def _after_cancel(image: Mapping[str, Any]) -> str:
     """Say what became of an image after CancelImageCreation: AWS answers first and cancels afterwards."""
+    status, reason = image["state"]["status"], image["state"].get("reason")
+    if status == "FAILED":
+        return f"The image is not CANCELLED: it FAILED by itself ({reason or 'AWS gives no reason'})"
     if status in IMAGE_FAILED:
         return f"The image is {status}"
     if is_image_terminal(status):
-        return f"The image was to be cancelled, and had ended {status} before"
+        return f"The image is not CANCELLED: it was {status} before the cancel came"
     return f"The image is being cancelled: AWS accepted CancelImageCreation while it was {status}"
 
 

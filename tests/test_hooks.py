@@ -262,6 +262,55 @@ async def test_a_refused_cancellation_of_an_image_in_progress_is_an_error(
         await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN)
 
 
+class Throttling(Client):
+    """An aiobotocore client whose cancellations are throttled so often."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__("BUILDING")
+        self.times = times
+        self.tokens: list[str] = []
+
+    async def cancel_image_creation(self, **call: Any) -> dict[str, Any]:
+        answer = await super().cancel_image_creation(**call)
+        self.tokens.append(call["clientToken"])
+        if len(self.tokens) <= self.times:
+            error = {
+                "Error": {"Code": "CallRateLimitExceededException", "Message": "slow down"},
+                "ResponseMetadata": {"HTTPStatusCode": 429},
+            }
+            raise ClientError(error, "CancelImageCreation")  # type: ignore[arg-type]
+        return answer
+
+
+@pytest.mark.asyncio
+async def test_before_each_attempt_of_a_cancellation_the_caller_is_asked(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Throttling(3)
+
+    async def ask() -> None:
+        client.calls.append("ask")
+
+    await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN, patience=1e6, before_each=ask)
+    assert client.calls == ["ask", "cancel"] * 4 + ["get"]
+    assert set(client.tokens) == {TOKEN}
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_that_is_no_longer_wanted_is_not_sent_again(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Throttling(100)
+
+    async def ask() -> None:
+        if len(client.tokens) == 2:
+            raise LookupError("the image has a new life")
+
+    with pytest.raises(LookupError):
+        await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN, patience=1e6, before_each=ask)
+    assert client.calls == ["cancel", "cancel"]
+
+
 @pytest.mark.asyncio
 async def test_a_cancellation_outlives_credentials_that_cannot_be_had_or_that_expire(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch

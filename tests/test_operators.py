@@ -519,16 +519,17 @@ def killed(operator: Any, state: str) -> None:
     operator.on_kill()
 
 
-@pytest.mark.parametrize("state", ["failed", "success", "restarting", "removed", "None"])
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "restarting", "removed"])
 def test_a_killed_task_cancels_its_image(state: str) -> None:
     hook = Hook()
     killed(create(hook), state)
     assert hook.cancelled == [ARN]
 
 
-def test_a_worker_that_is_stopped_cancels_nothing() -> None:
+@pytest.mark.parametrize("state", ["running", "up_for_retry", "scheduled", "queued", "deferred", "None"])
+def test_a_worker_that_is_stopped_or_was_cut_off_cancels_nothing(state: str) -> None:
     hook = Hook()
-    killed(create(hook), "running")
+    killed(create(hook), state)
     assert hook.cancelled == []
 
 

@@ -111,13 +111,30 @@ def test_a_try_without_an_id_is_known_by_its_place() -> None:
 
 @pytest.mark.parametrize(
     ("found", "killed"),
-    [("running", False), ("failed", True), ("success", True), ("restarting", True), (None, True)],
+    [
+        ("failed", True),
+        ("success", True),
+        ("skipped", True),
+        ("restarting", True),
+        ("removed", True),
+        ("running", False),
+        ("deferred", False),
+        # Airflow missed this worker for too long: it was cut off, and the next try finds the image.
+        ("up_for_retry", False),
+        ("scheduled", False),
+        ("queued", False),
+        (None, False),
+    ],
 )
 def test_a_kill_is_told_from_a_stopped_worker_by_the_tasks_state(found: str | None, killed: bool) -> None:
     def states(**_: Any) -> dict[str, dict[str, str | None]]:
         return {"r": {"t": found}}
 
     assert was_killed(context(get_task_states=states)) is killed
+
+
+def test_a_task_whose_row_is_gone_was_killed() -> None:
+    assert was_killed(context(get_task_states=lambda **_: {})) is True
 
 
 def test_where_the_state_cannot_be_known_nothing_was_killed() -> None:

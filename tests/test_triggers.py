@@ -24,9 +24,10 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.waits import ImageSnapshot
 from airflow_imagebuilder.triggers import ImageBuilderImageTrigger, ImageBuilderWorkflowTrigger
+from tests.supervisor import TI, Supervisor, eventually, install
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
 ARN = f"{HERE}:image/golden/1.0.0/1"
@@ -597,20 +598,27 @@ def use_endless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Hook:
-    """Cancels, as it is told to."""
+    """Cancels, as it is told to, at the attempt at which it is told to."""
 
-    def __init__(self, status: str = "CANCELLED", error: Exception | None = None) -> None:
-        self.status, self.error = status, error
+    def __init__(self, status: str = "CANCELLED", error: Exception | None = None, attempts: int = 1) -> None:
+        self.status, self.error, self.attempts = status, error, attempts
+        self.reason: str | None = None
+        self.throttled = 0
         self.cancelled: list[str] = []
         self.deleted: list[str] = []
         self.tokens: list[str] = []
 
-    async def acancel_image(self, arn: str, token: str, **_: float) -> dict[str, Any]:
+    async def acancel_image(
+        self, arn: str, token: str, *, before_each: Callable[[], Awaitable[None]], **_: float
+    ) -> dict[str, Any]:
+        self.tokens.append(token)
+        for _attempt in range(self.attempts):
+            await before_each()
+            self.throttled += 1
         if self.error:
             raise self.error
         self.cancelled.append(arn)
-        self.tokens.append(token)
-        return {"arn": arn, "state": {"status": self.status}}
+        return {"arn": arn, "state": {"status": self.status, "reason": self.reason}}
 
     def delete_outputs(self, image: dict[str, Any]) -> list[str]:
         self.deleted.append(image["arn"])
@@ -622,44 +630,189 @@ def give(monkeypatch: pytest.MonkeyPatch, hook: Hook) -> Hook:
     return hook
 
 
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Supervisor:
+    """An Airflow in which the task was marked failed, as the triggers see it; and their log."""
+    answers = Supervisor("failed")
+    install(monkeypatch, answers)
+    monkeypatch.setattr(ImageBuilderImageTrigger, "log", logging.getLogger("task"), raising=False)
+    caplog.set_level(logging.INFO)
+    return answers
+
+
+def deferred(**options: Any) -> ImageBuilderImageTrigger:
+    """Return a trigger of a deferred task, as a triggerer has it."""
+    trigger = image_trigger(**options)
+    trigger.task_instance = TI  # type: ignore[assignment]
+    return trigger
+
+
+BY_HAND = f"aws imagebuilder cancel-image-creation --image-build-version-arn {ARN} --region us-east-1"
+
+
 @pytest.mark.asyncio
-async def test_a_killed_wait_cancels_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_killed_wait_cancels_the_image(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     hook = give(monkeypatch, Hook())
-    await image_trigger().on_kill()
-    await image_trigger().on_kill()
+    await deferred().on_kill()
+    await deferred().on_kill()
     assert hook.cancelled == [ARN, ARN]
     assert len(set(hook.tokens)) == 2  # a second kill is not to be taken for the first
     assert hook.deleted == []
+    first, last = caplog.messages[:2]
+    assert first == (
+        f"This task was killed (its state is failed now): cancelling image {ARN}. "
+        "Airflow's audit log names who did it."
+    )
+    assert last.startswith("The image is CANCELLED. For a new try, clear")
+
+
+@pytest.mark.asyncio
+async def test_a_wait_that_another_triggerer_has_now_cancels_nothing(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = give(monkeypatch, Hook())
+    airflow.state, airflow.xcoms["bake", "image_build_version_arn"] = "deferred", ARN
+    await deferred().on_kill()
+    assert hook.cancelled == []
+    (record,) = caplog.records
+    assert record.levelname == "INFO"
+    assert "another triggerer watches it now" in record.message
+    assert "killed" not in record.message
+
+
+@pytest.mark.asyncio
+async def test_a_wait_is_left_alone_where_airflow_does_not_answer(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = give(monkeypatch, Hook())
+    airflow.error, airflow.errors = RuntimeError("API_SERVER_ERROR"), 100
+    await deferred().on_kill()
+    assert hook.cancelled == []
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "Airflow does not answer: API_SERVER_ERROR" in record.message
+    assert record.message.endswith(f"If the task was killed, cancel it by hand: {BY_HAND}")
+
+
+@pytest.mark.asyncio
+async def test_a_wait_without_a_task_is_left_alone(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = give(monkeypatch, Hook())
+    await image_trigger().on_kill()
+    assert hook.cancelled == []
+
+
+@pytest.mark.asyncio
+async def test_a_guard_whose_group_was_cleared_leaves_the_repaired_image_alone(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = give(monkeypatch, Hook())
+    airflow.state = "scheduled"
+    airflow.xcoms["bake.create_image", "image_submission"] = {"arn": ARN, "submitted_by": "try-2"}
+    guard = {"submitter": "bake.create_image", "submitted_by": "try-1"}
+    await deferred(**guard).on_kill()
+    assert hook.cancelled == []
+    airflow.state = "failed"
+    await deferred(submitter="bake.create_image", submitted_by="try-2").on_kill()
+    assert hook.cancelled == [ARN]
+
+
+@pytest.mark.asyncio
+async def test_a_cancel_belongs_to_one_life_of_the_image(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Throttling(Hook):
+        async def acancel_image(self, arn: str, token: str, **options: Any) -> dict[str, Any]:
+            ask = options.pop("before_each")
+
+            async def before_each() -> None:
+                if self.throttled == 3:  # a new try has cancelled the image, announced and repaired it
+                    airflow.state = "running"
+                    airflow.xcoms["bake", "image_build_version_arn"] = ARN
+                await ask()
+
+            return await super().acancel_image(arn, token, before_each=before_each, **options)
+
+    hook = give(monkeypatch, Throttling(attempts=9))
+    airflow.state = "queued"
+    await deferred().on_kill()
+    assert (hook.cancelled, hook.throttled) == ([], 3)
+    assert caplog.messages[-1].startswith(
+        f"This task was killed, but AWS has not accepted the cancel of image {ARN} before a new try took"
+    )
+    assert "given up after 3 attempts" in caplog.messages[-1]
+    assert caplog.text.count("This task was killed (") == 1
 
 
 @pytest.mark.asyncio
 async def test_a_killed_wait_leaves_the_image_alone_where_it_is_told_to(
-    monkeypatch: pytest.MonkeyPatch,
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = give(monkeypatch, Hook())
-    await image_trigger(cancel_on_kill=False).on_kill()
-    assert hook.cancelled == []
+    await deferred(cancel_on_kill=False).on_kill()
+    assert (hook.cancelled, airflow.asked) == ([], [])
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("status", "deleted"), [("CANCELLED", [ARN]), ("AVAILABLE", []), ("CANCELLING", [])])
 async def test_outputs_are_removed_only_from_an_image_that_ended_badly(
-    status: str, deleted: list[str], monkeypatch: pytest.MonkeyPatch
+    status: str, deleted: list[str], airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = give(monkeypatch, Hook(status))
-    await image_trigger(delete_outputs_on_kill=True).on_kill()
+    await deferred(delete_outputs_on_kill=True).on_kill()
     assert hook.deleted == deleted
 
 
 @pytest.mark.asyncio
+async def test_outputs_of_an_image_that_was_repaired_meanwhile_are_kept(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Settling(Hook):
+        async def acancel_image(self, arn: str, token: str, **options: Any) -> dict[str, Any]:
+            found = await super().acancel_image(arn, token, **options)
+            airflow.state, airflow.xcoms["bake", "image_build_version_arn"] = "running", ARN
+            return found
+
+    hook = give(monkeypatch, Settling())
+    await deferred(delete_outputs_on_kill=True).on_kill()
+    assert (hook.cancelled, hook.deleted) == ([ARN], [])
+    assert f"The outputs of image {ARN} are kept" in caplog.messages[-1]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (("FAILED", "no disk"), "The image is not CANCELLED: it FAILED by itself (no disk). "),
+        (("FAILED", None), "The image is not CANCELLED: it FAILED by itself (AWS gives no reason). "),
+        (("AVAILABLE", None), "The image is not CANCELLED: it was AVAILABLE before the cancel came. "),
+        (("BUILDING", None), "The image is being cancelled: AWS accepted CancelImageCreation while it was "),
+    ],
+)
+async def test_what_became_of_the_image_is_said_as_it_is(
+    state: tuple[str, str | None],
+    said: str,
+    airflow: Supervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hook = give(monkeypatch, Hook())
+    hook.status, hook.reason = state
+    await deferred().on_kill()
+    assert caplog.messages[-1].startswith(said)
+
+
+@pytest.mark.asyncio
 async def test_an_image_that_cannot_be_cancelled_is_told_with_the_way_out(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     give(monkeypatch, Hook(error=RefusedError("CancelImageCreation", "InvalidRequestException", 400, "no")))
-    trigger = image_trigger()
-    monkeypatch.setattr(type(trigger), "log", logging.getLogger("task"), raising=False)
-    await trigger.on_kill()
-    assert f"aws imagebuilder cancel-image-creation --image-build-version-arn {ARN}" in caplog.text
+    await deferred().on_kill()
+    assert "This task was killed, but image" in caplog.messages[-1]
+    assert caplog.messages[-1].endswith(f"To end it, cancel it by hand: {BY_HAND}")
 
 
 async def killed(
@@ -682,45 +835,91 @@ async def killed(
 
 @pytest.mark.asyncio
 async def test_a_cancellation_outlives_that_airflow_kills_again_and_again(
-    monkeypatch: pytest.MonkeyPatch,
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slow(Hook):
-        async def acancel_image(self, arn: str, token: str, **more: float) -> dict[str, Any]:
+        async def acancel_image(self, arn: str, token: str, **more: Any) -> dict[str, Any]:
             await often.wait()
             return await super().acancel_image(arn, token, **more)
 
     often = asyncio.Event()
     hook = give(monkeypatch, Slow())
     use_endless(monkeypatch)
-    await killed(image_trigger(), times=5, then=often.set)
+    await killed(deferred(), times=5, then=often.set)
     assert hook.cancelled == [ARN]
 
 
 @pytest.mark.asyncio
-async def test_a_stop_of_the_triggerer_cancels_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_question_outlives_that_airflow_kills_again_and_again(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hook = give(monkeypatch, Hook())
     use_endless(monkeypatch)
-    await killed(image_trigger(), times=0)
+    airflow.open.clear()  # the first question of a process takes seconds
+    await killed(deferred(), times=5, then=airflow.open.set)
+    assert hook.cancelled == [ARN]
+    assert airflow.answered == 2  # the first question of the process, and the kill's
+
+
+@pytest.mark.asyncio
+async def test_a_stop_of_the_triggerer_cancels_nothing(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = give(monkeypatch, Hook())
+    use_endless(monkeypatch)
+    await killed(deferred(), times=0)
     assert hook.cancelled == []
 
 
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [(True, "This task was killed, but image"), (False, "Airflow did not say whether this task was killed")],
+    ids=["killed", "not known"],
+)
 def test_a_stop_of_the_triggerer_in_the_middle_of_a_cancellation_is_told(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    answers: bool,
+    said: str,
+    airflow: Supervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Stuck(Hook):
-        async def acancel_image(self, *_: Any, **__: Any) -> dict[str, Any]:
+        async def acancel_image(self, *_: Any, **options: Any) -> dict[str, Any]:
+            await options["before_each"]()
             await asyncio.sleep(3600)
             raise AssertionError
 
     async def triggerer() -> None:
-        kill = asyncio.create_task(killed(image_trigger(), times=3))
+        kill = asyncio.create_task(killed(deferred(), times=3))
         await asyncio.wait([kill], timeout=0.2)  # and then it ends, and its loop with it
 
     give(monkeypatch, Stuck())
     use_endless(monkeypatch)
-    monkeypatch.setattr(ImageBuilderImageTrigger, "log", logging.getLogger("task"), raising=False)
+    if not answers:
+        airflow.open.clear()
     asyncio.run(triggerer())
-    assert "the triggerer is being stopped" in caplog.text
+    assert caplog.messages[-1].startswith(said)
+    assert "the triggerer is being stopped" in caplog.messages[-1]
+
+
+@pytest.mark.asyncio
+async def test_the_first_wait_of_a_process_asks_the_first_question_and_does_not_wait_for_it(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow.open.clear()
+    use(monkeypatch, Watcher([image("AVAILABLE")]))
+    for _ in range(3):
+        (event,) = await events(deferred())
+        assert event.payload["status"] == "AVAILABLE"
+    await eventually(lambda: airflow.asked == ["GetTaskStates"])
+
+
+@pytest.mark.asyncio
+async def test_a_wait_on_a_worker_asks_nothing(airflow: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Watcher([image("AVAILABLE")]))
+    await deferred().wait()
+    await asyncio.sleep(0)
+    assert airflow.asked == []
 
 
 @pytest.mark.asyncio

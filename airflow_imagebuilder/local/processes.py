@@ -117,6 +117,12 @@ class ServerProcess:
         """Ask the process to end (SIGTERM); what it forked is its own business."""
         self._popen.terminate()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process and to everything that it forked."""
+        for pid in session_members(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def wait(self, timeout: float) -> bool:
         """Wait for the process and tell whether it has ended within ``timeout`` seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):

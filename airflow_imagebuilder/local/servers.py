@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,14 @@ class Stack:
             if self._guard is not None:
                 self._guard.close()
                 self._guard = None
+
+    def suspend(self, component: str) -> None:
+        """Let a process, and all that it forked, stand still (SIGSTOP) until :meth:`resume`."""
+        self._processes[component].signal(signal.SIGSTOP)
+
+    def resume(self, component: str) -> None:
+        """Let a suspended process run again (SIGCONT)."""
+        self._processes[component].signal(signal.SIGCONT)
 
     @property
     def pids(self) -> dict[str, int]:

@@ -199,12 +199,15 @@ class AirflowStack(Stack):
         if not ended or process.returncode:
             raise StackError(f"airflow db migrate: exit code {process.returncode}\n{process.tail()}")
 
-    def launch(self, component: str) -> None:
-        """Start one of the four processes; ``wait_ready`` tells when it is at work."""
+    def launch(self, component: str, *, name: str | None = None) -> None:
+        """Start one of the four processes; ``wait_ready`` tells when it is at work.
+
+        :param name: what a second one of its kind is called, e.g. ``triggerer-2``; the component by default.
+        """
         # Airflow's log servers listen on every interface; the api-server reads the files itself.
         local_logs = ["--skip-serve-logs"] if component in {"scheduler", "triggerer"} else []
         env = api_server_environment(self.env) if component == "api-server" else self.env
-        self._launch(component, self.command(component, *local_logs), env)
+        self._launch(name or component, self.command(component, *local_logs), env)
 
     def wait_ready(self) -> None:
         """Wait until ``/api/v2/monitor/health`` calls every component healthy.
