@@ -21,6 +21,7 @@ from airflow_imagebuilder.service.monitoring import (
 )
 from airflow_imagebuilder.service.states import IMAGE_FAILED, WorkflowStatus, is_image_terminal
 from airflow_imagebuilder.service.tokens import random_token
+from airflow_imagebuilder.service.wording import one_line
 from airflow_imagebuilder.service.workflows import WorkflowType
 from airflow_imagebuilder.supervisor import NoAnswerError, standing, task_states, warm_up
 
@@ -352,7 +353,8 @@ def _after_cancel(image: Mapping[str, Any]) -> str:
     """Say what became of an image after CancelImageCreation: AWS answers first and cancels afterwards."""
     status, reason = image["state"]["status"], image["state"].get("reason")
     if status == "FAILED":
-        return f"The image is not CANCELLED: it FAILED by itself ({reason or 'AWS gives no reason'})"
+        why = one_line(reason) if reason else "AWS gives no reason"
+        return f"The image is not CANCELLED: it FAILED by itself ({why})"
     if status in IMAGE_FAILED:
         return f"The image is {status}"
     if is_image_terminal(status):
@@ -395,7 +397,7 @@ async def follow(
 
 def _reason(snapshot: ImageSnapshot) -> str:
     reason = snapshot.image["state"].get("reason")
-    return f": {reason}" if reason else ""
+    return f": {one_line(reason)}" if reason else ""
 
 
 class _Life(NamedTuple):

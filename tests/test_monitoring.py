@@ -423,3 +423,10 @@ def test_the_seconds_between_two_of_awss_times(
     start: str | None, end: str | None, expected: float | None
 ) -> None:
     assert seconds_between(start, end) == (pytest.approx(expected) if expected is not None else None)
+
+
+def test_what_aws_says_reaches_a_log_on_one_clean_line() -> None:
+    step = {"stepExecutionId": "s", "name": "Run", "action": "RunCommand", "status": "FAILED"}
+    [line] = StepTeller().news([{**step, "message": "a\x1b[31mred\r\nflag" + "x" * 10_000}])
+    assert line.isprintable()
+    assert len(line) < 2_000

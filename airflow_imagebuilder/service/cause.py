@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.states import ImageStatus, WorkflowStatus
+from airflow_imagebuilder.service.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ def cause_of_end(snapshot: ImageSnapshot, execution: Mapping[str, Any] | None) -
     """
     if snapshot.status == ImageStatus.CANCELLED:
         reason = snapshot.image["state"].get("reason")
-        return f"the image was cancelled: {reason}" if reason else "the image was cancelled"
+        return f"the image was cancelled: {one_line(str(reason))}" if reason else "the image was cancelled"
     if snapshot.status == ImageStatus.DELETED:
         return "the image was deleted"
     failed = culprit(snapshot)

@@ -11,6 +11,7 @@ from airflow_imagebuilder.service.cause import cause_of_end, continues, culprit
 from airflow_imagebuilder.service.executions import seconds_between
 from airflow_imagebuilder.service.repair import REPAIRABLE_STAGES
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED, WorkflowStatus
+from airflow_imagebuilder.service.wording import one_line
 from airflow_imagebuilder.service.workflows import Workflow, WorkflowType
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _began(execution: Mapping[str, Any]) -> bool:
 
 
 def _said(message: object) -> str:
-    return f": {message}" if message else ""
+    return f": {one_line(str(message))}" if message else ""
 
 
 class StepTeller:
@@ -231,7 +232,7 @@ def _line(step: Mapping[str, Any]) -> str:
     if step.get("attemptNumber"):
         parts.append(f"attempt {step['attemptNumber']} of {step.get('maxAttempts') or step['attemptNumber']}")
     if step.get("message"):
-        parts.append(str(step["message"]))
+        parts.append(one_line(str(step["message"])))
     return ", ".join(parts)
 
 
