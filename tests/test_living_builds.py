@@ -19,6 +19,7 @@ from airflow_imagebuilder.service.errors import (
     DeadlineExceededError,
     ForbiddenError,
     ImageFailedError,
+    ImageNotFoundError,
     MalformedAnswerError,
     NotFoundError,
     RefusedError,
@@ -178,6 +179,14 @@ def test_a_wait_is_begun_again_so_many_times_and_no_more() -> None:
     with pytest.raises(WaitInterruptedError, match="AccessDenied") as raised:
         bake(Aws()).execute_complete(Airflow().context, event("error", resumes=MAX_RESUMES))
     assert ARN in str(raised.value)
+
+
+def test_an_image_that_is_still_not_found_is_named() -> None:
+    aws = Aws()
+    aws.trouble = NotFoundError("GetImage", "ResourceNotFoundException", 404)
+    trigger = deferred(lambda: bake(aws).execute_complete(Airflow().context, event("error")))
+    with pytest.raises(ImageNotFoundError, match="region of the ARN"):
+        bake(aws).execute_complete(Airflow().context, event("error", resumes=trigger.resumes))
 
 
 def test_a_wait_on_the_worker_is_begun_again_too(monkeypatch: pytest.MonkeyPatch) -> None:

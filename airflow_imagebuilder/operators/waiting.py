@@ -17,6 +17,8 @@ from airflow_imagebuilder.service.errors import (
     AwsError,
     DeadlineExceededError,
     ImageBuilderError,
+    ImageNotFoundError,
+    NotFoundError,
     RefusedError,
     TestsFailedError,
     WaitInterruptedError,
@@ -48,6 +50,9 @@ ARN_KEY = "image_build_version_arn"
 
 MAX_RESUMES = 10
 """How often one try waits again after trouble. The pauses grow: some 30 minutes in all."""
+
+MAX_RESUMES_MISSING = 1
+"""How often it does so for an image that AWS does not find, after a grace in which it does not either."""
 
 FIRST_LOOK_PATIENCE = 10.0
 """Seconds for which the first look at an image, before the wait, outlives throttling and outages."""
@@ -163,10 +168,12 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
     ) -> dict[str, Any]:
         """Wait on with the same deadline: a build that may be alive is not given up for trouble of a call."""
         resumes = int(event.get("resumes") or 0) + 1
-        if resumes > MAX_RESUMES:
-            raise WaitInterruptedError(arn, why)
+        missing = isinstance(why, NotFoundError)
+        most = MAX_RESUMES_MISSING if missing else MAX_RESUMES
+        if resumes > most:
+            raise ImageNotFoundError(arn, why) if missing else WaitInterruptedError(arn, why)
         self.log.warning(
-            "The wait for image %s continues (%d of at most %d times): %s", arn, resumes, MAX_RESUMES, why
+            "The wait for image %s continues (%d of at most %d times): %s", arn, resumes, most, why
         )
         submitted = Submitted(arn, How.ATTACHED)
         deadline = event.get("deadline") or self._deadline(context, submitted)

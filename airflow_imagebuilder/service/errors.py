@@ -7,7 +7,7 @@
     ├── ImageFailedError            the image ended FAILED
     ├── ImageCancelledError         the image ended CANCELLED
     ├── NotRepairableError          the image ended badly, and RetryImage cannot run it on
-    ├── ImageNotFoundError          AWS does not know the image that an earlier try submitted
+    ├── ImageNotFoundError          AWS does not find the image that a task is about
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
     ├── TestsFailedError            the image is AVAILABLE, but tests failed and were to stop it
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
@@ -155,21 +155,21 @@ class NotRepairableError(ImageBuilderError):
 
 
 class ImageNotFoundError(ImageBuilderError):
-    """AWS does not know an image that an earlier try of the task submitted. No other image was built.
+    """AWS does not find the image that a task is about. No other image was built for that.
 
     :param arn: the image build version ARN.
     :param cause: what GetImage answered at last.
     """
 
-    def __init__(self, arn: str, cause: ImageBuilderError) -> None:
+    def __init__(self, arn: str, cause: BaseException | str) -> None:
         self.arn = arn
-        self.cause = one_line(str(cause))
+        self.cause = cause if isinstance(cause, str) else _cause(cause)
         super().__init__(
-            f"AWS does not find image {image_name(arn)}, which an earlier try of this task submitted: "
-            f"{self.cause}\n{arn}\n"
-            "It may be building all the same, so no other image was built. Check that the Airflow connection "
-            "still leads to the account and the region of this ARN; the next try then resumes watching it. "
-            "If the image was deleted, clear this task, with what follows it, to build another."
+            f"AWS does not find image {image_name(arn)}: {one_line(self.cause)}\n"
+            f"{labelled('image', arn)}\n"
+            "It may be building all the same, so no other image was built. Check name, version, account and "
+            "region of the ARN, and that the Airflow connection leads there: the next try then watches it.\n"
+            "If the image was deleted, clear the task that submits it, with what follows it, for another one."
         )
 
 

@@ -261,7 +261,6 @@ def test_a_cancelled_image_fails_the_task(bakes: Bakes) -> None:
     ("task", "told"),
     [
         ("no_such_recipe", "single-nowhere"),
-        ("no_such_image", "Check name, version, account and region of the ARN"),
         ("no_such_connection", "nowhere"),
         ("forbidden", DENIED),
         ("bad_input", "Nothing was sent to AWS, the request has"),
@@ -273,6 +272,11 @@ def test_a_task_that_cannot_succeed_says_why_and_fails_at_once(bakes: Bakes, tas
     assert found["try_number"] == 1
     assert told in bakes.single.log(task)
     assert bakes.single.reasons(task) == ["another try would be refused in the same way"]
+
+
+def test_an_image_that_is_not_there_is_looked_for_a_while_and_then_named(bakes: Bakes) -> None:
+    assert bakes.single.task("no_such_image")["state"] == "failed"
+    assert "Check name, version, account and region of the ARN" in bakes.single.log("no_such_image")
 
 
 def test_a_forbidden_call_is_made_once(bakes: Bakes) -> None:

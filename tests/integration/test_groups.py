@@ -240,7 +240,7 @@ def test_fail_on_test_failure_makes_the_group_a_quality_gate(stage: Stage) -> No
     }
     assert run.state == "failed"
     assert stage.image("gate")["status"] == "AVAILABLE"
-    assert "is AVAILABLE, but these tests failed: probe-a" in run.log("bake.image")
+    assert "is AVAILABLE, but this test failed: probe-a" in run.log("bake.image")
 
 
 def test_a_test_that_fails_under_abort_fails_the_image_with_its_cause(stage: Stage) -> None:

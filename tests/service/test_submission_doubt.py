@@ -125,10 +125,10 @@ def test_one_not_found_on_a_retry_builds_nothing(world: Doubt) -> None:
 def test_a_not_found_that_lasts_fails_a_retry_and_says_what_to_do(world: Doubt) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.not_found, began = 10_000, world.now
-    with pytest.raises(ImageNotFoundError, match="clear this task") as raised:
+    with pytest.raises(ImageNotFoundError, match="clear the task that submits it") as raised:
         world.submission().submit(request(), Try("two", 1))
     assert first.arn in str(raised.value)
-    assert "account and the region" in str(raised.value)
+    assert "account and region" in str(raised.value)
     assert world.now - began >= FIND_PATIENCE
     assert len(world.images) == 1
 
