@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.cause import cause_of_end, continues, culprit
 from airflow_imagebuilder.service.executions import seconds_between
-from airflow_imagebuilder.service.repair import REPAIRABLE_STAGES
+from airflow_imagebuilder.service.repair import repairable
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED, WorkflowStatus
 from airflow_imagebuilder.service.wording import one_line
 from airflow_imagebuilder.service.workflows import Workflow, WorkflowType
@@ -187,9 +187,8 @@ def _cancelled(cause: str, *, began: bool) -> Verdict:
 
 def _repairable(snapshot: ImageSnapshot) -> bool:
     """Whether RetryImage takes this image, now or once it has failed, as far as AWS's answer says."""
-    stage = snapshot.image["state"].get("failureContext", {}).get("imageStatus")
     gone = snapshot.terminal and snapshot.status not in ("FAILED", "CANCELLED")
-    return not gone and snapshot.image.get("type") != "DOCKER" and stage in {None, *REPAIRABLE_STAGES}
+    return not gone and repairable(snapshot.image)
 
 
 def _failed_in(snapshot: ImageSnapshot) -> WorkflowType | None:
