@@ -230,12 +230,11 @@ class Submission:
     def _rejoin(self, seen: GuardRecord, now: GuardRecord, this: Try, joined: Submitted) -> Submitted:
         image = self._find(now.arn)
         action = self._decide(image, cleared=seen.cleared_before(this), changed=False)
+        stale = self._may_be_stale(image, joined)
         if action is Action.SETTLE:
             image = self.settle(now.arn)
             action = self._decide(image, cleared=True, changed=False)
-        status = image["state"]["status"]
-        stale = status in IMAGE_FAILED and self.clock() < (joined.stale_until or 0.0)
-        if action is Action.ATTACH or status in IMAGE_SUCCEEDED or stale:
+        if action is Action.ATTACH or image["state"]["status"] in IMAGE_SUCCEEDED or stale:
             now.save(self.store)
             return joined
         if action is Action.FAIL:
@@ -248,6 +247,14 @@ class Submission:
         if repaired is None:
             raise NotRepairableError(now.arn, ended_badly(now.arn, image))
         return repaired
+
+    def _may_be_stale(self, image: Mapping[str, Any], joined: Submitted) -> bool:
+        """Return whether this may be how the image stood before the repair by the submitting task."""
+        state = image["state"]
+        if state["status"] not in IMAGE_FAILED or self.clock() >= (joined.stale_until or 0.0):
+            return False
+        failed = state.get("failureContext", {}).get("workflowExecutionId")
+        return joined.stale_failure is None or failed in (None, "", joined.stale_failure)
 
     def _decide(self, image: Mapping[str, Any], *, cleared: bool, changed: bool) -> Action:
         status = image["state"]["status"]
@@ -277,6 +284,8 @@ class Submission:
             return repair(self.images, image, token, **again)
         except NotFoundError as error:
             raise ImageNotFoundError(arn, error) from error
+        except ForbiddenError as error:
+            raise WaitInterruptedError(arn, error) from error
 
     # -- the calls that cost money -------------------------------------------------------------------------
 
