@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
+from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError, NotFoundError
 from airflow_imagebuilder.service.monitoring import (
     Outcome,
     Sought,
@@ -137,7 +137,8 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
     Wait until an image has ended; kill it, and the image is cancelled.
 
     Fires once, with ``{"image_build_version_arn", "deadline", "outcome", "status", "message"}``. The outcome:
-    ``ended``, ``deadline`` or ``error``. The worker that resumes asks AWS again and judges from that answer.
+    ``ended``, ``deadline`` or ``error``; an error also says whether it is that AWS does not find the image
+    (``missing``). The worker that resumes asks AWS again and judges from that answer.
 
     :param cancel_on_kill: whether a user's kill of the deferred task cancels the image.
     :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that are left behind.
@@ -217,7 +218,8 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         except DeadlineExceededError as error:
             return {"outcome": "deadline", "status": None, "message": str(error)}
         except ImageBuilderError as error:
-            return {"outcome": "error", "status": None, "message": str(error)}
+            missing = isinstance(error, NotFoundError)
+            return {"outcome": "error", "status": None, "message": str(error), "missing": missing}
         return {"outcome": "ended", "status": status, "message": ""}
 
     async def on_kill(self) -> None:

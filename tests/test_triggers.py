@@ -264,6 +264,7 @@ async def test_a_watch_that_ends_in_an_error_fires_it(
     (event,) = await events(image_trigger())
     assert event.payload["outcome"] == outcome
     assert event.payload["message"] == str(error)
+    assert event.payload.get("missing", False) is isinstance(error, NotFoundError)
 
 
 # -- watching a workflow -----------------------------------------------------------------------------------

@@ -169,7 +169,9 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         """Wait on with the same deadline: a build that may be alive is not given up for trouble of a call."""
         resumes = int(event.get("resumes") or 0) + 1
         missing = isinstance(why, NotFoundError)
-        most = MAX_RESUMES_MISSING if missing else MAX_RESUMES
+        # A single "not found" is no verdict: the trigger, too, must have met it, and for all of its grace.
+        lasting = missing and event["outcome"] == "error" and event.get("missing", True)
+        most = MAX_RESUMES_MISSING if lasting else MAX_RESUMES
         if resumes > most:
             raise ImageNotFoundError(arn, why) if missing else WaitInterruptedError(arn, why)
         self.log.warning(
@@ -228,6 +230,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
         :return: what ``work`` returns; the :class:`ImageResult` of an image that finished first.
         :raises DeadlineExceededError: time was up. The image is cancelled, unless ``cancel_on_kill`` is off.
+        :raises WaitInterruptedError: time was up, and AWS did not take the cancel.
         """
         try:
             return work()
@@ -237,7 +240,10 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             if arn is None:
                 raise
             self.log.warning("execution_timeout has ended this try.")
-            return self._out_of_time(context, arn)
+            try:
+                return self._out_of_time(context, arn)
+            except AwsError as trouble:
+                raise WaitInterruptedError(arn, trouble) from trouble
 
     # -- the end -------------------------------------------------------------------------------------------
 
