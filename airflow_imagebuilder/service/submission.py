@@ -140,6 +140,7 @@ class Submission:
             return self._create(request, this, count=1)
         if record.arn is None and record.refused:
             return self._create(request, this, count=record.count + 1)
+        left = record
         if record.arn is None:
             record = self._recover(record, request, this)
         self.arn = record.arn
@@ -150,7 +151,10 @@ class Submission:
                 raise
             log.warning("A person cleared this task, so a new image is built. %s", missing)
             return self._create(request, this, count=record.count + 1)
-        return self._continue(record, image, request, this)
+        # An image without an ARN may be one that has begun just now, but not where it has ended already.
+        ended = image["state"]["status"] in IMAGE_SUCCEEDED | IMAGE_FAILED
+        cleared = (left if ended else record).cleared_before(this)
+        return self._continue(record, image, request, this, cleared=cleared)
 
     def rejoin(
         self,
@@ -210,9 +214,15 @@ class Submission:
     # -- what the image's state asks for -------------------------------------------------------------------
 
     def _continue(
-        self, record: SubmissionRecord, image: Mapping[str, Any], request: ImageRequest, this: Try
+        self,
+        record: SubmissionRecord,
+        image: Mapping[str, Any],
+        request: ImageRequest,
+        this: Try,
+        *,
+        cleared: bool,
     ) -> Submitted:
-        arn, cleared = str(record.arn), record.cleared_before(this)
+        arn = str(record.arn)
         changed = _changed(record.request, request.to_api())
         action = self._decide(image, cleared=cleared, changed=bool(changed))
         if action is Action.SETTLE:

@@ -327,6 +327,20 @@ def test_a_guard_that_is_cleared_alone_soon_after_the_submitters_repair_repairs_
     assert (world.cancels, joined.how) == ([first.arn], How.REPAIRED)
 
 
+@pytest.mark.parametrize("status", ["AVAILABLE", "FAILED"])
+def test_a_clear_builds_anew_though_the_ended_image_of_before_was_not_known(
+    status: str, world: World
+) -> None:
+    world.die_at = "after create"
+    with pytest.raises(Crash):
+        world.submission(OnRetry.FAIL).submit(request(), Try("one", 0))
+    (first,) = world.images
+    world.end(first, status)
+    second = world.submission(OnRetry.FAIL).submit(request(), Try("two", 1))
+    assert (second.how, len(world.images)) == (How.CREATED, 2)
+    assert second.arn != first
+
+
 @pytest.mark.parametrize("code", ["NoCredentialsError", "InvalidClientTokenId", "Unknown"])
 def test_trouble_with_credentials_at_a_repair_builds_no_new_image(code: str, world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
