@@ -201,6 +201,18 @@ def test_one_not_found_after_other_trouble_does_not_end_a_wait(met: dict[str, An
     assert trigger.resumes == 2
 
 
+def test_a_deadline_whose_cancel_came_through_is_told_though_aws_does_not_show_the_image() -> None:
+    aws = Aws()
+
+    def trouble() -> None:
+        raise TROUBLES[1]
+
+    aws.at["get"] = trouble
+    with pytest.raises(DeadlineExceededError, match="It was cancelled, and is not shown by AWS"):
+        bake(aws).execute_complete(Airflow().context, event("deadline", deadline=7.0))
+    assert aws.state["status"] == "CANCELLED"
+
+
 def test_a_wait_on_the_worker_is_begun_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[ImageBuilderImageTrigger] = []
 

@@ -322,6 +322,9 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         except RefusedError as refusal:
             self._cancelled = None
             self.log.info("CancelImageCreation was refused: %s", refusal)
+        except AwsError:
+            self._cancelled = None
+            raise
         image = self.hook.get_image(arn)
         self.log.info("After CancelImageCreation %s is %s", arn, image["state"]["status"])
         if self.delete_outputs_on_kill and image["state"]["status"] in IMAGE_FAILED:
@@ -329,7 +332,14 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         return image
 
     def _out_of_time(self, context: Context, arn: str, deadline: float | None = None) -> dict[str, Any]:
-        image = self.cancel(arn) if self.cancel_on_kill else self.hook.get_image(arn)
+        try:
+            image = self.cancel(arn) if self.cancel_on_kill else self.hook.get_image(arn)
+        except AwsError as trouble:
+            if self._cancelled != arn:
+                raise
+            # A later look would find it CANCELLED, and not know by whom.
+            shown, when = "not shown by AWS at present", deadline or time.time()
+            raise DeadlineExceededError(arn, when, shown, cancelled=True) from trouble
         status = image["state"]["status"]
         if is_image_terminal(status) and self._cancelled != arn:
             return self.finish(context, image)  # it ended by itself first: well, or with a failure of its own
