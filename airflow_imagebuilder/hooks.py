@@ -14,11 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_imagebuilder.service.clients import WatchClient
 from airflow_imagebuilder.service.errors import RefusedError
+from airflow_imagebuilder.service.looks import has_status
 from airflow_imagebuilder.service.outputs import delete_outputs
 from airflow_imagebuilder.service.pages import Pages, mappings
 from airflow_imagebuilder.service.retries import acall, call
 from airflow_imagebuilder.service.states import is_image_terminal
-from airflow_imagebuilder.service.translation import translate
+from airflow_imagebuilder.service.translation import malformed, translate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -94,7 +95,8 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     def get_image(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
         """Return GetImage's ``image``. Only a full build version ARN shows an image in progress."""
-        return self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)["image"]  # type: ignore[no-any-return]
+        answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
+        return _image_in(answer)
 
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
         """Deregister the AMIs of an image that has ended, and delete their snapshots; return their ids."""
@@ -173,7 +175,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
             answer = await acall(
                 client.call, "get_image", expect="image", patience=patience, imageBuildVersionArn=arn
             )
-            image: dict[str, Any] = answer["image"]
+            image = _image_in(answer)
             if is_image_terminal(image["state"]["status"]) or time.monotonic() >= end:
                 return image
             await asyncio.sleep(wait)
@@ -209,3 +211,11 @@ class ImageBuilderHook(AwsGenericHook[Any]):
             token = pages.after(answer)
             if not token:
                 return
+
+
+def _image_in(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return GetImage's ``image``; one without a status says nothing, and is an error as any other."""
+    image: dict[str, Any] = answer["image"]
+    if not has_status(image):
+        raise malformed(answer, "get_image", "image.state.status")
+    return image

@@ -30,6 +30,8 @@ removes them, after it has parsed the Dag; the state is ``running`` some seconds
 
 _XCOM_INTERVAL = 1.0
 
+_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
 _QUESTIONS_AT_ONCE = 4
 """A triggerer that lost a thousand waits has as many questions. Its supervisor answers one after the other,
 and sends no heartbeat until it has answered all that it finds."""
@@ -67,10 +69,12 @@ class Standing:
 
     :param killed: a person (or a time limit of Airflow's) ended the wait, and no other process has its image.
     :param why: what shows it, as a clause for the log.
+    :param again: whether a new try is to come, or has just begun, which may repair the image.
     """
 
     killed: bool
     why: str
+    again: bool = False
 
 
 async def ask(question: Any) -> Any:
@@ -153,12 +157,13 @@ async def _by_own_task(ti: Any, arn: str) -> Standing:
     while True:
         states = await _patiently(task_states, ti)
         if states not in ({"deferred"}, {"running"}):
-            return Standing(True, _ending(states))
+            return Standing(True, _ending(states), again=not states <= _ENDED)
         announced = await _patiently(xcom, ti, ARN_KEY)
         if states == {"deferred"}:
             return _while_deferred(arn, announced)
         if announced != arn:
-            return Standing(True, "it was cleared: a new try runs and has not announced this image")
+            why = "it was cleared: a new try runs and has not announced this image"
+            return Standing(True, why, again=True)
         if time.monotonic() >= lag_ends:
             return Standing(False, "its task runs with this image: it has resumed, or a new try has it")
         await asyncio.sleep(_XCOM_INTERVAL)

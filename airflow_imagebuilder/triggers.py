@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
+from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError, NotFoundError
 from airflow_imagebuilder.service.monitoring import (
     Outcome,
     Sought,
@@ -23,7 +23,7 @@ from airflow_imagebuilder.service.states import IMAGE_FAILED, WorkflowStatus, is
 from airflow_imagebuilder.service.tokens import random_token
 from airflow_imagebuilder.service.wording import one_line
 from airflow_imagebuilder.service.workflows import WorkflowType
-from airflow_imagebuilder.supervisor import NoAnswerError, standing, task_states, warm_up
+from airflow_imagebuilder.supervisor import NoAnswerError, Standing, standing, task_states, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -137,7 +137,8 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
     Wait until an image has ended; kill it, and the image is cancelled.
 
     Fires once, with ``{"image_build_version_arn", "deadline", "outcome", "status", "message"}``. The outcome:
-    ``ended``, ``deadline`` or ``error``. The worker that resumes asks AWS again and judges from that answer.
+    ``ended``, ``deadline`` or ``error``; an error also says whether it is that AWS does not find the image
+    (``missing``). The worker that resumes asks AWS again and judges from that answer.
 
     :param cancel_on_kill: whether a user's kill of the deferred task cancels the image.
     :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that are left behind.
@@ -217,7 +218,8 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         except DeadlineExceededError as error:
             return {"outcome": "deadline", "status": None, "message": str(error)}
         except ImageBuilderError as error:
-            return {"outcome": "error", "status": None, "message": str(error)}
+            missing = isinstance(error, NotFoundError)
+            return {"outcome": "error", "status": None, "message": str(error), "missing": missing}
         return {"outcome": "ended", "status": status, "message": ""}
 
     async def on_kill(self) -> None:
@@ -259,6 +261,16 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     async def _refuse_unless_killed(self) -> None:
         """Ask Airflow, before each attempt: a cancel that came late must not hit what a new try repaired."""
+        found = await self._killed()
+        if not self._attempts:
+            self.log.warning(
+                "This task was killed (%s): cancelling image %s. Airflow's audit log names who did it.",
+                found.why,
+                self.image_build_version_arn,
+            )
+        self._attempts += 1
+
+    async def _killed(self) -> Standing:
         found = await standing(
             self.task_instance,
             self.image_build_version_arn,
@@ -267,13 +279,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         )
         if not found.killed:
             raise _NotKilledError(found.why)
-        if not self._attempts:
-            self.log.warning(
-                "This task was killed (%s): cancelling image %s. Airflow's audit log names who did it.",
-                found.why,
-                self.image_build_version_arn,
-            )
-        self._attempts += 1
+        return found
 
     async def _cancel(self, arn: str) -> None:
         hook, settle = self.hook, ON_KILL_SETTLE if self.delete_outputs_on_kill else 0.0
@@ -297,11 +303,14 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
             self.log.warning("Image %s is still %s: its outputs, if any, are left behind.", arn, status)
 
     async def _delete_outputs(self, hook: ImageBuilderHook, image: Mapping[str, Any]) -> None:
+        # Its end was waited for; a new try may have repaired it by now, or is about to: it needs the outputs.
         try:
-            await self._refuse_unless_killed()
+            now = await self._killed()
         except (_NotKilledError, NoAnswerError) as found:
-            # Its end was waited for; a new try may have repaired it by now, and a repair needs the outputs.
             self.log.warning("The outputs of image %s are kept: %s", image["arn"], found)
+            return
+        if now.again:
+            self.log.warning("The outputs of image %s are kept for a repair: %s", image["arn"], now.why)
             return
         await asyncio.to_thread(hook.delete_outputs, image)
 

@@ -88,6 +88,16 @@ def test_an_answer_without_an_image_is_malformed(hook: ImageBuilderHook, aws: St
         hook.get_image(ARN, patience=0)
 
 
+@pytest.mark.parametrize("state", [None, {}, {"reason": "no status"}])
+def test_an_image_without_a_status_is_malformed(
+    hook: ImageBuilderHook, aws: Stubber, state: dict[str, Any] | None
+) -> None:
+    shown: dict[str, Any] = {"arn": ARN} if state is None else {"arn": ARN, "state": state}
+    aws.add_response("get_image", {"requestId": "r", "image": shown})
+    with pytest.raises(MalformedAnswerError, match=r"image\.state\.status"):
+        hook.get_image(ARN, patience=0)
+
+
 def test_every_page_of_executions_is_read_and_superseded_ones_are_left_out(
     hook: ImageBuilderHook, aws: Stubber
 ) -> None:

@@ -189,6 +189,30 @@ def test_an_image_that_is_still_not_found_is_named() -> None:
         bake(aws).execute_complete(Airflow().context, event("error", resumes=trigger.resumes))
 
 
+@pytest.mark.parametrize(
+    "met",
+    [event("ended"), event("deadline"), {**event("error"), "missing": False}],
+    ids=["ended", "deadline", "error"],
+)
+def test_one_not_found_after_other_trouble_does_not_end_a_wait(met: dict[str, Any]) -> None:
+    aws = Aws()
+    aws.trouble = NotFoundError("GetImage", "ResourceNotFoundException", 404)
+    trigger = deferred(lambda: bake(aws).execute_complete(Airflow().context, {**met, "resumes": 1}))
+    assert trigger.resumes == 2
+
+
+def test_a_deadline_whose_cancel_came_through_is_told_though_aws_does_not_show_the_image() -> None:
+    aws = Aws()
+
+    def trouble() -> None:
+        raise TROUBLES[1]
+
+    aws.at["get"] = trouble
+    with pytest.raises(DeadlineExceededError, match="It was cancelled, and is not shown by AWS"):
+        bake(aws).execute_complete(Airflow().context, event("deadline", deadline=7.0))
+    assert aws.state["status"] == "CANCELLED"
+
+
 def test_a_wait_on_the_worker_is_begun_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[ImageBuilderImageTrigger] = []
 
@@ -290,6 +314,16 @@ def test_an_execution_timeout_before_anything_was_submitted_is_airflows_own(
     with pytest.raises(AirflowTaskTimeout):
         bake(aws).execute(Airflow().context)
     assert aws.calls == []
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=NAMES)
+def test_an_execution_timeout_whose_cancel_meets_trouble_is_tried_again(trouble: AwsError) -> None:
+    aws = Aws()
+    aws.trouble = trouble
+    aws.at["get"] = time_out
+    with pytest.raises(WaitInterruptedError) as raised:
+        bake(aws).execute(Airflow().context)
+    assert ImageBuilderRetryPolicy().evaluate(raised.value, 1, 1).action.value == "retry"
 
 
 def test_an_execution_timeout_of_a_guard_cancels_the_image() -> None:

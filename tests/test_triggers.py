@@ -264,6 +264,7 @@ async def test_a_watch_that_ends_in_an_error_fires_it(
     (event,) = await events(image_trigger())
     assert event.payload["outcome"] == outcome
     assert event.payload["message"] == str(error)
+    assert event.payload.get("missing", False) is isinstance(error, NotFoundError)
 
 
 # -- watching a workflow -----------------------------------------------------------------------------------
@@ -780,6 +781,18 @@ async def test_outputs_of_an_image_that_was_repaired_meanwhile_are_kept(
     await deferred(delete_outputs_on_kill=True).on_kill()
     assert (hook.cancelled, hook.deleted) == ([ARN], [])
     assert f"The outputs of image {ARN} are kept" in caplog.messages[-1]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("state", [None, "scheduled", "queued", "restarting", "running"])
+async def test_outputs_are_kept_for_the_new_try_of_a_task_that_was_cleared(
+    state: str | None, airflow: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    airflow.state = state
+    hook = give(monkeypatch, Hook())
+    await deferred(delete_outputs_on_kill=True).on_kill()
+    assert (hook.cancelled, hook.deleted) == ([ARN], [])
+    assert f"The outputs of image {ARN} are kept for a repair" in caplog.messages[-1]
 
 
 @pytest.mark.asyncio

@@ -169,7 +169,9 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         """Wait on with the same deadline: a build that may be alive is not given up for trouble of a call."""
         resumes = int(event.get("resumes") or 0) + 1
         missing = isinstance(why, NotFoundError)
-        most = MAX_RESUMES_MISSING if missing else MAX_RESUMES
+        # A single "not found" is no verdict: the trigger, too, must have met it, and for all of its grace.
+        lasting = missing and event["outcome"] == "error" and event.get("missing", True)
+        most = MAX_RESUMES_MISSING if lasting else MAX_RESUMES
         if resumes > most:
             raise ImageNotFoundError(arn, why) if missing else WaitInterruptedError(arn, why)
         self.log.warning(
@@ -228,6 +230,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
         :return: what ``work`` returns; the :class:`ImageResult` of an image that finished first.
         :raises DeadlineExceededError: time was up. The image is cancelled, unless ``cancel_on_kill`` is off.
+        :raises WaitInterruptedError: time was up, and AWS did not take the cancel.
         """
         try:
             return work()
@@ -237,7 +240,10 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             if arn is None:
                 raise
             self.log.warning("execution_timeout has ended this try.")
-            return self._out_of_time(context, arn)
+            try:
+                return self._out_of_time(context, arn)
+            except AwsError as trouble:
+                raise WaitInterruptedError(arn, trouble) from trouble
 
     # -- the end -------------------------------------------------------------------------------------------
 
@@ -316,6 +322,9 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         except RefusedError as refusal:
             self._cancelled = None
             self.log.info("CancelImageCreation was refused: %s", refusal)
+        except AwsError:
+            self._cancelled = None
+            raise
         image = self.hook.get_image(arn)
         self.log.info("After CancelImageCreation %s is %s", arn, image["state"]["status"])
         if self.delete_outputs_on_kill and image["state"]["status"] in IMAGE_FAILED:
@@ -323,7 +332,14 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         return image
 
     def _out_of_time(self, context: Context, arn: str, deadline: float | None = None) -> dict[str, Any]:
-        image = self.cancel(arn) if self.cancel_on_kill else self.hook.get_image(arn)
+        try:
+            image = self.cancel(arn) if self.cancel_on_kill else self.hook.get_image(arn)
+        except AwsError as trouble:
+            if self._cancelled != arn:
+                raise
+            # A later look would find it CANCELLED, and not know by whom.
+            shown, when = "not shown by AWS at present", deadline or time.time()
+            raise DeadlineExceededError(arn, when, shown, cancelled=True) from trouble
         status = image["state"]["status"]
         if is_image_terminal(status) and self._cancelled != arn:
             return self.finish(context, image)  # it ended by itself first: well, or with a failure of its own

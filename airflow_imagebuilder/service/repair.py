@@ -30,6 +30,9 @@ REPAIR_GRACE = 60.0
 _LOOKS = 4
 _LOOK_INTERVAL = 2.0
 
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+"""What AWS answers where a policy denies RetryImage. Other trouble with credentials says nothing of that."""
+
 REPAIRABLE_STAGES = frozenset({"TESTING", "DISTRIBUTING"})
 """RetryImage goes back to the test or the distribution phase (API reference, RetryImage)."""
 
@@ -57,7 +60,7 @@ def repair(
         was used for the first failure would make AWS do nothing about the second.
     :param announce: called with the ARN before the call.
     :return: the same ARN, back in progress; ``None`` where AWS does not allow it.
-    :raises AwsError: AWS could not be reached, or does not know the image.
+    :raises AwsError: AWS could not be reached, does not know the image, or takes no credentials of ours.
     """
     arn = str(image["arn"])
     if not repairable(image):
@@ -69,6 +72,8 @@ def repair(
     try:
         images.retry_image(arn, client_token)
     except (RefusedError, ForbiddenError) as refusal:
+        if isinstance(refusal, ForbiddenError) and refusal.code not in _DENIED:
+            raise
         if not _is_in_progress(images, arn, sleep):
             log.warning("Image %s is not repaired: %s", arn, refusal)
             return None

@@ -140,6 +140,7 @@ class Submission:
             return self._create(request, this, count=1)
         if record.arn is None and record.refused:
             return self._create(request, this, count=record.count + 1)
+        left = record
         if record.arn is None:
             record = self._recover(record, request, this)
         self.arn = record.arn
@@ -150,7 +151,10 @@ class Submission:
                 raise
             log.warning("A person cleared this task, so a new image is built. %s", missing)
             return self._create(request, this, count=record.count + 1)
-        return self._continue(record, image, request, this)
+        # An image without an ARN may be one that has begun just now, but not where it has ended already.
+        ended = image["state"]["status"] in IMAGE_SUCCEEDED | IMAGE_FAILED
+        cleared = (left if ended else record).cleared_before(this)
+        return self._continue(record, image, request, this, cleared=cleared)
 
     def rejoin(
         self,
@@ -210,9 +214,15 @@ class Submission:
     # -- what the image's state asks for -------------------------------------------------------------------
 
     def _continue(
-        self, record: SubmissionRecord, image: Mapping[str, Any], request: ImageRequest, this: Try
+        self,
+        record: SubmissionRecord,
+        image: Mapping[str, Any],
+        request: ImageRequest,
+        this: Try,
+        *,
+        cleared: bool,
     ) -> Submitted:
-        arn, cleared = str(record.arn), record.cleared_before(this)
+        arn = str(record.arn)
         changed = _changed(record.request, request.to_api())
         action = self._decide(image, cleared=cleared, changed=bool(changed))
         if action is Action.SETTLE:
@@ -230,12 +240,11 @@ class Submission:
     def _rejoin(self, seen: GuardRecord, now: GuardRecord, this: Try, joined: Submitted) -> Submitted:
         image = self._find(now.arn)
         action = self._decide(image, cleared=seen.cleared_before(this), changed=False)
+        stale = self._may_be_stale(image, joined)
         if action is Action.SETTLE:
             image = self.settle(now.arn)
             action = self._decide(image, cleared=True, changed=False)
-        status = image["state"]["status"]
-        stale = status in IMAGE_FAILED and self.clock() < (joined.stale_until or 0.0)
-        if action is Action.ATTACH or status in IMAGE_SUCCEEDED or stale:
+        if action is Action.ATTACH or image["state"]["status"] in IMAGE_SUCCEEDED or stale:
             now.save(self.store)
             return joined
         if action is Action.FAIL:
@@ -248,6 +257,14 @@ class Submission:
         if repaired is None:
             raise NotRepairableError(now.arn, ended_badly(now.arn, image))
         return repaired
+
+    def _may_be_stale(self, image: Mapping[str, Any], joined: Submitted) -> bool:
+        """Return whether this may be how the image stood before the repair by the submitting task."""
+        state = image["state"]
+        if state["status"] not in IMAGE_FAILED or self.clock() >= (joined.stale_until or 0.0):
+            return False
+        failed = state.get("failureContext", {}).get("workflowExecutionId")
+        return joined.stale_failure is None or failed in (None, "", joined.stale_failure)
 
     def _decide(self, image: Mapping[str, Any], *, cleared: bool, changed: bool) -> Action:
         status = image["state"]["status"]
@@ -277,6 +294,8 @@ class Submission:
             return repair(self.images, image, token, **again)
         except NotFoundError as error:
             raise ImageNotFoundError(arn, error) from error
+        except ForbiddenError as error:
+            raise WaitInterruptedError(arn, error) from error
 
     # -- the calls that cost money -------------------------------------------------------------------------
 

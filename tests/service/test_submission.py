@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from airflow_imagebuilder.service.errors import (
+    ForbiddenError,
     ImageCancelledError,
     ImageFailedError,
     NotFoundError,
     NotRepairableError,
     ParametersChangedError,
     RefusedError,
+    WaitInterruptedError,
 )
 from airflow_imagebuilder.service.repair import repair
 from airflow_imagebuilder.service.request import ImageRequest
@@ -291,6 +293,69 @@ def test_a_guard_that_is_cleared_alone_waits_for_the_kill_and_repairs(world: Wor
     assert world.cancels == [first.arn]
     assert joined.how is How.REPAIRED
     assert world.in_progress() == [first.arn]
+
+
+def test_a_new_failure_soon_after_the_submitters_repair_is_repaired_by_the_guards_retry(world: World) -> None:
+    guard = World()
+    first = world.submission().submit(request(), Try("create 1", 1))
+    world.end(first.arn, "FAILED")
+    again = world.submission().submit(request(), Try("create 2", 2))
+    known: dict[str, Any] = {
+        "stale_until": again.stale_until,
+        "stale_failure": again.stale_failure,
+        "submitted_by": "create 2",
+    }
+    guarding = Submission(world, guard, clock=world.clock, sleep=world.sleep)
+    guarding.rejoin(first.arn, Try("guard 1", 2), **known)
+    world.end(first.arn, "FAILED")  # another workflow execution failed than the one that was repaired
+    assert world.now < (again.stale_until or 0.0)
+    assert guarding.rejoin(first.arn, Try("guard 2", 2), **known).how is How.REPAIRED
+    assert world.in_progress() == [first.arn]
+
+
+def test_a_guard_that_is_cleared_alone_soon_after_the_submitters_repair_repairs_too(world: World) -> None:
+    guard = World()
+    first = world.submission().submit(request(), Try("create 1", 1))
+    world.end(first.arn, "FAILED")
+    again = world.submission().submit(request(), Try("create 2", 2))
+    guarding = Submission(world, guard, clock=world.clock, sleep=world.sleep)
+    for epoch in (2, 3):
+        joined = guarding.rejoin(
+            first.arn, Try(f"guard {epoch}", epoch), stale_until=again.stale_until, submitted_by="create 2"
+        )
+    assert world.now < (again.stale_until or 0.0)
+    assert (world.cancels, joined.how) == ([first.arn], How.REPAIRED)
+
+
+@pytest.mark.parametrize("status", ["AVAILABLE", "FAILED"])
+def test_a_clear_builds_anew_though_the_ended_image_of_before_was_not_known(
+    status: str, world: World
+) -> None:
+    world.die_at = "after create"
+    with pytest.raises(Crash):
+        world.submission(OnRetry.FAIL).submit(request(), Try("one", 0))
+    (first,) = world.images
+    world.end(first, status)
+    second = world.submission(OnRetry.FAIL).submit(request(), Try("two", 1))
+    assert (second.how, len(world.images)) == (How.CREATED, 2)
+    assert second.arn != first
+
+
+@pytest.mark.parametrize("code", ["NoCredentialsError", "InvalidClientTokenId", "Unknown"])
+def test_trouble_with_credentials_at_a_repair_builds_no_new_image(code: str, world: World) -> None:
+    first = world.submission().submit(request(), Try("one", 1))
+    world.end(first.arn, "FAILED")
+    repairs = world.retry_image
+
+    def no_credentials(arn: str, client_token: str) -> str:
+        world.retry_image = repairs  # type: ignore[method-assign]
+        raise ForbiddenError("RetryImage", code)
+
+    world.retry_image = no_credentials  # type: ignore[method-assign]
+    with pytest.raises(WaitInterruptedError, match=code):
+        world.submission().submit(request(), Try("two", 1))
+    assert list(world.images) == [first.arn]
+    assert world.submission().submit(request(), Try("three", 1)).how is How.REPAIRED
 
 
 def test_a_guard_whose_image_cannot_be_repaired_says_what_to_clear(world: World) -> None:
