@@ -30,6 +30,10 @@ removes them, after it has parsed the Dag; the state is ``running`` some seconds
 
 _XCOM_INTERVAL = 1.0
 
+_OPEN = frozenset({"deferred", "running", "scheduled", "queued", "up_for_retry"})
+"""States after a kill, but also after another triggerer took the wait over and resumed its task. What the task
+has announced, or what becomes of it, decides."""
+
 _ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 _QUESTIONS_AT_ONCE = 4
@@ -156,17 +160,26 @@ async def _by_own_task(ti: Any, arn: str) -> Standing:
     lag_ends = time.monotonic() + XCOM_LAG
     while True:
         states = await _patiently(task_states, ti)
-        if states not in ({"deferred"}, {"running"}):
+        if not states or not states <= _OPEN:
             return Standing(True, _ending(states), again=not states <= _ENDED)
         announced = await _patiently(xcom, ti, ARN_KEY)
         if states == {"deferred"}:
             return _while_deferred(arn, announced)
         if announced != arn:
-            why = "it was cleared: a new try runs and has not announced this image"
-            return Standing(True, why, again=True)
+            return Standing(
+                True, f"it was cleared, and has not announced this image: {_ending(states)}", again=True
+            )
+        if states == {"up_for_retry"}:
+            return Standing(False, "its try has ended with this image: Airflow's next try finds it")
         if time.monotonic() >= lag_ends:
-            return Standing(False, "its task runs with this image: it has resumed, or a new try has it")
+            return _after_lag(states)
         await asyncio.sleep(_XCOM_INTERVAL)
+
+
+def _after_lag(states: set[str]) -> Standing:
+    if states == {"running"}:
+        return Standing(False, "its task runs with this image: it has resumed, or a new try has it")
+    return Standing(True, _ending(states), again=True)
 
 
 def _while_deferred(arn: str, announced: Any) -> Standing:

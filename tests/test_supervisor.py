@@ -17,7 +17,7 @@ ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 OTHER = ARN[:-1] + "2"
 UNREADABLE = "s3://bucket/xcom/1"
 ENDED = ("failed", "success", "skipped", "removed", "upstream_failed", GONE)
-TO_COME = (None, "scheduled", "queued", "restarting", "up_for_retry", "up_for_reschedule")
+TO_COME = (None, "restarting", "up_for_reschedule")
 OWN, SUBMITTER = ("bake", ARN_KEY), ("create_image", SUBMISSION_KEY)
 
 
@@ -54,6 +54,15 @@ async def test_a_task_that_neither_waits_nor_runs_was_killed_whatever_it_announc
         ("running", OTHER, True),
         ("running", None, True),
         ("running", UNREADABLE, True),
+        # Resumed by the triggerer that took the wait over, and waiting for a slot; or cleared: it stays so.
+        ("scheduled", ARN, True),
+        ("queued", ARN, True),
+        ("scheduled", None, True),
+        ("queued", OTHER, True),
+        # A wait that was given up after trouble, with its build alive; a clear's new try cancels by itself.
+        ("up_for_retry", ARN, False),
+        ("up_for_retry", None, True),
+        ("up_for_retry", OTHER, True),
         ("deferred", ARN, False),
         ("deferred", OTHER, True),
         ("deferred", None, False),
@@ -81,6 +90,24 @@ async def test_an_xcom_of_the_try_before_is_not_taken_for_one_of_the_try_that_ru
     install(monkeypatch, Starting("running", {OWN: ARN}))
     monkeypatch.setattr(supervisor, "XCOM_LAG", 60.0)
     assert (await standing(TI, ARN)).killed
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("becomes", ["running", "deferred"])
+@pytest.mark.parametrize("state", ["scheduled", "queued"])
+async def test_a_task_that_waits_for_a_slot_to_resume_was_not_killed(
+    state: str, becomes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another triggerer took the wait over, and its wait fired while the image lived: trouble of a call.
+    class Resuming(Supervisor):
+        def answer(self, question: Any) -> Any:
+            if len(self.asked) > 4:
+                self.state = becomes
+            return super().answer(question)
+
+    install(monkeypatch, Resuming(state, {OWN: ARN}))
+    monkeypatch.setattr(supervisor, "XCOM_LAG", 0.5)
+    assert not (await standing(TI, ARN)).killed
 
 
 @pytest.mark.asyncio

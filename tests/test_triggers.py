@@ -896,15 +896,20 @@ def test_a_stop_of_the_triggerer_in_the_middle_of_a_cancellation_is_told(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    stuck = []
+
     class Stuck(Hook):
         async def acancel_image(self, *_: Any, **options: Any) -> dict[str, Any]:
             await options["before_each"]()
+            stuck.append("in the call")
             await asyncio.sleep(3600)
             raise AssertionError
 
     async def triggerer() -> None:
         kill = asyncio.create_task(killed(deferred(), times=3))
-        await asyncio.wait([kill], timeout=0.2)  # and then it ends, and its loop with it
+        await eventually(lambda: bool(stuck if answers else airflow.asked[1:]))
+        # The first question is asked ahead of a kill, the second by it.
+        assert not kill.done()  # and now it ends, and its loop with it
 
     give(monkeypatch, Stuck())
     use_endless(monkeypatch)
