@@ -31,8 +31,8 @@ removes them, after it has parsed the Dag; the state is ``running`` some seconds
 _XCOM_INTERVAL = 1.0
 
 _OPEN = frozenset({"deferred", "running", "scheduled", "queued", "up_for_retry"})
-"""States after a kill, but also after another triggerer took the wait over and resumed its task. What the task
-has announced, or what becomes of it, decides."""
+"""States after a kill, but also after another triggerer took the wait over and resumed the task. What the task
+announced, or what becomes of it, decides."""
 
 _ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
@@ -163,14 +163,11 @@ async def _by_own_task(ti: Any, arn: str) -> Standing:
         if not states or not states <= _OPEN:
             return Standing(True, _ending(states), again=not states <= _ENDED)
         announced = await _patiently(xcom, ti, ARN_KEY)
-        if states == {"deferred"}:
-            return _while_deferred(arn, announced)
+        if states == {"deferred"} or states == {"up_for_retry"}:
+            return _between(states, arn, announced)
         if announced != arn:
-            return Standing(
-                True, f"it was cleared, and has not announced this image: {_ending(states)}", again=True
-            )
-        if states == {"up_for_retry"}:
-            return Standing(False, "its try has ended with this image: Airflow's next try finds it")
+            why = f"it was cleared, and has not announced this image: {_ending(states)}"
+            return Standing(True, why, again=True)
         if time.monotonic() >= lag_ends:
             return _after_lag(states)
         await asyncio.sleep(_XCOM_INTERVAL)
@@ -182,10 +179,12 @@ def _after_lag(states: set[str]) -> Standing:
     return Standing(True, _ending(states), again=True)
 
 
-def _while_deferred(arn: str, announced: Any) -> Standing:
+def _between(states: set[str], arn: str, announced: Any) -> Standing:
     if isinstance(announced, str) and ":image/" in announced and announced != arn:
-        return Standing(True, f"it was cleared: its new try waits for {announced}")
-    return Standing(False, "its task is still deferred: another triggerer watches it now")
+        return Standing(True, f"it was cleared: its new try is about {announced}")
+    if states == {"deferred"}:
+        return Standing(False, "its task is still deferred: another triggerer watches it now")
+    return Standing(False, "its task is up for retry: Airflow's next try finds the image")
 
 
 def _ending(states: set[str]) -> str:

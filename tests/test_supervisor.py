@@ -61,7 +61,7 @@ async def test_a_task_that_neither_waits_nor_runs_was_killed_whatever_it_announc
         ("queued", OTHER, True),
         # A wait that was given up after trouble, with its build alive; a clear's new try cancels by itself.
         ("up_for_retry", ARN, False),
-        ("up_for_retry", None, True),
+        ("up_for_retry", None, False),
         ("up_for_retry", OTHER, True),
         ("deferred", ARN, False),
         ("deferred", OTHER, True),
