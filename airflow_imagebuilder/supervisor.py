@@ -31,8 +31,8 @@ removes them, after it has parsed the Dag; the state is ``running`` some seconds
 _XCOM_INTERVAL = 1.0
 
 _OPEN = frozenset({"deferred", "running", "scheduled", "queued", "up_for_retry"})
-"""States after a kill, but also after another triggerer took the wait over and resumed the task. What the task
-announced, or what becomes of it, decides."""
+"""States after a kill, but also after another triggerer took the wait over and resumed the task. What the
+task announced, or what becomes of it, decides."""
 
 _ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
@@ -163,7 +163,7 @@ async def _by_own_task(ti: Any, arn: str) -> Standing:
         if not states or not states <= _OPEN:
             return Standing(True, _ending(states), again=not states <= _ENDED)
         announced = await _patiently(xcom, ti, ARN_KEY)
-        if states == {"deferred"} or states == {"up_for_retry"}:
+        if states in ({"deferred"}, {"up_for_retry"}):
             return _between(states, arn, announced)
         if announced != arn:
             why = f"it was cleared, and has not announced this image: {_ending(states)}"

@@ -194,6 +194,8 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         known = {
             "image_build_version_arn": self.image_build_version_arn,
             "deadline": self.deadline,
+            "stale_until": self.stale_until,
+            "stale_failure": self.stale_failure,
             "resumes": self.resumes,
         }
         return {**known, **await self._outcome()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
 
-from airflow_imagebuilder.operators.guard import ImageBuilderAwaitImageOperator
+from airflow_imagebuilder.operators.guard import ImageBuilderAwaitImageOperator, known_arn
 from airflow_imagebuilder.operators.image import ImageBuilderCreateImageOperator
 from airflow_imagebuilder.operators.waiting import MAX_RESUMES
 from airflow_imagebuilder.policies import ImageBuilderRetryPolicy
@@ -20,6 +20,7 @@ from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     ImageFailedError,
     ImageNotFoundError,
+    InvalidRequestError,
     MalformedAnswerError,
     NotFoundError,
     RefusedError,
@@ -367,6 +368,26 @@ def test_a_repairs_trigger_knows_which_failure_is_the_old_one(failed: str | None
     aws.retry_image = lambda *_: ARN  # type: ignore[attr-defined]
     airflow.next_try()
     assert deferred(lambda: bake(aws).execute(airflow.context)).stale_failure == known
+
+
+def test_trouble_soon_after_a_repair_does_not_make_the_old_failure_count() -> None:
+    aws = Aws()
+    aws.state = {
+        "status": "FAILED",
+        "failureContext": {"imageStatus": "TESTING", "workflowExecutionId": "wf-1"},
+    }
+    old = {"stale_until": time.time() + 60, "stale_failure": "wf-1"}
+    trigger = deferred(lambda: bake(aws).execute_complete(Airflow().context, {**event("error"), **old}))
+    assert {"stale_until": trigger.stale_until, "stale_failure": trigger.stale_failure} == old
+    aws.state["failureContext"]["workflowExecutionId"] = "wf-2"
+    with pytest.raises(ImageFailedError):
+        bake(aws).execute_complete(Airflow().context, {**event("error"), **old})
+
+
+@pytest.mark.parametrize("rendered", [{"arn": ARN}, [ARN], "golden/1.0.0", 7])
+def test_a_guard_that_gets_no_arn_does_not_skip_in_silence(rendered: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="image_build_version_arn"):
+        known_arn(rendered)
 
 
 def test_a_guards_trigger_knows_who_submitted_the_image() -> None:

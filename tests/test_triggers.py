@@ -201,6 +201,8 @@ async def test_an_image_that_ends_fires_once(status: str, monkeypatch: pytest.Mo
     assert event.payload == {
         "image_build_version_arn": ARN,
         "deadline": None,
+        "stale_until": None,
+        "stale_failure": None,
         "resumes": 0,
         "outcome": "ended",
         "status": status,

@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator, publish_arn
+from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.options import as_on_retry
 from airflow_imagebuilder.service.submission import OnRetry, Submission
 from airflow_imagebuilder.state import TaskStore, this_try
@@ -111,10 +112,15 @@ def known_arn(rendered: object) -> str:
     Return the ARN that a template rendered.
 
     :raises AirflowSkipException: there is none: nothing was submitted.
+    :raises InvalidRequestError: there is something that is no ARN.
     """
-    if not isinstance(rendered, str) or not rendered.startswith("arn:"):
+    if rendered in (None, "", "None"):
         raise AirflowSkipException("No image was submitted in this run, so there is nothing to watch.")
-    return rendered
+    if isinstance(rendered, str) and rendered.startswith("arn:"):
+        return rendered
+    allowed = "the ARN of an image build version, as text"
+    way_out = "give the XCom image_build_version_arn of the task that submits it, one image for each task"
+    raise InvalidRequestError([Fault("image_build_version_arn", rendered, allowed, way_out)])
 
 
 def as_time(rendered: float | str | None) -> float | None:

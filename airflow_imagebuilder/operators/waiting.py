@@ -24,7 +24,7 @@ from airflow_imagebuilder.service.errors import (
     WaitInterruptedError,
 )
 from airflow_imagebuilder.service.failure import failed_execution
-from airflow_imagebuilder.service.repair import ended_badly
+from airflow_imagebuilder.service.repair import ended_badly, may_be_stale
 from airflow_imagebuilder.service.result import ImageResult
 from airflow_imagebuilder.service.states import (
     IMAGE_FAILED,
@@ -154,7 +154,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
                 # Cancel first: a look before it could fail, and the build would outlive its deadline.
                 return self._out_of_time(context, arn, deadline)
             image = self.hook.get_image(arn)
-            if is_image_terminal(image["state"]["status"]):
+            stale = may_be_stale(image, event.get("stale_until"), event.get("stale_failure"), time.time())
+            if is_image_terminal(image["state"]["status"]) and not stale:
                 return self.finish(context, image)
             # Repaired by a person in the moment between, or AWS's lists are ahead of its images, or the
             # trigger met trouble that says nothing about the build.
@@ -177,7 +178,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         self.log.warning(
             "The wait for image %s continues (%d of at most %d times): %s", arn, resumes, most, why
         )
-        submitted = Submitted(arn, How.ATTACHED)
+        stale = {name: event.get(name) for name in ("stale_until", "stale_failure")}
+        submitted = Submitted(arn, How.ATTACHED, **stale)
         deadline = event.get("deadline") or self._deadline(context, submitted)
         return self._wait(context, self._trigger(submitted, deadline, resumes))
 

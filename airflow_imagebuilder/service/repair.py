@@ -37,6 +37,23 @@ REPAIRABLE_STAGES = frozenset({"TESTING", "DISTRIBUTING"})
 """RetryImage goes back to the test or the distribution phase (API reference, RetryImage)."""
 
 
+def may_be_stale(
+    image: Mapping[str, Any], stale_until: float | None, stale_failure: str | None, now: float
+) -> bool:
+    """
+    Return whether this may be how an image stood before its repair.
+
+    :param stale_until: Unix time until which the old state may still be shown; ``None`` without a repair.
+    :param stale_failure: see :class:`Submitted`.
+    :param now: Unix time at which the image was seen.
+    """
+    state = image["state"]
+    if state["status"] not in IMAGE_FAILED or now >= (stale_until or 0.0):
+        return False
+    failed = state.get("failureContext", {}).get("workflowExecutionId")
+    return stale_failure is None or failed in (None, "", stale_failure)
+
+
 def repairable(image: Mapping[str, Any]) -> bool:
     """Return whether RetryImage may take an image that ended badly, as far as the image itself shows."""
     stage = image["state"].get("failureContext", {}).get("imageStatus")

@@ -50,7 +50,7 @@ from airflow_imagebuilder.service.errors import (
     WaitInterruptedError,
 )
 from airflow_imagebuilder.service.record import GUARD_KEY, RECORD_KEY, GuardRecord, Record, SubmissionRecord
-from airflow_imagebuilder.service.repair import ended_badly, repair
+from airflow_imagebuilder.service.repair import ended_badly, may_be_stale, repair
 from airflow_imagebuilder.service.request import ImageRequest
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submitted import How, Images, Store, Submitted, Try
@@ -225,6 +225,10 @@ class Submission:
         arn = str(record.arn)
         changed = _changed(record.request, request.to_api())
         action = self._decide(image, cleared=cleared, changed=bool(changed))
+        if action is Action.SETTLE and record.epoch == this.epoch:
+            # Cleared was another task of the run, or this one after its retries were lowered: nothing that
+            # builds is cancelled in doubt.
+            action = Action.ATTACH
         if action is Action.SETTLE:
             image = self.settle(arn)
             action = self._decide(image, cleared=cleared, changed=bool(changed))
@@ -239,8 +243,9 @@ class Submission:
 
     def _rejoin(self, seen: GuardRecord, now: GuardRecord, this: Try, joined: Submitted) -> Submitted:
         image = self._find(now.arn)
-        action = self._decide(image, cleared=seen.cleared_before(this), changed=False)
-        stale = self._may_be_stale(image, joined)
+        # Its own end is no doubt here, unlike a submitter's: an image that builds has not been finished with.
+        action = self._decide(image, cleared=seen.epoch != this.epoch, changed=False)
+        stale = may_be_stale(image, joined.stale_until, joined.stale_failure, self.clock())
         if action is Action.SETTLE:
             image = self.settle(now.arn)
             action = self._decide(image, cleared=True, changed=False)
@@ -257,14 +262,6 @@ class Submission:
         if repaired is None:
             raise NotRepairableError(now.arn, ended_badly(now.arn, image))
         return repaired
-
-    def _may_be_stale(self, image: Mapping[str, Any], joined: Submitted) -> bool:
-        """Return whether this may be how the image stood before the repair by the submitting task."""
-        state = image["state"]
-        if state["status"] not in IMAGE_FAILED or self.clock() >= (joined.stale_until or 0.0):
-            return False
-        failed = state.get("failureContext", {}).get("workflowExecutionId")
-        return joined.stale_failure is None or failed in (None, "", joined.stale_failure)
 
     def _decide(self, image: Mapping[str, Any], *, cleared: bool, changed: bool) -> Action:
         status = image["state"]["status"]
