@@ -159,7 +159,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
                 return self.finish(context, image)
             # Repaired by a person in the moment between, or AWS's lists are ahead of its images, or the
             # trigger met trouble that says nothing about the build.
-            why = str(event.get("message") or "it is in progress again")
+            seen = "AWS still shows the failure before its repair" if stale else "it is in progress again"
+            why = str(event.get("message") or seen)
         except AwsError as trouble:
             why = trouble
         return self._wait_again(context, arn, event, why)
