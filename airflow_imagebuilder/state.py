@@ -82,7 +82,7 @@ def this_try(context: Context) -> Try:
     return Try(seed=str(seed), epoch=int(getattr(ti, "max_tries", 0) or 0), clears=clears)
 
 
-def was_killed(context: Context) -> bool:
+def was_killed(context: Context) -> bool | None:
     """
     Tell a user's kill from a worker that is stopped or was cut off: all of them send SIGTERM.
 
@@ -96,7 +96,7 @@ def was_killed(context: Context) -> bool:
     asked.join(ASK_PATIENCE)
     if asked.states is None:
         log.warning("Cannot tell whether the task was killed or its worker stopped: %s", asked.trouble)
-        return False
+        return None
     return not asked.states or not asked.states.isdisjoint(KILLED_STATES)
 
 

@@ -19,7 +19,13 @@ from airflow_imagebuilder.service.monitoring import (
     judge,
     may_be_undone,
 )
-from airflow_imagebuilder.service.states import IMAGE_FAILED, WorkflowStatus, is_image_terminal
+from airflow_imagebuilder.service.states import (
+    IMAGE_FAILED,
+    IMAGE_SUCCEEDED,
+    ImageStatus,
+    WorkflowStatus,
+    is_image_terminal,
+)
 from airflow_imagebuilder.service.tokens import random_token
 from airflow_imagebuilder.service.wording import one_line
 from airflow_imagebuilder.service.workflows import WorkflowType
@@ -266,7 +272,9 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         found = await self._killed()
         if not self._attempts:
             self.log.warning(
-                "This task was killed (%s): cancelling image %s. Airflow's audit log names who did it.",
+                "Airflow has ended this task (%s): cancelling image %s, if it still builds. If a person "
+                "did it, "
+                "Airflow's audit log names them.",
                 found.why,
                 self.image_build_version_arn,
             )
@@ -293,13 +301,9 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
             before_each=self._refuse_unless_killed,
         )
         status = image["state"]["status"]
-        self.log.warning(
-            "%s. For a new try, clear the task that submitted the image, with what follows it: a task group "
-            "as a whole. Image: %s",
-            _after_cancel(image),
-            arn,
-        )
-        if self.delete_outputs_on_kill and status in IMAGE_FAILED:
+        again = "" if status in IMAGE_SUCCEEDED else _FOR_A_NEW_TRY
+        self.log.warning("%s. %sImage: %s", _after_cancel(image), again, arn)
+        if self.delete_outputs_on_kill and status == ImageStatus.CANCELLED:
             await self._delete_outputs(hook, image)
         elif self.delete_outputs_on_kill:
             self.log.warning("Image %s is still %s: its outputs, if any, are left behind.", arn, status)
@@ -332,8 +336,8 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
     def _log_unfinished(self, why: str) -> None:
         if self._attempts:
             self.log.error(
-                "This task was killed, but image %s could not be cancelled and may still be building: %s. "
-                "To end it, %s",
+                "This task was killed, but whether image %s is cancelled is not known, and it may still be "
+                "building: %s. To end it, %s",
                 self.image_build_version_arn,
                 why,
                 self._by_hand,
@@ -354,6 +358,11 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
             "cancel it by hand: aws imagebuilder cancel-image-creation --image-build-version-arn "
             f"{arn} --region {arn.split(':')[3]}"
         )
+
+
+_FOR_A_NEW_TRY = (
+    "For a new try, clear the task that submitted the image, with what follows it: a task group as a whole. "
+)
 
 
 class _NotKilledError(Exception):

@@ -484,7 +484,7 @@ def test_skipped_tests_do_not_stop_an_image() -> None:
 
 def test_at_the_deadline_the_image_is_cancelled() -> None:
     hook = Hook()
-    with pytest.raises(DeadlineExceededError, match="It was cancelled, and is CANCELLED"):
+    with pytest.raises(DeadlineExceededError, match="status after that: CANCELLED"):
         create(hook).execute_complete(context(), event("deadline"))
     assert hook.cancelled == [ARN]
 

@@ -39,7 +39,8 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         counts from the start of this task.
     :param submitter: the id of that task, where it is one of this run and publishes what it submits: a kill
         that is late then does not cancel what a later try of it has repaired.
-    :param on_retry: ``repair`` (default) or ``fail``.
+    :param on_retry: ``repair`` (default). With ``rebuild`` or ``fail`` a new try fails, since this task never
+        builds.
     :return: the :class:`ImageResult` as a JSON-safe mapping.
     """
 

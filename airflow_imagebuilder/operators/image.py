@@ -75,6 +75,8 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
     :param poll_interval: seconds (or a timedelta) between two looks; ``None`` takes ``[imagebuilder]
         poll_interval``.
     :param cancel_on_kill: cancel the image when the task is killed, cleared or runs out of time.
+    :param delete_outputs_on_kill: then also remove the AMIs and snapshots that the build left behind.
+    :param fail_on_test_failure: fail when a test failed, though AWS calls the image AVAILABLE.
     :return: the :class:`ImageResult` as a JSON-safe mapping; the ARN alone without waiting. The ARN is also
         pushed as XCom ``image_build_version_arn`` before the wait begins.
     :raises InvalidRequestError: refused before the call.

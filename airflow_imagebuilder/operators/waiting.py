@@ -27,7 +27,6 @@ from airflow_imagebuilder.service.failure import failed_execution
 from airflow_imagebuilder.service.repair import ended_badly, may_be_stale
 from airflow_imagebuilder.service.result import ImageResult
 from airflow_imagebuilder.service.states import (
-    IMAGE_FAILED,
     IMAGE_SUCCEEDED,
     WORKFLOW_FAILED,
     ImageStatus,
@@ -294,16 +293,32 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         if not self.cancel_on_kill or self._context is None or self._killed or self._timed_out:
             return
         self._stopped = True
-        if not was_killed(self._context):
-            self.log.info(
-                "The worker is shutting down, and no person killed this task. %s; the next try finds it.",
-                f"Image {self.arn} keeps building" if self.arn else "What it submits keeps building",
-            )
+        killed = was_killed(self._context)
+        if not killed:
+            self._log_left_alone(known=killed is False)
             return
         self._killed = True
         # Airflow ends the process in five seconds: an answer that is still to come may come too late.
         if arn := self.arn or self.learn_arn():
             self.cancel(arn)
+
+    def _log_left_alone(self, *, known: bool) -> None:
+        image = f"Image {self.arn}" if self.arn else "What it submits"
+        if known:
+            self.log.info(
+                "This process is being stopped, and Airflow shows no kill of its task. %s keeps building. "
+                "Airflow's next try finds it, if a try is left.",
+                image,
+            )
+            return
+        self.log.error(
+            "Airflow did not say whether this task was killed. %s is left alone and may still be "
+            "building. If "
+            "you killed the task, cancel it by hand: aws imagebuilder cancel-image-creation "
+            "--image-build-version-arn %s",
+            image,
+            self.arn or "(its ARN: see the Image Builder console)",
+        )
 
     def learn_arn(self) -> str | None:
         """Return this try's image before it is announced; ``None`` where there is none yet."""
@@ -315,7 +330,13 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         if self._killed:
             if self._cancelled != arn:
                 self.cancel(arn)
-            raise ImageBuilderError(f"The task was killed while it submitted {arn}: the image is cancelled.")
+            became = (
+                "AWS accepted the cancel" if self._cancelled == arn else "AWS refused the cancel, see above"
+            )
+            raise ImageBuilderError(
+                f"The task was killed while it submitted {arn}. {became}. For a new try, clear the task that "
+                "submitted it, with what follows it."
+            )
 
     def cancel(self, arn: str) -> dict[str, Any]:
         """Cancel an image and return it as it then is: a build that ended first has ended."""
@@ -330,8 +351,16 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             raise
         image = self.hook.get_image(arn)
         self.log.info("After CancelImageCreation %s is %s", arn, image["state"]["status"])
-        if self.delete_outputs_on_kill and image["state"]["status"] in IMAGE_FAILED:
+        if self.delete_outputs_on_kill and image["state"]["status"] == ImageStatus.CANCELLED:
             self.hook.delete_outputs(image)
+        elif self.delete_outputs_on_kill:
+            self.log.warning(
+                "Image %s is %s now: its outputs, if any, are left behind. Once it is CANCELLED, remove "
+                "its AMIs "
+                "and snapshots by hand.",
+                arn,
+                image["state"]["status"],
+            )
         return image
 
     def _out_of_time(self, context: Context, arn: str, deadline: float | None = None) -> dict[str, Any]:
@@ -341,7 +370,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             if self._cancelled != arn:
                 raise
             # A later look would find it CANCELLED, and not know by whom.
-            shown, when = "not shown by AWS at present", deadline or time.time()
+            shown, when = "unknown, AWS did not answer", deadline or time.time()
             raise DeadlineExceededError(arn, when, shown, cancelled=True) from trouble
         status = image["state"]["status"]
         if is_image_terminal(status) and self._cancelled != arn:

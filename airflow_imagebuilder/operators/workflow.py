@@ -209,7 +209,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
             f"({when.isoformat(timespec='seconds')}). AWS shows the image {snapshot.status}, and {shown}. "
             "Nothing was cancelled: this task only observes. If the build is slow, clear this task, or allow "
             "more time (timeout). If it hangs, cancel it: aws imagebuilder cancel-image-creation "
-            f"--image-build-version-arn {snapshot.arn}"
+            f"--image-build-version-arn {snapshot.arn} --region {snapshot.arn.split(':')[3]}"
         )
 
     def _failure(self, snapshot: ImageSnapshot, reason: str) -> ImageBuilderError:

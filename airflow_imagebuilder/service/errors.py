@@ -142,7 +142,8 @@ class NotRepairableError(ImageBuilderError):
         self,
         arn: str,
         ended: ImageBuilderError,
-        why: str = "RetryImage takes AMIs only, from the test phase on",
+        why: str = "AWS did not take RetryImage: it takes AMIs only, from the test phase on, and needs the "
+        "action imagebuilder:RetryImage",
     ) -> None:
         self.arn = arn
         self.ended = ended
@@ -220,9 +221,11 @@ class TestsFailedError(ImageBuilderError):
         super().__init__(
             f"Image {image_name(arn)} is AVAILABLE, but {count} failed: {one_line(', '.join(self.tests))}.\n"
             f"{labelled('image', arn)}\n"
-            "Its AMIs exist and are distributed: keep them from use.\n"
-            "The log of each test's task says what failed. To accept such images, set "
-            "fail_on_test_failure=False."
+            "Its outputs exist and are distributed: keep them from use.\n"
+            "The log of each test's task says what failed. RetryImage takes no AVAILABLE image: to build "
+            "another, "
+            "clear the task group (without one: the task that submitted the image, with what follows it). To "
+            "accept such images, set fail_on_test_failure=False."
         )
 
 
@@ -243,7 +246,7 @@ class DeadlineExceededError(ImageBuilderError, TimeoutError):
         self.status = status
         when = datetime.fromtimestamp(deadline, timezone.utc).isoformat(timespec="seconds")
         now = (
-            f"It was cancelled, and is {status or 'CANCELLED'}."
+            f"AWS accepted its cancel. Its status after that: {status or 'CANCELLED'}."
             if cancelled
             else f"It was still {status or 'in progress'}, and keeps building unless it is cancelled."
         )
@@ -271,14 +274,16 @@ class WaitInterruptedError(ImageBuilderError):
             f"Image {image_name(arn)} could not be observed any longer, and may still be building: "
             f"{one_line(self.cause)}\n"
             f"{labelled('image', arn)}\n"
-            "A new try of this task by Airflow resumes watching this image, and builds no other. A clear "
-            "cancels the build first.\n"
+            "Airflow's next try of this task resumes watching this image, and builds no other. If no try is "
+            "left, do not clear while it builds: with cancel_on_kill=True a clear cancels it. In a task "
+            "group wait "
+            "until it is AVAILABLE, then clear `image` with what follows it.\n"
             f"To see it now: aws imagebuilder get-image --image-build-version-arn {arn}{where}"
         )
 
 
 class StateStoreError(ImageBuilderError):
-    """Airflow's task state store could not be read or written, so nothing was sent to AWS.
+    """Airflow's task state store could not be read or written, so no build was started.
 
     :param reason: what the store, or the way to it, answered.
     """
@@ -286,12 +291,13 @@ class StateStoreError(ImageBuilderError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            "Nothing was sent to AWS: Airflow's task state store could not be read or written: "
+            "No build was started: Airflow's task state store could not be read or written: "
             f"{one_line(reason)}\n"
-            "Without the record there, a later try could not find the image, and would build a second one. "
-            "An image that an earlier try submitted is as it was.\n"
-            "The next try of this task begins here again. If no try is left: check that Airflow's API server "
-            "answers its workers, then clear this task, with what follows it."
+            "Without the record there, a later try could not find the image, and would build a second one.\n"
+            "The next try of this task begins here again. If no try is left, check that Airflow's API server "
+            "answers its workers, then clear this task, with what follows it. The clear cancels an image "
+            "of this "
+            "task that is still building, unless cancel_on_kill is False."
         )
 
 
@@ -402,7 +408,9 @@ def _failed(arn: str, failure: ImageFailure, head: str | None = None, *, repaira
 def _cancelled(error: ImageCancelledError, then: str = "") -> str:
     cancelled = error.status == "CANCELLED"
     where = f" in {one_line(error.stage)}" if error.stage else ""
-    why = error.reason or ("a person, or a killed task, called CancelImageCreation" if cancelled else "")
+    why = error.reason or (
+        "a person, or a task that was killed, cleared or out of time, called it off" if cancelled else ""
+    )
     head = f"Image {image_name(error.arn)} ended {one_line(error.status)}{where}"
     lines = [f"{head}: {one_line(why)}" if why else head, labelled("image", error.arn)]
     return "\n".join([*lines, _BY_CANCELLING] if cancelled else lines) + then

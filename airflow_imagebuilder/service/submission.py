@@ -88,9 +88,14 @@ class RequestChangedError(ImageBuilderError):
         self.arn, self.changed = arn, tuple(changed)
         super().__init__(
             f"Image {arn} of an earlier try is still building with other parameters (now different: "
-            f"{', '.join(changed)}). It is not given up silently. To build with the new parameters: aws "
-            f"imagebuilder cancel-image-creation --image-build-version-arn {arn}, then clear this task. "
-            "To go on with it: put the parameters back, then clear this task."
+            f"{', '.join(changed)}). This try does not cancel it.\n"
+            "To build with the new parameters, clear this task: the clear cancels this image and builds "
+            "another. "
+            "With cancel_on_kill=False, cancel it first: aws imagebuilder cancel-image-creation "
+            f"--image-build-version-arn {arn} --region {arn.split(':')[3]}\n"
+            "To keep this image, put the parameters back and set cancel_on_kill=False before you clear "
+            "this task: "
+            "it then waits for the image."
         )
 
 

@@ -262,7 +262,7 @@ def test_an_arn_that_cannot_be_read_stands_as_it_is() -> None:
 def test_a_state_store_that_does_not_answer_says_that_nothing_was_sent() -> None:
     head, *more = str(StateStoreError("500 Internal\nServer Error")).splitlines()
     assert head == (
-        "Nothing was sent to AWS: Airflow's task state store could not be read or written: "
+        "No build was started: Airflow's task state store could not be read or written: "
         "500 Internal Server Error"
     )
     assert "API server" in " ".join(more)
