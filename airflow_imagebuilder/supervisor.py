@@ -34,7 +34,8 @@ _OPEN = frozenset({"deferred", "running", "scheduled", "queued", "up_for_retry"}
 """States after a kill, but also after another triggerer took the wait over and resumed the task. What the
 task announced, or what becomes of it, decides."""
 
-_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+TASK_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""States of a task that Airflow does not try again."""
 
 _QUESTIONS_AT_ONCE = 4
 """A triggerer that lost a thousand waits has as many questions. Its supervisor answers one after the other,
@@ -161,7 +162,7 @@ async def _by_own_task(ti: Any, arn: str) -> Standing:
     while True:
         states = await _patiently(task_states, ti)
         if not states or not states <= _OPEN:
-            return Standing(True, _ending(states), again=not states <= _ENDED)
+            return Standing(True, _ending(states), again=not states <= TASK_ENDED)
         announced = await _patiently(xcom, ti, ARN_KEY)
         if states in ({"deferred"}, {"up_for_retry"}):
             return _between(states, arn, announced)

@@ -27,9 +27,16 @@ from airflow_imagebuilder.service.states import (
     is_image_terminal,
 )
 from airflow_imagebuilder.service.tokens import random_token
-from airflow_imagebuilder.service.wording import one_line
+from airflow_imagebuilder.service.wording import aws_command, one_line
 from airflow_imagebuilder.service.workflows import WorkflowType
-from airflow_imagebuilder.supervisor import NoAnswerError, Standing, standing, task_states, warm_up
+from airflow_imagebuilder.supervisor import (
+    TASK_ENDED,
+    NoAnswerError,
+    Standing,
+    standing,
+    task_states,
+    warm_up,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -52,9 +59,6 @@ ON_KILL_SETTLE = 900.0
 
 AFTER_DEADLINE = 300.0
 """Seconds between two questions for the guard of an image, once a monitor's deadline has passed."""
-
-TASK_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-"""States of a task that Airflow does not try again."""
 
 
 class ImageBuilderTrigger(BaseTrigger):
@@ -353,11 +357,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     @property
     def _by_hand(self) -> str:
-        arn = self.image_build_version_arn
-        return (
-            "cancel it by hand: aws imagebuilder cancel-image-creation --image-build-version-arn "
-            f"{arn} --region {arn.split(':')[3]}"
-        )
+        return f"cancel it by hand: {aws_command('cancel-image-creation', self.image_build_version_arn)}"
 
 
 _FOR_A_NEW_TRY = (

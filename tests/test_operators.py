@@ -15,7 +15,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.guard import ImageBuilderAwaitImageOperator, as_time
 from airflow_imagebuilder.operators.image import ImageBuilderCreateImageOperator, choose_tests
-from airflow_imagebuilder.operators.workflow import MAX_RESUMES, ImageBuilderMonitorWorkflowOperator
+from airflow_imagebuilder.operators.waiting import MAX_RESUMES
+from airflow_imagebuilder.operators.workflow import ImageBuilderMonitorWorkflowOperator
 from airflow_imagebuilder.policies import ImageBuilderRetryPolicy
 from airflow_imagebuilder.service.errors import (
     DeadlineExceededError,

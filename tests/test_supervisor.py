@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder import supervisor
-from airflow_imagebuilder.operators.guard import SUBMISSION_KEY
-from airflow_imagebuilder.operators.waiting import ARN_KEY
-from airflow_imagebuilder.supervisor import NoAnswerError, standing, warm_up
+from airflow_imagebuilder.supervisor import ARN_KEY, SUBMISSION_KEY, NoAnswerError, standing, warm_up
 from tests.supervisor import GONE, TI, Supervisor, eventually, install
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
@@ -28,8 +26,8 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     return answers
 
 
-def test_the_xcoms_have_the_keys_under_which_the_operators_push_them() -> None:
-    assert (supervisor.ARN_KEY, supervisor.SUBMISSION_KEY) == (ARN_KEY, SUBMISSION_KEY)
+def test_the_xcoms_have_the_keys_that_dags_pull_them_by() -> None:
+    assert (ARN_KEY, SUBMISSION_KEY) == ("image_build_version_arn", "image_submission")
 
 
 # -- the table ---------------------------------------------------------------------------------------------

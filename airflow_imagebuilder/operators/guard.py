@@ -12,6 +12,7 @@ from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.options import as_on_retry
 from airflow_imagebuilder.service.submission import OnRetry, Submission
 from airflow_imagebuilder.state import TaskStore, this_try
+from airflow_imagebuilder.supervisor import SUBMISSION_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,12 +136,8 @@ def submission_xcom(task_id: str, member: str) -> str:
     return f"{{{{ ({pulled} or {{}}).get('{member}') }}}}"
 
 
-SUBMISSION_KEY = "image_submission"
-"""Key of the XCom by which a submitting task tells those that watch: how it came to which image, and when."""
-
-
 def submission_record(submitted: Submitted, this: Try) -> Mapping[str, Any]:
-    """Return what is pushed under :data:`SUBMISSION_KEY`."""
+    """Return what is pushed under :data:`~airflow_imagebuilder.supervisor.SUBMISSION_KEY`."""
     return {
         "arn": submitted.arn,
         "how": submitted.how.value,

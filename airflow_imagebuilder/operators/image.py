@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS
-from airflow_imagebuilder.operators.guard import SUBMISSION_KEY, submission_record
+from airflow_imagebuilder.operators.guard import submission_record
 from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator, publish_arn
 from airflow_imagebuilder.service.chosen import choose_tests as choose_tests  # noqa: PLC0414 (public here too)
 from airflow_imagebuilder.service.chosen import faults_in_choice, read_names
@@ -24,6 +24,7 @@ from airflow_imagebuilder.service.submission import OnRetry, Submission
 from airflow_imagebuilder.service.submitted import How, Submitted
 from airflow_imagebuilder.service.workflows import Workflow
 from airflow_imagebuilder.state import TaskStore, this_try
+from airflow_imagebuilder.supervisor import SUBMISSION_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -188,7 +189,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         refuse(region_faults(fields, region_of(self.hook), connected))
         for surprise in surprises(fields, never):
             self.log.warning("%s", surprise)
-        return choose_tests(ImageRequest(**fields), _names(self.run_tests))
+        return choose_tests(ImageRequest(**fields), read_names(self.run_tests))
 
     def _fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in FIELDS}
@@ -217,11 +218,6 @@ def region_of(hook: Any) -> str | None:
     except Exception:  # noqa: BLE001 (a missing connection, role or region is told by the call that needs it)
         return None
     return region if isinstance(region, str) else None
-
-
-def _names(value: Any) -> Sequence[str] | None:
-    """Read a list of names that a template may have rendered to text."""
-    return read_names(value)
 
 
 def _members(request: ImageRequest | Mapping[str, Any] | None, of: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ from airflow_imagebuilder.service.states import (
 from airflow_imagebuilder.service.submission import Submission
 from airflow_imagebuilder.service.submitted import How, Submitted
 from airflow_imagebuilder.service.tokens import random_token
+from airflow_imagebuilder.service.wording import aws_command
 from airflow_imagebuilder.state import TaskStore, this_try, was_killed
+from airflow_imagebuilder.supervisor import ARN_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,9 +45,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_imagebuilder.triggers import ImageBuilderImageTrigger
-
-ARN_KEY = "image_build_version_arn"
-"""Key of the XCom that holds the ARN from the submit on."""
 
 MAX_RESUMES = 10
 """How often one try waits again after trouble. The pauses grow: some 30 minutes in all."""
@@ -312,12 +311,10 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             )
             return
         self.log.error(
-            "Airflow did not say whether this task was killed. %s is left alone and may still be "
-            "building. If "
-            "you killed the task, cancel it by hand: aws imagebuilder cancel-image-creation "
-            "--image-build-version-arn %s",
+            "Airflow did not say whether this task was killed. %s is left alone and may still be building. "
+            "If you killed the task, cancel it by hand: %s",
             image,
-            self.arn or "(its ARN: see the Image Builder console)",
+            aws_command("cancel-image-creation", self.arn or "(its ARN: see the Image Builder console)"),
         )
 
     def learn_arn(self) -> str | None:

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.guard import as_time, known_arn
+from airflow_imagebuilder.operators.waiting import MAX_RESUMES
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     ImageBuilderError,
@@ -24,15 +25,14 @@ from airflow_imagebuilder.service.options import as_seconds
 from airflow_imagebuilder.service.result import ImageFailure
 from airflow_imagebuilder.service.states import is_workflow_terminal
 from airflow_imagebuilder.service.waits import ImageSnapshot
+from airflow_imagebuilder.service.wording import aws_command
 from airflow_imagebuilder.service.workflows import WorkflowType
+from airflow_imagebuilder.supervisor import TASK_ENDED
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_imagebuilder.triggers import ImageBuilderWorkflowTrigger
-
-MAX_RESUMES = 10
-"""How many times a monitor begins its wait again because AWS could not be asked."""
 
 _TROUBLE = (TransientError, ForbiddenError, NotFoundError, MalformedAnswerError)
 
@@ -153,8 +153,6 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         except Exception as error:  # noqa: BLE001 (whatever it was, a failure may not last)
             self.log.warning("Airflow does not say how %s stands: %r", self.guard, error)
             return True
-        from airflow_imagebuilder.triggers import TASK_ENDED
-
         return any(str(state) not in TASK_ENDED for by_task in found.values() for state in by_task.values())
 
     def _may_be_stale(self) -> bool:
@@ -208,8 +206,8 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
             f"{self._label} of image {snapshot.arn} had not ended when the time of this task was over "
             f"({when.isoformat(timespec='seconds')}). AWS shows the image {snapshot.status}, and {shown}. "
             "Nothing was cancelled: this task only observes. If the build is slow, clear this task, or allow "
-            "more time (timeout). If it hangs, cancel it: aws imagebuilder cancel-image-creation "
-            f"--image-build-version-arn {snapshot.arn} --region {snapshot.arn.split(':')[3]}"
+            "more time (timeout). If it hangs, cancel it: "
+            f"{aws_command('cancel-image-creation', snapshot.arn)}"
         )
 
     def _failure(self, snapshot: ImageSnapshot, reason: str) -> ImageBuilderError:

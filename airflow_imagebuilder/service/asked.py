@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.errors import InvalidRequestError
 from airflow_imagebuilder.service.late import is_blank
-from airflow_imagebuilder.service.workflows import Workflow, WorkflowType
+from airflow_imagebuilder.service.workflows import Workflow, WorkflowType, stage_of
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.service.shapes import Later
@@ -61,14 +60,7 @@ class Asked:
 
 def _listed(path: str, item: object) -> Listed:
     if isinstance(item, Workflow):
-        return Listed(path, vars(item), _type(item))
+        return Listed(path, vars(item), stage_of(item))
     if isinstance(item, Mapping):
-        return Listed(path, item, _type(Workflow(str(item.get("workflowArn")))))
+        return Listed(path, item, stage_of(Workflow(str(item.get("workflowArn")))))
     return Listed(path, {}, None)
-
-
-def _type(workflow: Workflow) -> WorkflowType | None:
-    try:
-        return workflow.type
-    except InvalidRequestError:
-        return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.failure import type_and_name
 from airflow_imagebuilder.service.states import ImageStatus, WorkflowStatus
 from airflow_imagebuilder.service.wording import one_line
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from airflow_imagebuilder.service.waits import ImageSnapshot
 
-_WORKFLOW = re.compile(r":workflow/(build|test|distribution)/([^/]+)/")
 _FAILING = frozenset(
     {WorkflowStatus.FAILED, WorkflowStatus.ROLLBACK_COMPLETED, WorkflowStatus.ROLLBACK_IN_PROGRESS}
 )
@@ -33,8 +32,10 @@ def cause_of_end(snapshot: ImageSnapshot, execution: Mapping[str, Any] | None) -
     failed = culprit(snapshot)
     if failed is None or failed is execution:
         return None
-    kind, name = _type_and_name(failed) or ("", str(failed.get("workflowExecutionId")))
-    return f"the {kind} workflow {name} failed" if kind else f"the workflow execution {name} failed"
+    kind, name = type_and_name(failed)
+    if kind is None:
+        return f"the workflow execution {failed.get('workflowExecutionId')} failed"
+    return f"the {kind} workflow {name} failed"
 
 
 def culprit(snapshot: ImageSnapshot) -> Mapping[str, Any] | None:
@@ -55,11 +56,5 @@ def continues(image: Mapping[str, Any], execution: Mapping[str, Any]) -> bool:
     )
 
 
-def _identity(workflow: Mapping[str, Any]) -> tuple[tuple[str, str] | None, str | None]:
-    return _type_and_name(workflow), workflow.get("parallelGroup") or None
-
-
-def _type_and_name(workflow: Mapping[str, Any]) -> tuple[str, str] | None:
-    # An execution names the build version; the request may have said x.x.x. Type and name are the same.
-    found = _WORKFLOW.search(str(workflow.get("workflowBuildVersionArn") or workflow.get("workflowArn")))
-    return (found[1], found[2]) if found else None
+def _identity(workflow: Mapping[str, Any]) -> tuple[tuple[str | None, str | None], str | None]:
+    return type_and_name(workflow), workflow.get("parallelGroup") or None

@@ -11,7 +11,7 @@ from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.late import is_blank, is_late, is_template
 from airflow_imagebuilder.service.names import closest
 from airflow_imagebuilder.service.request import ImageRequest, faults_in
-from airflow_imagebuilder.service.workflows import TestGroup, Workflow, WorkflowType, no_workflow
+from airflow_imagebuilder.service.workflows import TestGroup, Workflow, WorkflowType, no_workflow, stage_of
 
 _TESTS = "a list of TestGroup, and of Workflow for tests that run alone"
 _ARN = "a workflow ARN: ...:workflow/<build, test or distribution>/<name>/<version>"
@@ -154,7 +154,7 @@ def _way_to_a_list(tests: object) -> str:
 
 def _misplaced(path: str, workflow: Workflow, stage: WorkflowType) -> Iterator[Fault]:
     yield from _not_drawn(path, workflow)
-    theirs = _type(workflow)
+    theirs = stage_of(workflow)
     if theirs not in (None, stage):
         allowed = f"the ARN of a {stage.lower()} workflow"
         way_out = f"this is a {theirs.lower()} workflow: {_HOMES[theirs]}"
@@ -180,13 +180,6 @@ def _not_drawn(path: str, workflow: Workflow) -> Iterator[Fault]:
     if is_late(workflow.parallel_group) and not is_template(workflow.parallel_group):
         way_out = "write it out, for the graph to show"
         yield Fault(f"{path}.parallel_group", workflow.parallel_group, "a name", way_out)
-    if is_late(workflow.arn) and _type(workflow) is None:
+    if is_late(workflow.arn) and stage_of(workflow) is None:
         way_out = "the graph shows its stage and name: write this part of the ARN plainly, without a template"
         yield Fault(f"{path}.arn", workflow.arn, _ARN, way_out)
-
-
-def _type(workflow: Workflow) -> WorkflowType | None:
-    try:
-        return workflow.type
-    except InvalidRequestError:
-        return None

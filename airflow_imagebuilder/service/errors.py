@@ -37,6 +37,7 @@ from airflow_imagebuilder.service.wording import (
     CLEAR,
     MAY_CONTINUE,
     answer_line,
+    aws_command,
     cut_and_clean,
     image_name,
     one_line,
@@ -268,17 +269,14 @@ class WaitInterruptedError(ImageBuilderError):
     def __init__(self, arn: str, cause: BaseException | str) -> None:
         self.arn = arn
         self.cause = cause if isinstance(cause, str) else _cause(cause)
-        region = arn.split(":")[3:4]
-        where = f" --region {region[0]}" if region and region[0] else ""
         super().__init__(
             f"Image {image_name(arn)} could not be observed any longer, and may still be building: "
             f"{one_line(self.cause)}\n"
             f"{labelled('image', arn)}\n"
             "Airflow's next try of this task resumes watching this image, and builds no other. If no try is "
             "left, do not clear while it builds: with cancel_on_kill=True a clear cancels it. In a task "
-            "group wait "
-            "until it is AVAILABLE, then clear `image` with what follows it.\n"
-            f"To see it now: aws imagebuilder get-image --image-build-version-arn {arn}{where}"
+            "group wait until it is AVAILABLE, then clear `image` with what follows it.\n"
+            f"To see it now: {aws_command('get-image', arn)}"
         )
 
 

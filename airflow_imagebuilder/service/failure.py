@@ -181,7 +181,7 @@ def _read(
         image_status=(image.get("state") or {}).get("status"),
         image_type=image.get("type"),
         stage=context.get("imageStatus") or STAGES.get(execution.get("type", "")) or _stage_in(said),
-        workflow=_name({"workflowArn": arn})[1],
+        workflow=type_and_name({"workflowArn": arn})[1],
         workflow_arn=arn,
         workflow_execution_id=context.get("workflowExecutionId") or execution.get("workflowExecutionId"),
         step=context.get("failedStep") or step.get("name") or _found(_STEP, said),
@@ -205,11 +205,17 @@ def _weightiest(
     failed = [
         item for item in executions if item.get("status") in _FAILING and stage in (None, item.get("type"))
     ]
-    let_pass = {_name(item) for item in image.get("workflows") or () if item.get("onFailure") == "CONTINUE"}
+    let_pass = {
+        type_and_name(item) for item in image.get("workflows") or () if item.get("onFailure") == "CONTINUE"
+    }
 
     def weight(item: Mapping[str, Any]) -> tuple[bool, bool, str]:
         cancelled = item.get("status") == WorkflowStatus.CANCELLED
-        return _name(item) not in let_pass, not cancelled, item.get("endTime") or item.get("startTime") or ""
+        return (
+            type_and_name(item) not in let_pass,
+            not cancelled,
+            item.get("endTime") or item.get("startTime") or "",
+        )
 
     return max(failed, key=weight, default=None)
 
@@ -242,6 +248,10 @@ def _stage_in(text: str) -> str | None:
     return (found[1] or found[2]).upper() if found else None
 
 
-def _name(item: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def type_and_name(item: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Read type and name of a workflow from its configuration or one of its executions.
+
+    An execution names the build version, and the request may have said x.x.x: these two are the same.
+    """
     found = _WORKFLOW.search(item.get("workflowBuildVersionArn") or item.get("workflowArn") or "")
     return (found["type"], found["name"]) if found else (None, None)

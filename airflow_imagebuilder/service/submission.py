@@ -55,6 +55,7 @@ from airflow_imagebuilder.service.request import ImageRequest
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submitted import How, Images, Store, Submitted, Try
 from airflow_imagebuilder.service.tokens import random_token, token_for
+from airflow_imagebuilder.service.wording import aws_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,12 +91,10 @@ class RequestChangedError(ImageBuilderError):
             f"Image {arn} of an earlier try is still building with other parameters (now different: "
             f"{', '.join(changed)}). This try does not cancel it.\n"
             "To build with the new parameters, clear this task: the clear cancels this image and builds "
-            "another. "
-            "With cancel_on_kill=False, cancel it first: aws imagebuilder cancel-image-creation "
-            f"--image-build-version-arn {arn} --region {arn.split(':')[3]}\n"
-            "To keep this image, put the parameters back and set cancel_on_kill=False before you clear "
-            "this task: "
-            "it then waits for the image."
+            "another. With cancel_on_kill=False, cancel it first: "
+            f"{aws_command('cancel-image-creation', arn)}\n"
+            "To keep this image, put the parameters back and set cancel_on_kill=False before you clear this "
+            "task: it then waits for the image."
         )
 
 
@@ -210,9 +209,10 @@ class Submission:
         Never fails: where it cannot be noted, a clear is still recognised unless ``retries`` was lowered.
         """
         try:
-            for kind in (SubmissionRecord, GuardRecord):
-                if record := kind.load(self.store):
-                    replace(record, epoch=this.epoch, clears=this.clears, finished=True).save(self.store)
+            # A task submits or awaits: it has one of the two.
+            record = SubmissionRecord.load(self.store) or GuardRecord.load(self.store)
+            if record:
+                replace(record, epoch=this.epoch, clears=this.clears, finished=True).save(self.store)
         except ImageBuilderError as error:
             log.warning("The end of this try could not be noted: %s", error)
 

@@ -75,6 +75,16 @@ def image_name(arn: str) -> str:
     return one_line(tail.replace("/", " ", 1) if image and tail else arn)
 
 
+def aws_command(operation: str, arn: str) -> str:
+    """Return the AWS CLI's command for an image, with the region of its ARN.
+
+    :param operation: of the CLI, e.g. ``cancel-image-creation``.
+    """
+    region = arn.split(":")[3:4]
+    where = f" --region {region[0]}" if region and region[0] else ""
+    return f"aws imagebuilder {operation} --image-build-version-arn {arn}{where}"
+
+
 def shape_of(answer: object, depth: int = 3) -> str:
     """Draw the shape of an answer without its values, which may be secret.
 

@@ -185,6 +185,14 @@ class TestGroup:
                     yield no_workflow(f"workflows[{number}]", test)
 
 
+def stage_of(workflow: Workflow) -> WorkflowType | None:
+    """Return a workflow's stage; ``None`` where its ARN does not tell it."""
+    try:
+        return workflow.type
+    except InvalidRequestError:
+        return None
+
+
 def no_workflow(path: str, value: object, allowed: str = "a Workflow") -> Fault:
     """Return the fault of a value that stands where a workflow belongs, with what to write instead."""
     arn = value.get("workflowArn") if isinstance(value, Mapping) else value
