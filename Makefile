@@ -39,11 +39,11 @@ compose-env:  ## secrets and settings for docker-compose.yaml, into .env
 	@sh docker/make-env.sh
 
 compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, two schedulers and triggerers
-	@$(BIN)/python -m airflow_imagebuilder.local.compose_demo $(ARGS)
+	@$(BIN)/python -m airflow_imagebuilder.local.demo.compose $(ARGS)
 
 test-compose: $(STAMP)  ## many images at once on Docker, and what is left of them when parts die
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[compose]'
-	@$(BIN)/python -m pytest -s tests/compose $(ARGS)
+	@$(BIN)/python -m pytest -s tests/distributed $(ARGS)
 
 bench: $(STAMP)  ## the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)

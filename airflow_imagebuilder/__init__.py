@@ -7,42 +7,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.hooks import ImageBuilderHook as ImageBuilderHook
-    from airflow_imagebuilder.operators.guard import (
+    from airflow_imagebuilder.operators.await_image import (
         ImageBuilderAwaitImageOperator as ImageBuilderAwaitImageOperator,
     )
-    from airflow_imagebuilder.operators.image import (
+    from airflow_imagebuilder.operators.create_image import (
         ImageBuilderCreateImageOperator as ImageBuilderCreateImageOperator,
     )
-    from airflow_imagebuilder.operators.workflow import (
+    from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
     )
     from airflow_imagebuilder.service.errors import ImageBuilderError as ImageBuilderError
-    from airflow_imagebuilder.service.request import ImageRequest as ImageRequest
-    from airflow_imagebuilder.service.result import ImageResult as ImageResult
-    from airflow_imagebuilder.service.submission import OnRetry as OnRetry
-    from airflow_imagebuilder.service.workflows import OnFailure as OnFailure
-    from airflow_imagebuilder.service.workflows import TestGroup as TestGroup
-    from airflow_imagebuilder.service.workflows import Workflow as Workflow
+    from airflow_imagebuilder.service.request.image_request import ImageRequest as ImageRequest
+    from airflow_imagebuilder.service.request.workflows import OnFailure as OnFailure
+    from airflow_imagebuilder.service.request.workflows import TestGroup as TestGroup
+    from airflow_imagebuilder.service.request.workflows import Workflow as Workflow
+    from airflow_imagebuilder.service.results.image import ImageResult as ImageResult
+    from airflow_imagebuilder.service.submission.decision import OnRetry as OnRetry
     from airflow_imagebuilder.task_groups import ImageBuilderTaskGroup as ImageBuilderTaskGroup
-    from airflow_imagebuilder.triggers import ImageBuilderImageTrigger as ImageBuilderImageTrigger
-    from airflow_imagebuilder.triggers import ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger
+    from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger as ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.workflow import (
+        ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
+    )
 
 # Loaded at first touch: a Dag file pays only for what it names.
 _HOMES = {
-    "ImageBuilderAwaitImageOperator": "operators.guard",
-    "ImageBuilderCreateImageOperator": "operators.image",
+    "ImageBuilderAwaitImageOperator": "operators.await_image",
+    "ImageBuilderCreateImageOperator": "operators.create_image",
     "ImageBuilderError": "service.errors",
     "ImageBuilderHook": "hooks",
     "ImageBuilderImageTrigger": "triggers",
-    "ImageBuilderMonitorWorkflowOperator": "operators.workflow",
+    "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
     "ImageBuilderTaskGroup": "task_groups",
     "ImageBuilderWorkflowTrigger": "triggers",
-    "ImageRequest": "service.request",
-    "ImageResult": "service.result",
-    "OnFailure": "service.workflows",
-    "OnRetry": "service.submission",
-    "TestGroup": "service.workflows",
-    "Workflow": "service.workflows",
+    "ImageRequest": "service.request.image_request",
+    "ImageResult": "service.results.image",
+    "OnFailure": "service.request.workflows",
+    "OnRetry": "service.submission.decision",
+    "TestGroup": "service.request.workflows",
+    "Workflow": "service.request.workflows",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605 (it follows the table above)
 __version__ = "0.1.0"

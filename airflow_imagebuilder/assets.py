@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from airflow_imagebuilder.service.arns import ImageBuildVersionArn
+from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow.sdk import Context
 
-    from airflow_imagebuilder.service.result import ImageResult
+    from airflow_imagebuilder.service.results.image import ImageResult
 
 
 def tell_assets(context: Context, outlets: Iterable[Any], result: ImageResult) -> None:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_imagebuilder.service.clients import WatchClient
+from airflow_imagebuilder.service.client.aio_client import WatchClient
+from airflow_imagebuilder.service.client.answers import malformed
+from airflow_imagebuilder.service.client.cleanup import delete_outputs
+from airflow_imagebuilder.service.client.error_mapping import translate
+from airflow_imagebuilder.service.client.pages import Pages, mappings
+from airflow_imagebuilder.service.client.retries import acall, call
 from airflow_imagebuilder.service.errors import RefusedError
-from airflow_imagebuilder.service.looks import has_status
-from airflow_imagebuilder.service.outputs import delete_outputs
-from airflow_imagebuilder.service.pages import Pages, mappings
-from airflow_imagebuilder.service.retries import acall, call
 from airflow_imagebuilder.service.states import is_image_terminal
-from airflow_imagebuilder.service.translation import malformed, translate
+from airflow_imagebuilder.service.watcher.tracked_image import has_status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 
-    from airflow_imagebuilder.service.request import ImageRequest
+    from airflow_imagebuilder.service.request.image_request import ImageRequest
 
 Patience = float | timedelta
 PATIENCE = timedelta(minutes=2)

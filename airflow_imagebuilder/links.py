@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
 
-from airflow_imagebuilder.service.arns import ImageBuildVersionArn
-from airflow_imagebuilder.service.result import log_location
+from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
+from airflow_imagebuilder.service.results.image import log_location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -38,7 +38,9 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
-_OPERATORS = [f"airflow_imagebuilder.operators.{noun}" for noun in ("image", "guard", "workflow")]
+_OPERATORS = [
+    f"airflow_imagebuilder.operators.{noun}" for noun in ("create_image", "await_image", "monitor_workflow")
+]
 
 
 def _number(description: str, default: str) -> dict[str, Any]:

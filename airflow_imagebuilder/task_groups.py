@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from datetime import timedelta
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
@@ -14,24 +13,24 @@ from airflow.sdk import TaskGroup, TriggerRule
 from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
 from airflow_imagebuilder.operators.arguments import refuse, unknown_group_arguments
-from airflow_imagebuilder.operators.guard import ImageBuilderAwaitImageOperator, submission_xcom
-from airflow_imagebuilder.operators.image import ImageBuilderCreateImageOperator
-from airflow_imagebuilder.operators.workflow import ImageBuilderMonitorWorkflowOperator
-from airflow_imagebuilder.service.chosen import faults_in_choice
-from airflow_imagebuilder.service.declaration import TestsByName, declare, request_of
+from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
+from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
+from airflow_imagebuilder.operators.monitor_workflow import ImageBuilderMonitorWorkflowOperator
+from airflow_imagebuilder.operators.options import LONGEST, as_seconds, option_faults
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
-from airflow_imagebuilder.service.options import LONGEST, as_seconds, option_faults
-from airflow_imagebuilder.service.regions import region_faults
-from airflow_imagebuilder.service.request import FIELDS, ImageRequest
-from airflow_imagebuilder.service.submission import OnRetry
-from airflow_imagebuilder.service.workflows import WIDTH, TestGroup, Workflow, WorkflowType, plan
+from airflow_imagebuilder.service.request.declaration import TestsByName, declare, request_of
+from airflow_imagebuilder.service.request.image_request import FIELDS, ImageRequest
+from airflow_imagebuilder.service.request.rules.regions import region_faults
+from airflow_imagebuilder.service.request.test_choice import faults_in_choice
+from airflow_imagebuilder.service.request.test_plan import WIDTH, test_plan
+from airflow_imagebuilder.service.request.workflows import TestGroup, Workflow, WorkflowType
+from airflow_imagebuilder.service.submission.submission import OnRetry
+from airflow_imagebuilder.xcom import submission_xcom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from airflow_imagebuilder.service.declaration import Declared
-
-MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow/test/{}/x.x.x"
+    from airflow_imagebuilder.service.request.declaration import Declared
 
 
 class ImageBuilderTaskGroup(TaskGroup):
@@ -309,17 +308,6 @@ def _ended_by_scheduler(task_id: str, trigger_rule: TriggerRule) -> EmptyOperato
         inlets=None,
         outlets=None,
     )
-
-
-def test_plan(request: ImageRequest) -> tuple[TestGroup, ...]:
-    """Return the test groups that AWS runs for a request, its default test where no workflow is given."""
-    configured = request.image_tests_configuration
-    if isinstance(configured, Mapping) and configured.get("imageTestsEnabled") is False:
-        return ()
-    if request.workflows:
-        return plan(request.workflows)
-    name = "test-container" if request.container_recipe_arn else "test-image"
-    return (TestGroup(None, (Workflow(MANAGED.format(name)),)),)
 
 
 def _outlets(outlets: Any) -> list[Any]:

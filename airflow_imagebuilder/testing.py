@@ -12,7 +12,7 @@ from unittest.mock import patch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_imagebuilder.local.stack import LocalService
+    from airflow_imagebuilder.local.stack.image_builder import LocalService
 
 QUICKLY = {
     "AIRFLOW__IMAGEBUILDER__POLL_INTERVAL": "0.2",
@@ -37,10 +37,10 @@ def local_image_builder(speed: float = 3600, scenario: Path | None = None) -> It
 
     :param speed: virtual seconds a second; 3600 bakes the seeded images in well under a second.
     :param scenario: a YAML file with durations, failures and faults; its schema is in
-        :mod:`airflow_imagebuilder.local.scenario`.
+        :mod:`airflow_imagebuilder.local.emulator.scenario`.
     :return: the service: ``url``, ``client(name)``, ``records()`` and ``control(**settings)``.
     """
-    from airflow_imagebuilder.local.stack import LocalService
+    from airflow_imagebuilder.local.stack.image_builder import LocalService
 
     with (
         TemporaryDirectory(prefix="imagebuilder-") as home,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_imagebuilder.triggers import ImageBuilderImageTrigger
+from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
 from benchmarks.stock import StockTrigger
 
 if TYPE_CHECKING:

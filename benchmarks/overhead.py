@@ -17,8 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.local.airflow_api import TERMINAL
-from airflow_imagebuilder.local.stack import AirflowStack, LocalService
+from airflow_imagebuilder.local.stack.airflow import AirflowStack
+from airflow_imagebuilder.local.stack.airflow_client import TERMINAL
+from airflow_imagebuilder.local.stack.image_builder import LocalService
 from benchmarks.tables import table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.local.stack import LocalService
+from airflow_imagebuilder.local.stack.image_builder import LocalService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

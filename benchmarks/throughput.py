@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from airflow_imagebuilder.local.stack import free_port
+from airflow_imagebuilder.local.stack.environment import free_port
 from benchmarks.service import bench
 
 if TYPE_CHECKING:

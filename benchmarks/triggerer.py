@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from airflow_imagebuilder.local.stack import AirflowStack
+from airflow_imagebuilder.local.stack.airflow import AirflowStack
 from benchmarks.service import Bench, bench
 
 REPOSITORY = Path(__file__).parents[1]

@@ -107,7 +107,8 @@ def stock(arn: str, given: argparse.Namespace) -> BaseTrigger:
 
 def package(arn: str, number: int, given: argparse.Namespace) -> BaseTrigger:
     """The first wait is for the image, each further one for one of its workflows, as a task group's are."""
-    from airflow_imagebuilder.triggers import ImageBuilderImageTrigger, ImageBuilderWorkflowTrigger
+    from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.workflow import ImageBuilderWorkflowTrigger
 
     shared: dict[str, Any] = {
         "image_build_version_arn": arn,
@@ -181,11 +182,11 @@ def main() -> None:
         importlib.import_module(name)
     for name in (
         "airflow_imagebuilder.hooks",
-        "airflow_imagebuilder.metrics",
-        "airflow_imagebuilder.settings",
+        "airflow_imagebuilder.triggers.metrics",
+        "airflow_imagebuilder.triggers.settings",
     ):
         importlib.import_module(name)
-    importlib.import_module("airflow_imagebuilder.service.watcher")
+    importlib.import_module("airflow_imagebuilder.service.watcher.watcher")
     print("ready", flush=True)
     print(json.dumps(asyncio.run(measure(arns, given))), flush=True)
 

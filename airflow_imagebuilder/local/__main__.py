@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from .backend import Backend
-from .journal import JournalError
-from .scenario import ScenarioError, load
-from .server import App
+from airflow_imagebuilder.local.emulator.backend import Backend
+from airflow_imagebuilder.local.emulator.http.app import App
+from airflow_imagebuilder.local.emulator.journal import JournalError
+from airflow_imagebuilder.local.emulator.scenario import ScenarioError, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .engine import Effect, World
+    from airflow_imagebuilder.local.emulator.engine import Effect, World
 
 
 #: Seconds after which what still runs when the service is told to go is a long poll, or hangs on demand.

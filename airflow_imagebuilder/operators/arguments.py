@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, TaskGroup
 
+from airflow_imagebuilder.operators.options import option_faults
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
-from airflow_imagebuilder.service.late import is_late
-from airflow_imagebuilder.service.members import MEMBERS
-from airflow_imagebuilder.service.names import closest
-from airflow_imagebuilder.service.options import option_faults
-from airflow_imagebuilder.service.request import NOT_HERE
-from airflow_imagebuilder.service.wording import shortened
+from airflow_imagebuilder.service.request.fields.suggestions import closest
+from airflow_imagebuilder.service.request.fields.templates import is_late
+from airflow_imagebuilder.service.request.image_request import NOT_HERE
+from airflow_imagebuilder.service.request.schema import MEMBERS
+from airflow_imagebuilder.service.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_imagebuilder.operators.arguments import partial_faults, refuse, unknown_arguments
+from airflow_imagebuilder.operators.options import option_faults
 from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
-from airflow_imagebuilder.service.late import is_blank
-from airflow_imagebuilder.service.options import option_faults
+from airflow_imagebuilder.service.request.fields.templates import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

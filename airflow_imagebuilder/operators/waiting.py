@@ -12,7 +12,9 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow_imagebuilder.assets import tell_assets
 from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
-from airflow_imagebuilder.policies import default_retry_policy
+from airflow_imagebuilder.operators.retry_policy import default_retry_policy
+from airflow_imagebuilder.operators.task_state import TaskStore, this_try, was_killed
+from airflow_imagebuilder.service.client.tokens import random_token
 from airflow_imagebuilder.service.errors import (
     AwsError,
     DeadlineExceededError,
@@ -22,29 +24,28 @@ from airflow_imagebuilder.service.errors import (
     RefusedError,
     TestsFailedError,
     WaitInterruptedError,
+    ended_badly,
 )
-from airflow_imagebuilder.service.failure import failed_execution
-from airflow_imagebuilder.service.repair import ended_badly, may_be_stale
-from airflow_imagebuilder.service.result import ImageResult
+from airflow_imagebuilder.service.results.failure import failed_execution
+from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.states import (
     IMAGE_SUCCEEDED,
     WORKFLOW_FAILED,
     ImageStatus,
     is_image_terminal,
 )
-from airflow_imagebuilder.service.submission import Submission
-from airflow_imagebuilder.service.submitted import How, Submitted
-from airflow_imagebuilder.service.tokens import random_token
-from airflow_imagebuilder.service.wording import aws_command
-from airflow_imagebuilder.state import TaskStore, this_try, was_killed
-from airflow_imagebuilder.supervisor import ARN_KEY
+from airflow_imagebuilder.service.submission.ports import How, Submitted
+from airflow_imagebuilder.service.submission.repair import may_be_stale
+from airflow_imagebuilder.service.submission.submission import Submission
+from airflow_imagebuilder.service.text import aws_command
+from airflow_imagebuilder.xcom import ARN_KEY, publish_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context
 
-    from airflow_imagebuilder.triggers import ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
 
 MAX_RESUMES = 10
 """How often one try waits again after trouble. The pauses grow: some 30 minutes in all."""
@@ -190,7 +191,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             return None
 
     def _trigger(self, submitted: Submitted, deadline: float, resumes: int = 0) -> ImageBuilderImageTrigger:
-        from airflow_imagebuilder.triggers import ImageBuilderImageTrigger
+        from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
 
         interval = self.poll_interval
         return ImageBuilderImageTrigger(
@@ -375,8 +376,3 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         if status in IMAGE_SUCCEEDED or status == ImageStatus.FAILED:
             return self.finish(context, image)
         raise DeadlineExceededError(arn, deadline or time.time(), status, cancelled=self._cancelled == arn)
-
-
-def publish_arn(context: Context, arn: str) -> None:
-    """Push the XCom by which others learn which image this task is about."""
-    context["ti"].xcom_push(key=ARN_KEY, value=arn)

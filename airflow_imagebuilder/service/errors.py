@@ -4,9 +4,11 @@
 
     ImageBuilderError
     ├── InvalidRequestError         refused before anything is sent (also a ValueError)
+    │   └── NoSuchTestsError        a task group draws no test group of this name (also a KeyError)
     ├── ImageFailedError            the image ended FAILED
     ├── ImageCancelledError         the image ended CANCELLED
     ├── NotRepairableError          the image ended badly, and RetryImage cannot run it on
+    ├── RequestChangedError         the image of an earlier try is building with other parameters
     ├── ImageNotFoundError          AWS does not find the image that a task is about
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
     ├── TestsFailedError            the image is AVAILABLE, but tests failed and were to stop it
@@ -32,8 +34,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_imagebuilder.service.description import describe, headline, labelled
-from airflow_imagebuilder.service.wording import (
+from airflow_imagebuilder.service.results.failure import STAGES, ImageFailure
+from airflow_imagebuilder.service.results.failure_text import describe, headline, labelled
+from airflow_imagebuilder.service.results.workflow import in_order
+from airflow_imagebuilder.service.text import (
     CLEAR,
     MAY_CONTINUE,
     answer_line,
@@ -46,9 +50,7 @@ from airflow_imagebuilder.service.wording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_imagebuilder.service.result import ImageFailure
+    from collections.abc import Mapping, Sequence
 
 _MESSAGE, _NAME = 1000, 120  # characters that are shown of a message, and of a code or an id
 
@@ -96,6 +98,12 @@ class InvalidRequestError(ImageBuilderError, ValueError):
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         head = f"Nothing was sent to AWS, the request{f' of {of}' if of else ''} has {count}:"
         super().__init__("\n".join([head, *map(_item, self.faults)]))
+
+
+class NoSuchTestsError(InvalidRequestError, KeyError):
+    """A test group is asked for that a task group does not draw."""
+
+    __str__ = Exception.__str__  # KeyError's own shows the message in quotes, on one line
 
 
 class ImageFailedError(ImageBuilderError):
@@ -153,6 +161,27 @@ class NotRepairableError(ImageBuilderError):
             f"This task does not repair the image ({why}), so another try of it would end in the same way.\n"
             "To build a new image, clear the task that submitted this one, with what follows it: in a task "
             "group, clear the whole group."
+        )
+
+
+class RequestChangedError(ImageBuilderError):
+    """
+    The image of an earlier try is still building, with other parameters than this try has.
+
+    :param arn: that image.
+    :param changed: the members of CreateImage that differ.
+    """
+
+    def __init__(self, arn: str, changed: Sequence[str]) -> None:
+        self.arn, self.changed = arn, tuple(changed)
+        super().__init__(
+            f"Image {arn} of an earlier try is still building with other parameters (now different: "
+            f"{', '.join(changed)}). This try does not cancel it.\n"
+            "To build with the new parameters, clear this task: the clear cancels this image and builds "
+            "another. With cancel_on_kill=False, cancel it first: "
+            f"{aws_command('cancel-image-creation', arn)}\n"
+            "To keep this image, put the parameters back and set cancel_on_kill=False before you clear this "
+            "task: it then waits for the image."
         )
 
 
@@ -389,6 +418,22 @@ class MalformedAnswerError(AwsError):
         """
         message = f"the answer lacks {expect!r}; its shape is {shortened(shape_of(answer))}"
         return cls(operation, code="MalformedAnswer", status=200, message=message)
+
+
+def ended_badly(
+    arn: str,
+    image: Mapping[str, Any],
+    executions: Sequence[Mapping[str, Any]] = (),
+    steps: Sequence[Mapping[str, Any]] = (),
+) -> ImageBuilderError:
+    """Return the error for an image that ended FAILED, CANCELLED or DELETED."""
+    status = image["state"]["status"]
+    if status == "FAILED":
+        failure = ImageFailure.from_api(image, executions, steps)
+        return ImageFailedError(arn=arn, failure=failure)
+    begun = [execution.type for execution in in_order(executions) if execution.start]
+    stage = STAGES.get(begun[-1]) if begun else None
+    return ImageCancelledError(arn, image["state"].get("reason"), stage=stage, status=status)
 
 
 _BY_CANCELLING = (

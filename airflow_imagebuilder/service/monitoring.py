@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.cause import cause_of_end, continues, culprit
-from airflow_imagebuilder.service.executions import seconds_between
-from airflow_imagebuilder.service.repair import repairable
+from airflow_imagebuilder.service.request.workflows import Workflow, WorkflowType
+from airflow_imagebuilder.service.results.cause import cause_of_end, continues, culprit
+from airflow_imagebuilder.service.results.workflow import seconds_between
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED, WorkflowStatus
-from airflow_imagebuilder.service.wording import one_line
-from airflow_imagebuilder.service.workflows import Workflow, WorkflowType
+from airflow_imagebuilder.service.submission.repair import repairable
+from airflow_imagebuilder.service.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from airflow_imagebuilder.service.waits import ImageSnapshot
+    from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
 
 _STAGE = {
     "BUILDING": WorkflowType.BUILD,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_imagebuilder.local.stack import AirflowStack, LocalService
+from airflow_imagebuilder.local.stack.airflow import AirflowStack
+from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.faults.report import Report
 from tests.faults.scene import SPEED, Scene
 from tests.faults.throttling import CASES, suffer

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from airflow_imagebuilder.local.airflow_api import AirflowApi, AirflowApiError
+from airflow_imagebuilder.local.stack.airflow_client import AirflowApi, AirflowApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_imagebuilder.local.stack import AirflowStack, LocalService
+    from airflow_imagebuilder.local.stack.airflow import AirflowStack
+    from airflow_imagebuilder.local.stack.image_builder import LocalService
 
 T = TypeVar("T")
 

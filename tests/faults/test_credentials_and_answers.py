@@ -12,10 +12,10 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 
 from airflow_imagebuilder.hooks import ImageBuilderHook
-from airflow_imagebuilder.local.stack import LocalService
+from airflow_imagebuilder.local.stack.image_builder import LocalService
 from airflow_imagebuilder.service.errors import MalformedAnswerError
-from airflow_imagebuilder.service.request import ImageRequest
-from airflow_imagebuilder.triggers import ImageBuilderImageTrigger
+from airflow_imagebuilder.service.request.image_request import ImageRequest
+from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

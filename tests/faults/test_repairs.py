@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.service.submission import KILL_GRACE
+from airflow_imagebuilder.service.submission.submission import KILL_GRACE
 from tests.faults.scene import SPEED, Scene, Task, until
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.stack import LocalService
+    from airflow_imagebuilder.local.stack.image_builder import LocalService
     from tests.faults.report import Report
 
 HEADING = "a test that fails once"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from airflow_imagebuilder.local.stack import AirflowStack, LocalService
+from airflow_imagebuilder.local.stack.airflow import AirflowStack
+from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.faults.scene import IN_PROGRESS, SPEED, Scene, Task, until
 
 if TYPE_CHECKING:

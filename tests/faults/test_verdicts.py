@@ -15,7 +15,7 @@ from tests.integration.bakes import add_recipes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_imagebuilder.local.stack import LocalService
+    from airflow_imagebuilder.local.stack.image_builder import LocalService
     from tests.faults.report import Report
 
 HEADING = "what a task group's run comes to"

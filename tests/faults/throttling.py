@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.local.environment import clean_environment
-from airflow_imagebuilder.local.stack import LocalService
+from airflow_imagebuilder.local.stack.environment import clean_environment
+from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.faults.scene import until
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
 
-from airflow_imagebuilder.triggers import ImageBuilderImageTrigger
+from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

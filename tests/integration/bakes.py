@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.local.airflow_api import TERMINAL, AirflowApiError
+from airflow_imagebuilder.local.stack.airflow_client import TERMINAL, AirflowApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from airflow_imagebuilder.local.airflow_api import AirflowApi
-    from airflow_imagebuilder.local.stack import LocalService
+    from airflow_imagebuilder.local.stack.airflow_client import AirflowApi
+    from airflow_imagebuilder.local.stack.image_builder import LocalService
 
 PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 ACTIVE = frozenset({"queued", "running", "deferred"})

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from airflow_imagebuilder.local.stack import AirflowStack, LocalService
+from airflow_imagebuilder.local.stack.airflow import AirflowStack
+from airflow_imagebuilder.local.stack.image_builder import LocalService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_imagebuilder.local.airflow_api import AirflowApi
+    from airflow_imagebuilder.local.stack.airflow_client import AirflowApi
 
 REPOSITORY = Path(__file__).parents[2]
 DAGS = (REPOSITORY / "dags", Path(__file__).parent / "dags")

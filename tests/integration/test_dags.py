@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.local.airflow_api import AirflowApiError
-from airflow_imagebuilder.local.stack import LocalService
+from airflow_imagebuilder.local.stack.airflow_client import AirflowApiError
+from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.integration.bakes import Run, add_recipes, add_workflow, changes, held, images, the_image, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_imagebuilder.local.airflow_api import AirflowApi
-    from airflow_imagebuilder.local.stack import AirflowStack
+    from airflow_imagebuilder.local.stack.airflow import AirflowStack
+    from airflow_imagebuilder.local.stack.airflow_client import AirflowApi
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from airflow_imagebuilder.local.processes import session_members
+from airflow_imagebuilder.local.stack.processes import session_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,14 @@ class Demo:
     """A demo in a session of its own, as a terminal would run it."""
 
     def __init__(self, state: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "airflow_imagebuilder.local.demo", "--state", str(state), *options]
+        command = [
+            sys.executable,
+            "-m",
+            "airflow_imagebuilder.local.demo",
+            "--state",
+            str(state),
+            *options,
+        ]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )

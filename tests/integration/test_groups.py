@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.local.airflow_api import TERMINAL, AirflowApiError
-from airflow_imagebuilder.service.workflows import WIDTH
+from airflow_imagebuilder.local.stack.airflow_client import TERMINAL, AirflowApiError
+from airflow_imagebuilder.service.request.test_plan import WIDTH
 from tests.integration.bakes import (
     ACTIVE,
     Run,
@@ -28,7 +28,8 @@ from tests.integration.bakes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_imagebuilder.local.stack import AirflowStack, LocalService
+    from airflow_imagebuilder.local.stack.airflow import AirflowStack
+    from airflow_imagebuilder.local.stack.image_builder import LocalService
 
 pytestmark = pytest.mark.integration
 

@@ -14,10 +14,12 @@ import httpx
 import psutil
 import pytest
 
-from airflow_imagebuilder.local.airflow_api import AirflowApi, AirflowApiError
-from airflow_imagebuilder.local.environment import api_server_environment, clean_environment
-from airflow_imagebuilder.local.processes import ServerProcess, session_members, stop_all
-from airflow_imagebuilder.local.stack import COMPONENTS, AirflowStack, LocalService, StackError
+from airflow_imagebuilder.local.stack.airflow import COMPONENTS, AirflowStack
+from airflow_imagebuilder.local.stack.airflow_client import AirflowApi, AirflowApiError
+from airflow_imagebuilder.local.stack.base import StackError
+from airflow_imagebuilder.local.stack.environment import api_server_environment, clean_environment
+from airflow_imagebuilder.local.stack.image_builder import LocalService
+from airflow_imagebuilder.local.stack.processes import ServerProcess, session_members, stop_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +94,7 @@ OWNER = textwrap.dedent(
     """
     import signal, sys, time
     from pathlib import Path
-    from airflow_imagebuilder.local.stack import LocalService
+    from airflow_imagebuilder.local.stack.airflow import LocalService
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the suite may ignore it
     service = LocalService(home=Path(sys.argv[1])).start()
     print(service.pids["local service"], service._guard._popen.pid, flush=True)

@@ -1,0 +1,1 @@
+"""The local Image Builder: state, faults and scenarios around the engine."""

@@ -1,0 +1,128 @@
+"""What CreateImage and CreateImagePipeline refuse beyond the patterns of the model, and what they resolve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_imagebuilder.local.emulator.engine import guesses
+from airflow_imagebuilder.local.emulator.engine import identifiers as names
+from airflow_imagebuilder.local.emulator.engine.errors import ApiError, invalid_combination, invalid_value
+from airflow_imagebuilder.local.emulator.engine.simulation import workflow_documents as plans
+from airflow_imagebuilder.local.emulator.engine.state import PlannedWorkflow, State
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.local.emulator.engine.operations.resources import Documents
+    from airflow_imagebuilder.local.emulator.engine.state import Doc
+
+MAX_WORKFLOWS = 10
+LOG_PREFIX = "/aws/imagebuilder/"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A request to build, with every ARN in it found."""
+
+    recipe: Doc
+    is_ami: bool
+    infrastructure: Doc
+    distribution: Doc | None
+    workflows: tuple[PlannedWorkflow, ...]
+
+
+class Rules:
+    """Checks requests and finds what they name.
+
+    :param state: where workflow documents have been read to.
+    :param documents: where to find things.
+    """
+
+    def __init__(self, state: State, documents: Documents) -> None:
+        self._state = state
+        self._documents = documents
+
+    def check(self, params: Doc, region: str) -> Build:
+        """Check a request.
+
+        :param params: CreateImage's or CreateImagePipeline's.
+        :raises ApiError: for the first rule that it breaks.
+        """
+        _check_combinations(params)
+        is_ami = "imageRecipeArn" in params
+        recipe = self._documents.find(params.get("imageRecipeArn") or params["containerRecipeArn"], region)
+        infrastructure = self._documents.find(params["infrastructureConfigurationArn"], region)
+        distribution = params.get("distributionConfigurationArn")
+        found = self._documents.find(distribution, region) if distribution else None
+        for component in recipe.get("components", ()):
+            self._documents.find(component["componentArn"], region)
+        workflows = self._workflows(params, region, is_ami=is_ami)
+        _check_counts(workflows)
+        return Build(recipe, is_ami, infrastructure, found, workflows)
+
+    def _workflows(self, params: Doc, region: str, *, is_ami: bool) -> tuple[PlannedWorkflow, ...]:
+        given = params.get("workflows")
+        if not given:
+            sort = "image" if is_ami else "container"
+            given = [
+                {"workflowArn": names.arn_of(region, f"workflow/{stage}/{stage}-{sort}/x.x.x", "aws")}
+                for stage in ("build", "test")
+            ]
+        return tuple(self._workflow(index, item, region) for index, item in enumerate(given))
+
+    def _workflow(self, index: int, item: Doc, region: str) -> PlannedWorkflow:
+        arn = item["workflowArn"]
+        parts = names.parse(arn)
+        if parts.owner == "aws" and parts.version != "x.x.x":
+            raise invalid_value(
+                f"workflows[{index}].workflowArn",
+                f"Amazon-managed workflows must have latest version (x.x.x): '{arn}'.",
+            )
+        doc = self._documents.find(arn, region)
+        if doc["type"] != "TEST" and (item.get("parallelGroup") or item.get("onFailure")):
+            raise invalid_combination(
+                f"parallelGroup and onFailure are only allowed for test workflows: '{arn}' is {doc['type']}."
+            )
+        given = {parameter["name"]: parameter["value"] for parameter in item.get("parameters", ())}
+        declared = doc.get("parameters", [])
+        if refusal := plans.missing_parameters(declared, given):
+            raise refusal
+        return PlannedWorkflow(
+            arn=doc["arn"],
+            type=doc["type"],
+            steps=self._state.plans[doc["arn"]],
+            group=item.get("parallelGroup"),
+            on_failure=item.get("onFailure"),
+            parameters=plans.values_of(declared, given),
+        )
+
+
+def _check_combinations(params: Doc) -> None:
+    if ("imageRecipeArn" in params) == ("containerRecipeArn" in params):
+        raise ApiError(
+            guesses.RECIPE_COUNT, "Exactly one of imageRecipeArn and containerRecipeArn must be specified."
+        )
+    role = params.get("executionRole")
+    if params.get("workflows") and not role:
+        raise ApiError(guesses.ROLE_MISSING, "executionRole is required when workflows are specified.")
+    group = params.get("loggingConfiguration", {}).get("logGroupName", LOG_PREFIX)
+    if not group.startswith(LOG_PREFIX) and not role:
+        raise ApiError(
+            guesses.ROLE_MISSING, f"executionRole is required for a log group outside of {LOG_PREFIX}."
+        )
+    tests = params.get("imageTestsConfiguration", {}).get("imageTestsEnabled", True)
+    if params.get("imageScanningConfiguration", {}).get("imageScanningEnabled") and not tests:
+        raise invalid_combination("Image scanning needs image tests to be enabled.")
+
+
+def _check_counts(workflows: tuple[PlannedWorkflow, ...]) -> None:
+    if len(workflows) > MAX_WORKFLOWS:
+        raise ApiError(
+            guesses.WORKFLOW_COUNT,
+            f"At most {MAX_WORKFLOWS} workflows are allowed, {len(workflows)} were given.",
+        )
+    for sort in ("BUILD", "DISTRIBUTION"):
+        count = sum(workflow.type == sort for workflow in workflows)
+        if count > 1:
+            raise ApiError(
+                guesses.WORKFLOW_COUNT, f"At most one {sort} workflow is allowed, {count} were given."
+            )

@@ -1,0 +1,178 @@
+"""How long things take, and what fails: the part of a scenario that the engine looks at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.local.emulator.engine.identifiers import Ids
+    from airflow_imagebuilder.local.emulator.engine.state import Execution, Image, Step
+
+#: Virtual seconds, or a range out of which each workflow takes its own number.
+Seconds = float | tuple[float, float]
+DEFAULT_DURATIONS: dict[str, Seconds] = {
+    "pending": 5.0,
+    "creating": 15.0,
+    "build": 600.0,
+    "test": (120.0, 300.0),
+    "distribution": 180.0,
+    "integration": 30.0,
+    "cancellation": 5.0,
+    "retry": 0.0,
+}
+#: How the time of a workflow is shared out among its steps; every other action counts 1.
+WEIGHTS = {
+    "LaunchInstance": 3,
+    "ExecuteComponents": 8,
+    "CreateImage": 6,
+    "DistributeImage": 6,
+    "RunCommand": 4,
+}
+#: Where a workflow fails of which a scenario says no more than that it does.
+MAIN_ACTIONS = (
+    "ExecuteComponents",
+    "RunCommand",
+    "DistributeImage",
+    "DistributeContainerImage",
+    "CreateImage",
+)
+
+
+@dataclass
+class Failure:
+    """Something that fails on demand; the meaning of each member is told in the scenario's schema."""
+
+    workflow: str | None = None
+    step: str | None = None
+    component: str | None = None
+    phase: str | None = None
+    component_step: str = "Run"
+    action: str = "ExecuteBash"
+    region: str | None = None
+    configuration_step: str | None = None
+    account: str | None = None
+    status: str = "FAILED"
+    message: str | None = None
+    image: str = "*"
+    times: int | None = None
+    per: Literal["service", "image"] = "service"
+    rollback: bool = False
+    used: Counter[str] = field(default_factory=Counter)
+
+    def wants(self, image: Image) -> bool:
+        """Whether an image is meant, and has not failed often enough."""
+        name = str(image.doc["name"])
+        if not (fnmatchcase(name, self.image) or fnmatchcase(image.arn, self.image)):
+            return False
+        return self.times is None or self.used[self._key(image)] < self.times
+
+    def use(self, image: Image) -> None:
+        """Count one failure."""
+        self.used[self._key(image)] += 1
+
+    def _key(self, image: Image) -> str:
+        return image.arn if self.per == "image" else ""
+
+
+@dataclass
+class Profile:
+    """Durations and failures; may be changed while builds run.
+
+    :param durations: virtual seconds by phase, over :data:`DEFAULT_DURATIONS`.
+    :param workflows: virtual seconds by workflow name.
+    :param steps: virtual seconds by ``<workflow>/<step>``.
+    :param failures: looked at in order; the first that fits counts.
+    :param findings: counts of findings that a scan tells, by severity.
+    """
+
+    durations: dict[str, Seconds] = field(default_factory=dict)
+    workflows: dict[str, float] = field(default_factory=dict)
+    steps: dict[str, float] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    findings: dict[str, int] = field(default_factory=dict)
+
+    def phase_seconds(self, phase: str, ids: Ids, key: str) -> float:
+        """How long a phase takes."""
+        seconds = self.durations.get(phase, DEFAULT_DURATIONS[phase])
+        return ids.between(*seconds, key) if isinstance(seconds, tuple) else float(seconds)
+
+    def step_seconds(self, image: Image, execution: Execution, step: Step, ids: Ids) -> float:
+        """How long a step takes."""
+        workflow = execution.workflow
+        given = self.steps.get(f"{workflow.name}/{step.planned.name}")
+        if given is not None:
+            return given
+        total = self.workflows.get(workflow.name)
+        if total is None:
+            total = self.phase_seconds(workflow.type.lower(), ids, f"{image.arn}:{workflow.arn}")
+        running = [
+            s for s in execution.steps if s.status != "SKIPPED" and s.planned.action != "WaitForAction"
+        ]
+        whole = sum(WEIGHTS.get(s.planned.action, 1) for s in running)
+        return total * WEIGHTS.get(step.planned.action, 1) / whole
+
+    def step_failure(self, image: Image, execution: Execution, step: Step) -> Failure | None:
+        """The failure that a step ends with, if any; it is counted."""
+        for failure in self.failures:
+            if failure.region is None and failure.wants(image) and _hits(failure, image, execution, step):
+                failure.use(image)
+                return failure
+        return None
+
+    def region_failures(self, image: Image, regions: set[str], *, integrating: bool) -> list[Failure]:
+        """The failures of a distribution, or of what comes after it, in some regions; they are counted."""
+        found = [
+            failure
+            for failure in self.failures
+            if failure.region in regions
+            and bool(failure.configuration_step) is integrating
+            and failure.wants(image)
+        ]
+        for failure in found:
+            failure.use(image)
+        return found
+
+
+def _hits(failure: Failure, image: Image, execution: Execution, step: Step) -> bool:
+    workflow = execution.workflow
+    if failure.workflow and not any(fnmatchcase(n, failure.workflow) for n in (workflow.name, workflow.arn)):
+        return False
+    if failure.component:
+        return _hits_component(failure, image, execution, step)
+    if failure.step:
+        return failure.step == step.planned.name
+    return bool(failure.workflow) and step is main_step(execution)
+
+
+def _hits_component(failure: Failure, image: Image, execution: Execution, step: Step) -> bool:
+    if step.planned.action != "ExecuteComponents" or (failure.step and failure.step != step.planned.name):
+        return False
+    phase = "test" if execution.workflow.type == "TEST" else "build"
+    if not failure.workflow and (failure.phase == "test") != (phase == "test"):
+        return False
+    return component_arn(image, failure.component or "") is not None
+
+
+def main_step(execution: Execution) -> Step:
+    """The step that stands for what a workflow is there for."""
+    running = [step for step in execution.steps if step.status != "SKIPPED"] or execution.steps
+    for action in MAIN_ACTIONS:
+        for step in running:
+            if step.planned.action == action:
+                return step
+    return running[-1]
+
+
+def component_arn(image: Image, name: str) -> str | None:
+    """The ARN of a component of an image's recipe, by its name or ARN."""
+    for item in image.recipe.get("components", ()):
+        arn = str(item["componentArn"])
+        if (
+            fnmatchcase(arn, name)
+            or arn.rsplit(":component/", maxsplit=1)[-1].split("/", maxsplit=1)[0] == name
+        ):
+            return arn
+    return None

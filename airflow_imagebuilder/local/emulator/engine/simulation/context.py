@@ -1,0 +1,78 @@
+"""What every part of the engine holds on to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_imagebuilder.local.emulator.engine import guesses
+from airflow_imagebuilder.local.emulator.engine.clock import Clock, Timers, iso
+from airflow_imagebuilder.local.emulator.engine.state import Effect, Image, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_imagebuilder.local.emulator.engine.identifiers import Ids
+    from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Profile
+    from airflow_imagebuilder.local.emulator.engine.state import Doc
+
+
+@dataclass
+class Core:
+    """State, time, identifiers, the profile, and the way out to the world."""
+
+    state: State
+    clock: Clock
+    timers: Timers
+    ids: Ids
+    profile: Profile
+    sink: Callable[[Effect], None]
+
+    def after(self, seconds: float, kind: str, *args: object) -> None:
+        """Set a timer."""
+        self.timers.add(self.clock.now() + seconds, kind, *args)
+
+    def emit(self, kind: str, region: str, data: Doc) -> None:
+        """Let something happen in the world."""
+        self.sink(Effect(kind, region, self.clock.now(), data))
+
+    def set_status(
+        self, image: Image, status: str, *, reason: str | None = None, failure: Doc | None = None
+    ) -> None:
+        """Move an image on: its state, its history, the event, and its pipeline's last run."""
+        previous = image.doc.get("state", {}).get("status")
+        image.doc["state"] = {"status": status}
+        if reason:
+            image.doc["state"]["reason"] = reason[:1024]
+        if failure:
+            image.doc["state"]["failureContext"] = failure
+        now = self.clock.now()
+        image.history.append({"status": status, "virtual": now, "real": self.clock.real_of(now)})
+        if previous and status in guesses.EVENT_STATUSES:
+            self._event(image, previous, status)
+        pipeline = self.state.documents.get(image.doc.get("sourcePipelineArn", ""))
+        if pipeline:
+            pipeline["lastRunStatus"] = status
+
+    def _event(self, image: Image, previous: str, status: str) -> None:
+        detail = {"previous-state": {"status": previous}, "state": {"status": status}}
+        self.emit(
+            "event",
+            image.region,
+            {"type": "EC2 Image Builder Image State Change", "resources": [image.arn], "detail": detail},
+        )
+        topic = image.infrastructure.get("snsTopicArn")
+        if topic and status in ("AVAILABLE", "FAILED"):
+            message = {"arn": image.arn, "name": image.doc["name"], "state": image.doc["state"]}
+            self.emit("notification", image.region, {"topic": topic, "message": message})
+
+    def log(self, image: Image, lines: list[str]) -> None:
+        """Write into the log stream of a build."""
+        given = image.doc.get("loggingConfiguration", {}).get("logGroupName")
+        group = given or f"/aws/imagebuilder/{image.doc['name']}"
+        data = {"group": group, "stream": image.doc["version"], "lines": lines}
+        self.emit("log", image.region, data)
+
+    def stamp(self, moment: float | None) -> str | None:
+        """A moment as a date of the API, or None."""
+        return None if moment is None else iso(moment)

@@ -1,0 +1,1 @@
+"""The local Image Builder over HTTP."""

@@ -1,0 +1,215 @@
+"""The ASGI application: Image Builder itself, its control plane, and moto for every other service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from a2wsgi import WSGIMiddleware
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from airflow_imagebuilder.local.emulator.engine import ApiError, Effect
+from airflow_imagebuilder.local.emulator.http import asgi as wire
+from airflow_imagebuilder.local.emulator.http.asgi import Answer
+from airflow_imagebuilder.local.emulator.http.codec import Codec
+from airflow_imagebuilder.local.emulator.moto_world import MotoWorld
+from airflow_imagebuilder.local.emulator.seed import EXECUTION_ROLE, REGION, REGIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_imagebuilder.local.emulator.backend import Backend
+    from airflow_imagebuilder.local.emulator.faults import Fault
+    from airflow_imagebuilder.local.emulator.http.asgi import Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+CONTROL = "/_imagebuilder/"
+#: A long poll of SQS occupies one of moto's threads for up to 20 seconds.
+MOTO_THREADS = 64
+_SCOPE = re.compile(rb"Credential=([^/,]*)/\d*/([^/,]*)/([^/,]*)/aws4_request")
+
+
+class _Request(NamedTuple):
+    """A request to Image Builder, its access key if that belongs to a session, and its region."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    session: str | None
+    region: str
+
+
+class App:
+    """The application.
+
+    :param make: makes the backend, given the world and where its effects go.
+    """
+
+    def __init__(self, make: Callable[[MotoWorld, Callable[[Effect], None]], Backend]) -> None:
+        self._codec = Codec()
+        self._world = MotoWorld()
+        # moto is not made for two threads; all effects go through one, in order.
+        self._outbox = ThreadPoolExecutor(1, thread_name_prefix="imagebuilder-world")
+        self._settled: Future[None] | None = None
+        self._world.warm_up(REGIONS)
+        self._world.seed(EXECUTION_ROLE)
+        self.backend = make(self._world, self._post)
+        self._moto = WSGIMiddleware(DomainDispatcherApplication(create_backend_app), workers=MOTO_THREADS)
+        self._seen_keys: set[str] = set()
+        self._expired_keys: set[str] = set()
+        self._wake = asyncio.Event()
+
+    def _post(self, effect: Effect) -> None:
+        self._settled = self._outbox.submit(self._world.apply, effect)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        headers = dict(scope["headers"])
+        signed = _SCOPE.search(headers.get(b"authorization", b""))
+        if path.startswith(CONTROL):
+            await self._control(scope["method"], path[len(CONTROL) :], receive, send)
+        elif signed and signed[3] == b"imagebuilder":
+            session = signed[1].decode() if b"x-amz-security-token" in headers else None
+            region = signed[2].decode() or REGION
+            await self._imagebuilder(_Request(scope, receive, send, session, region))
+        elif not signed and b"authorization" not in headers and self._is_ours(scope["method"], path):
+            error = ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+            await self._refuse(error, send)
+        else:
+            await self._other_service(scope, receive, send)
+
+    def _is_ours(self, method: str, path: str) -> bool:
+        return not path.startswith("/tags/") and self._codec.route(method, path) is not None
+
+    async def _other_service(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand over to moto, once everything that is due by now has reached it."""
+        self.backend.engine.run_due()
+        if self._settled is not None:
+            await asyncio.wrap_future(self._settled)
+        await self._moto(scope, receive, send)
+
+    async def _imagebuilder(self, request: _Request) -> None:
+        scope = request.scope
+        body = await wire.body(request.receive)
+        operation = self._codec.route(scope["method"], scope["path"])
+        if operation is None:
+            error = ApiError("UnknownOperationException", f"No operation at {scope['path']}", 404)
+            await self._refuse(error, request.send)
+            return
+        fault = self.backend.faults.pick(operation)
+        answer = Answer(0, b"", [])
+        if fault is None or fault.is_performed:
+            answer = self._answer(operation, request, body)
+        if fault:
+            await self._spoil(fault, operation, request, answer)
+            return
+        self.backend.records.count(operation, str(answer.status))
+        await wire.send(request.send, answer)
+
+    def _answer(self, operation: str, request: _Request, body: bytes) -> Answer:
+        try:
+            if request.session:
+                self._check_session(request.session)
+            scope = request.scope
+            params = self._codec.parse(operation, scope["path"], scope["query_string"], body)
+            self._codec.validate(operation, params)
+            answer = self.backend.call(operation, params, request.region)
+            self._wake.set()
+            return Answer(200, self._codec.answer(operation, answer), [])
+        except ApiError as error:
+            return Answer(*self._codec.error(error))
+
+    def _check_session(self, key: str) -> None:
+        if key in self._expired_keys:
+            raise ApiError(
+                "ExpiredTokenException", "The security token included in the request is expired", 403
+            )
+        self._seen_keys.add(key)
+
+    async def _spoil(self, fault: Fault, operation: str, request: _Request, answer: Answer) -> None:
+        """Answer as a fault wants it."""
+        kind, body, send = fault.kind, answer.body, request.send
+        if kind == "error":
+            status, body, extra = self._codec.error(ApiError(fault.code, fault.message))
+            answer = Answer(fault.status or status, body, extra)
+        told = str(answer.status) if kind in ("error", "delay") else kind
+        self.backend.records.count(operation, told)
+        if kind == "reset":
+            wire.abort(send)
+        elif kind == "hang":
+            await wire.gone(request.receive)
+        elif kind == "truncated":
+            await wire.truncate(send, body)
+        elif kind == "empty":
+            await wire.send(send, answer._replace(body=b""))
+        elif kind == "malformed":
+            await wire.send(send, answer._replace(body=b'{"image": [' + body[: len(body) // 2]))
+        else:
+            if kind == "delay":
+                await asyncio.sleep(fault.seconds)
+            await wire.send(send, answer)
+
+    async def _refuse(self, error: ApiError, send: Send) -> None:
+        answer = Answer(*self._codec.error(error))
+        self.backend.records.count("-", str(answer.status))
+        await wire.send(send, answer)
+
+    async def _control(self, method: str, what: str, receive: Receive, send: Send) -> None:
+        """The control plane."""
+        body = await wire.body(receive)
+        status, answer = 200, {}
+        if what == "health":
+            answer = {"status": "ok", **self.backend.clock()}
+        elif what == "records":
+            answer = self.backend.snapshot()
+        elif what == "control" and method == "POST":
+            try:
+                answer = await self._change(json.loads(body or b"{}"))
+            except (ValueError, TypeError) as error:
+                status, answer = 400, {"error": str(error)}
+        else:
+            status, answer = (
+                404,
+                {"error": f"{method} {CONTROL}{what}: there are health, records and control (POST)"},
+            )
+        await wire.send(send, Answer(status, json.dumps(answer, default=str).encode(), []))
+
+    async def _change(self, request: Any) -> dict[str, Any]:
+        if not isinstance(request, dict):
+            raise TypeError("control: the body is not a JSON object")
+        if request.get("expire_credentials"):
+            self._expired_keys |= self._seen_keys | self._world.session_keys()
+        if request.get("reset"):
+            await asyncio.wrap_future(self._outbox.submit(self._world.reset))
+            await asyncio.wrap_future(self._outbox.submit(self._world.seed, EXECUTION_ROLE))
+        answer = self.backend.control(request)
+        self._wake.set()
+        return answer
+
+    async def tick(self) -> None:
+        """Let things happen at their time even if nobody asks: somebody may wait in another service."""
+        while True:
+            try:
+                self.backend.engine.run_due()
+            except Exception:
+                # The builds of everybody else go on, and so does the ticker.
+                log.exception("a timer failed")
+            self._wake.clear()
+            due, clock = self.backend.engine.next_due(), self.backend.engine.clock
+            pause = None
+            if due is not None and clock.speed:
+                pause = min(60.0, max(0.02, (due - clock.now()) / clock.speed))
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
+                # Calls come in bursts; one look for all of them is enough.
+                await asyncio.sleep(0.02)
+            except asyncio.TimeoutError:
+                pass

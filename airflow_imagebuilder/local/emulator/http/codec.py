@@ -1,0 +1,193 @@
+"""rest-json, straight from botocore's model of the service: routes, requests, validation, answers, errors.
+
+The model puts every operation but those on tags at an address of its own, and every member is called on the
+wire as in the API; so nothing here is written by hand for one operation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import botocore.session
+from botocore.validate import ParamValidator
+
+from airflow_imagebuilder.local.emulator.engine import ApiError, guesses
+from airflow_imagebuilder.local.emulator.engine.errors import invalid_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_imagebuilder.local.emulator.engine.state import Doc
+
+_TAGS = "/tags/"
+#: Errors that services answer and the model of this one does not list.
+UNMODELLED = {
+    "ExpiredTokenException": 403,
+    "ExpiredToken": 403,
+    "UnrecognizedClientException": 403,
+    "InvalidClientTokenId": 403,
+    "AccessDenied": 403,
+    "MissingAuthenticationTokenException": 403,
+    "ThrottlingException": 429,
+    "Throttling": 429,
+    "RequestLimitExceeded": 503,
+    "InternalFailure": 500,
+    "InternalServerError": 500,
+    "ServiceUnavailable": 503,
+    "UnknownOperationException": 404,
+}
+
+
+class Codec:
+    """Translates between HTTP and dictionaries."""
+
+    def __init__(self) -> None:
+        self._model = botocore.session.get_session().get_service_model("imagebuilder")
+        self._validator = ParamValidator()
+        self._operations: dict[str, Any] = {}
+        self._routes: dict[tuple[str, str], str] = {}
+        for name in self._model.operation_names:
+            operation = self._model.operation_model(name)
+            self._operations[name] = operation
+            address = operation.http["requestUri"].split("{")[0]
+            self._routes[operation.http["method"], address] = name
+        self._with_id = {n for n, o in self._operations.items() if "requestId" in o.output_shape.members}
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Every operation of the model."""
+        return frozenset(self._operations)
+
+    def members(self, operation: str) -> frozenset[str]:
+        """The members of an operation's request."""
+        return frozenset(self._operations[operation].input_shape.members)
+
+    def route(self, method: str, path: str) -> str | None:
+        """The operation at an address, if there is one."""
+        if path.startswith(_TAGS):
+            path = _TAGS
+        return self._routes.get((method, path))
+
+    def parse(self, operation: str, path: str, query: bytes, body: bytes) -> Doc:
+        """Read a request.
+
+        :raises ApiError: for a body that is not a JSON object.
+        """
+        params: Doc = _body(body) if body else {}
+        shape = self._operations[operation].input_shape
+        given = parse_qs(query.decode(), keep_blank_values=True) if query else {}
+        for name, values in given.items():
+            member = shape.members.get(name)
+            params[name] = values if member is not None and member.type_name == "list" else values[0]
+        if path.startswith(_TAGS):
+            params["resourceArn"] = path[len(_TAGS) :]
+        return params
+
+    def validate(self, operation: str, params: Doc) -> None:
+        """Hold a request against the model: required members, types, lengths, patterns, enumerations.
+
+        :raises ApiError: for the first fault.
+        """
+        shape = self._operations[operation].input_shape
+        report = self._validator.validate(params, shape)
+        if report.has_errors():
+            raise ApiError(guesses.UNKNOWN_MEMBER, report.generate_report())
+        for member, why in _faults(params, shape, ""):
+            raise invalid_value(member, why)
+
+    def answer(self, operation: str, doc: Doc) -> bytes:
+        """Write an answer."""
+        if operation in self._with_id:
+            doc = {"requestId": str(uuid.uuid4()), **doc}
+        return json.dumps(doc, separators=(",", ":")).encode()
+
+    def status_of(self, error: ApiError) -> int:
+        """The HTTP status of an error."""
+        if error.code in UNMODELLED:
+            return UNMODELLED[error.code]
+        modelled = self._errors().get(error.code)
+        return error.status if modelled is None else modelled
+
+    @lru_cache(maxsize=1)  # noqa: B019  (a codec lives as long as its process)
+    def _errors(self) -> dict[str, int]:
+        shapes = self._model.error_shapes
+        return {shape.name: int(shape.metadata["error"]["httpStatusCode"]) for shape in shapes}
+
+    def error(self, error: ApiError) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        """Write an error as rest-json has it.
+
+        :return: status, body and headers.
+        """
+        body = json.dumps({"__type": error.code, "message": error.message}).encode()
+        return self.status_of(error), body, [(b"x-amzn-errortype", error.code.encode())]
+
+    def check_answer(self, operation: str, doc: Doc) -> list[str]:
+        """Hold an answer against the model, as the requests are; for tests.
+
+        :return: what is wrong with it.
+        """
+        shape = self._operations[operation].output_shape
+        report = self._validator.validate(doc, shape)
+        faults = [report.generate_report()] if report.has_errors() else []
+        return faults + [f"{member}: {why}" for member, why in _faults(doc, shape, "")]
+
+
+def _body(body: bytes) -> Doc:
+    try:
+        doc = json.loads(body)
+    except ValueError as error:
+        raise ApiError("SerializationException", f"The body is not JSON: {error}") from error
+    if not isinstance(doc, dict):
+        raise ApiError("SerializationException", "The body is not a JSON object.")
+    return doc
+
+
+@lru_cache(maxsize=512)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+def _faults(value: Any, shape: Any, where: str) -> Iterator[tuple[str, str]]:
+    """What botocore's own validator leaves to the service: maximum, pattern, enumeration."""
+    sort = shape.type_name
+    if sort == "structure":
+        for name, member in value.items():
+            yield from _faults(member, shape.members[name], f"{where}.{name}".lstrip("."))
+    elif sort == "list":
+        yield from _size(value, shape.metadata, where)
+        for index, member in enumerate(value):
+            yield from _faults(member, shape.member, f"{where}[{index}]")
+    elif sort == "map":
+        yield from _size(value, shape.metadata, where)
+        for name, member in value.items():
+            yield from _faults(name, shape.key, where)
+            yield from _faults(member, shape.value, f"{where}.{name}")
+    elif sort == "string":
+        yield from _text(value, shape, where)
+    elif sort in ("integer", "long"):
+        most = shape.metadata.get("max")
+        if most is not None and value > most:
+            yield where, f"'{value}' must be at most {most}."
+
+
+def _size(value: Any, metadata: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
+    least, most = metadata.get("min", 0), metadata.get("max")
+    if len(value) < least:
+        yield where, f"It must have at least {least} members, and has {len(value)}."
+    if most is not None and len(value) > most:
+        yield where, f"It must have at most {most} members, and has {len(value)}."
+
+
+def _text(value: str, shape: Any, where: str) -> Iterator[tuple[str, str]]:
+    most, pattern = shape.metadata.get("max"), shape.metadata.get("pattern")
+    if most is not None and len(value) > most:
+        yield where, f"It must have at most {most} characters, and has {len(value)}."
+    if shape.enum and value not in shape.enum:
+        yield where, f"'{value}' must be one of {', '.join(shape.enum)}."
+    if pattern and not _pattern(pattern).fullmatch(value):
+        yield where, f"'{value}' must match pattern {pattern}"

@@ -1,0 +1,223 @@
+"""Scenarios: how long things take, what fails, and which calls are answered with a fault.
+
+A scenario is a YAML mapping; every key may be left out, and a key that is not known is refused.
+
+.. code-block:: yaml
+
+    seed: 7                      # ids, spread durations and rates are the same in every run
+
+    durations:                   # virtual seconds, or [least, most]: each workflow takes its own number
+      pending: 5                 # PENDING
+      creating: 15               # CREATING
+      build: 600                 # a build workflow
+      test: [120, 300]           # a test workflow
+      distribution: 180          # DISTRIBUTING, or a distribution workflow
+      integration: 30            # INTEGRATING
+      cancellation: 5            # from CancelImageCreation to CANCELLED
+      retry: 0                   # from RetryImage until the image is seen in progress again
+    workflows: {boot: 90}        # virtual seconds of a workflow, by its name
+    steps: {boot/RunTests: 60}   # virtual seconds of a step, by workflow and step
+
+    failures:                    # the first that fits counts; names may hold * and ?
+      - workflow: boot           # a workflow fails, in the step that it is there for
+      - workflow: boot           # ... in this step
+        step: LaunchTestInstance
+        message: no capacity
+        rollback: true           # the execution ends ROLLBACK_COMPLETED, not FAILED
+      - component: golden-base   # a component of the recipe fails where components are executed;
+        phase: build             # build, validate or test (test: in test workflows)
+        component_step: Install  # the step of the component's document
+        action: ExecuteBash
+        message: disk full       # what it writes into the log
+      - region: eu-west-1        # the copy to a region fails
+        status: FAILED           # FAILED, CANCELLED or TIMED_OUT
+        account: "123456789012"
+      - region: eu-west-1        # what comes after the copy fails: ASSOCIATE_LICENSES,
+        configuration_step: PUT_SSM_PARAMETERS     # UPDATE_LAUNCH_TEMPLATES, PUT_SSM_PARAMETERS,
+                                 # UPDATE_FAST_LAUNCH_CONFIGURATIONS or EXPORT_AMI
+        times: 1                 # only the first time; without it, always
+        per: image               # counted for each image; without it, for the whole service
+        image: golden-*          # only images of this name or ARN
+
+    findings: {critical: 0, high: 2, medium: 5}    # what a scan of an image tells
+
+    faults:                      # the first that is open and fits hits a call
+      - operation: GetImage      # without it, any operation ("*")
+        kind: error              # error, reset (of the connection), delay, hang, truncated (body),
+                                 # empty (body), malformed (JSON)
+        code: CallRateLimitExceededException       # of kind error
+        status: 429              # without it, the model's for this code
+        message: slow down
+        times: 3                 # only so many calls; without it, all
+        skip: 2                  # so many calls are let through first
+        rate: 0.2                # of the calls
+        start: 10                # real seconds after the scenario (or the control request) is read
+        lasts: 60                # real seconds
+        seconds: 5               # real seconds of a delay; a hang lasts until the client leaves
+        performed: true          # whether the service does what was asked; without it, not for error,
+                                 # reset and hang, and yes for the others
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from airflow_imagebuilder.local.emulator.engine import Failure, Profile
+from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import DEFAULT_DURATIONS, Seconds
+from airflow_imagebuilder.local.emulator.engine.simulation.distribution import CONFIGURATION_STEPS
+from airflow_imagebuilder.local.emulator.faults import KINDS, Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FAILURE_KEYS = tuple(f.name for f in fields(Failure) if f.name != "used")
+_FAULT_KEYS = tuple(f.name for f in fields(Fault) if f.name not in ("installed", "met", "fired"))
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "phase": ("build", "validate", "test"),
+    "status": ("FAILED", "CANCELLED", "TIMED_OUT"),
+    "configuration_step": tuple(CONFIGURATION_STEPS.values()),
+    "per": ("service", "image"),
+    "kind": KINDS,
+}
+_NUMBERS = frozenset({"times", "rate", "start", "lasts", "skip", "seconds"})
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be read as one; the message tells where and what is allowed."""
+
+
+@dataclass
+class Scenario:
+    """A scenario that has been read."""
+
+    seed: int | str | None = None
+    durations: dict[str, Seconds] = field(default_factory=dict)
+    workflows: dict[str, float] = field(default_factory=dict)
+    steps: dict[str, float] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    findings: dict[str, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def profile(self) -> Profile:
+        """The part that the engine looks at."""
+        return Profile(self.durations, self.workflows, self.steps, self.failures, self.findings)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a file, and check it.
+
+    :raises ScenarioError: for what is not a scenario.
+    :raises OSError: for a file that cannot be read.
+    :return: the mapping, as :func:`parse` takes it.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"{path}: not YAML: {error}") from error
+    try:
+        parse(document)
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: {error}") from error
+    return dict(document)
+
+
+def parse(document: Any) -> Scenario:
+    """Make a scenario of a mapping.
+
+    :raises ScenarioError: for a key or a value that is not known.
+    """
+    _known(document, tuple(f.name for f in fields(Scenario)), "the scenario")
+    readers: dict[str, Callable[[Any], Any]] = {
+        "durations": durations,
+        "workflows": lambda value: _numbers(value, "workflows"),
+        "steps": lambda value: _numbers(value, "steps"),
+        "failures": failures,
+        "findings": _findings,
+        "faults": faults,
+    }
+    return Scenario(**{key: readers.get(key, _same)(value) for key, value in document.items()})
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def durations(document: Any) -> dict[str, Seconds]:
+    """Read ``durations``."""
+    _known(document, tuple(DEFAULT_DURATIONS), "durations")
+    read: dict[str, Seconds] = {}
+    for key, value in document.items():
+        if isinstance(value, (list, tuple)) and len(value) == 2:  # noqa: PLR2004  (least and most)
+            low, high = (number(part, f"durations.{key}") for part in value)
+            read[key] = (low, high)
+        else:
+            read[key] = number(value, f"durations.{key}")
+    return read
+
+
+def failures(document: Any) -> list[Failure]:
+    """Read ``failures``."""
+    items = _list(document, "failures")
+    for index, item in enumerate(items):
+        where = f"failures[{index}]"
+        _known(item, _FAILURE_KEYS, where)
+        if not any(item.get(key) for key in ("workflow", "step", "component", "region")):
+            raise ScenarioError(f"{where}: nothing fails; give workflow, step, component or region")
+        if item.get("configuration_step") and not item.get("region"):
+            raise ScenarioError(f"{where}: configuration_step needs region")
+        _check(item, where)
+    return [Failure(**item) for item in items]
+
+
+def faults(document: Any) -> list[Fault]:
+    """Read ``faults``."""
+    items = _list(document, "faults")
+    for index, item in enumerate(items):
+        _known(item, _FAULT_KEYS, f"faults[{index}]")
+        _check({k: v for k, v in item.items() if k != "status"}, f"faults[{index}]")
+    return [Fault(**item) for item in items]
+
+
+def _check(item: Mapping[str, Any], where: str) -> None:
+    for key, value in item.items():
+        allowed = _CHOICES.get(key)
+        if allowed and value not in allowed:
+            raise ScenarioError(f"{where}.{key}: {value!r}; allowed: {', '.join(allowed)}")
+        if key in _NUMBERS and value is not None:
+            number(value, f"{where}.{key}")
+
+
+def _findings(document: Any) -> dict[str, int]:
+    _known(document, ("critical", "high", "medium"), "findings")
+    return {key: int(value) for key, value in _numbers(document, "findings").items()}
+
+
+def _numbers(document: Any, where: str) -> dict[str, float]:
+    if not isinstance(document, Mapping):
+        raise ScenarioError(f"{where}: {document!r} is not a mapping")
+    return {str(key): number(value, f"{where}.{key}") for key, value in document.items()}
+
+
+def number(value: Any, where: str) -> float:
+    """Read a number of 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise ScenarioError(f"{where}: {value!r} is not a number of 0 or more")
+    return value
+
+
+def _list(document: Any, where: str) -> list[Any]:
+    if not isinstance(document, list):
+        raise ScenarioError(f"{where}: {document!r} is not a list")
+    return document
+
+
+def _known(document: Any, allowed: tuple[str, ...], where: str) -> None:
+    if not isinstance(document, Mapping):
+        raise ScenarioError(f"{where}: {document!r} is not a mapping")
+    for key in document:
+        if key not in allowed:
+            raise ScenarioError(f"{where}: unknown key {key!r}; allowed: {', '.join(allowed)}")

@@ -1,0 +1,165 @@
+"""What a fresh local service holds, so that the example Dags run against it as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_imagebuilder.local.emulator.engine import ACCOUNT, Engine
+from airflow_imagebuilder.local.emulator.engine.identifiers import arn_of
+
+REGION = "us-east-1"
+REGIONS = ("us-east-1", "eu-west-1")
+EXECUTION_ROLE = "ImageBuilderExecution"
+RECIPES = {
+    "golden-al2023": "amazon-linux-2023-x86",
+    "golden-ubuntu-2404": "ubuntu-server-24-lts-x86",
+    "golden-windows-2022": "windows-server-2022-english-full-base-x86",
+}
+TESTS = {
+    "boot": "The instance boots and reports to Systems Manager",
+    "network": "Name resolution, routes and the metadata service",
+    "services": "Enabled services run, disabled ones do not",
+    "storage": "File systems, sizes and encryption",
+    "time-sync": "The clock is synchronised",
+    "users": "Accounts, groups and sudo rules",
+    "performance": "Disk and processor reach what the instance type promises",
+    "cis-level-1": "CIS benchmark, level 1",
+    "package-audit": "No package with a known critical finding",
+}
+_COMPONENTS = ("golden-base", "golden-hardening", "golden-agent")
+_BUILD_STEPS = (
+    ("LaunchBuildInstance", "LaunchInstance"),
+    ("ApplyBuildComponents", "ExecuteComponents"),
+    ("InventoryCollection", "CollectImageMetadata"),
+    ("RunSanitizeScript", "SanitizeInstance"),
+    ("RunSysPrepScript", "RunSysPrep"),
+    ("CreateOutputAMI", "CreateImage"),
+    ("TerminateBuildInstance", "TerminateInstance"),
+)
+_TEST_STEPS = (
+    ("LaunchTestInstance", "LaunchInstance"),
+    ("RunTests", "ExecuteComponents"),
+    ("CollectResults", "RunCommand"),
+    ("TerminateTestInstance", "TerminateInstance"),
+)
+
+
+def seed(engine: Engine) -> int:
+    """Create recipes, configurations, workflows and components.
+
+    :param engine: an engine that has none of them yet.
+    :return: how many resources there are now.
+    """
+    before = len(engine.state.documents)
+    engine.call("ListComponents")
+    amazons = len(engine.state.documents) - before
+    _components(engine)
+    _recipes(engine)
+    _configurations(engine)
+    _workflows(engine)
+    return len(engine.state.documents) - before - amazons
+
+
+def _create(engine: Engine, noun: str, **params: Any) -> None:
+    token = f"seed-{noun}-{params.get('type', '')}{params['name']}".lower()[:64]
+    engine.call(f"Create{noun}", {**params, "clientToken": token}, region=REGION)
+
+
+def _components(engine: Engine) -> None:
+    for name in _COMPONENTS:
+        for suffix, platform in (("", "Linux"), ("-windows", "Windows")):
+            _create(
+                engine,
+                "Component",
+                name=name + suffix,
+                semanticVersion="1.0.0",
+                platform=platform,
+                data=_component(name + suffix),
+            )
+
+
+def _component(name: str) -> str:
+    phases = "".join(
+        f"\n  - name: {phase}\n    steps:\n      - name: Run\n        action: ExecuteBash\n"
+        f"        inputs: {{commands: ['/opt/{name}/{phase}.sh']}}"
+        for phase in ("build", "validate", "test")
+    )
+    return f"name: {name}\nschemaVersion: 1.0\nphases:{phases}\n"
+
+
+def _recipes(engine: Engine) -> None:
+    for name, parent in RECIPES.items():
+        suffix = "-windows" if "windows" in name else ""
+        components = [
+            {"componentArn": arn_of(REGION, f"component/{component}{suffix}/1.0.0/1", ACCOUNT)}
+            for component in _COMPONENTS
+        ]
+        _create(
+            engine,
+            "ImageRecipe",
+            name=name,
+            semanticVersion="1.0.0",
+            parentImage=arn_of(REGION, f"image/{parent}/x.x.x", "aws"),
+            components=components,
+        )
+    _create(
+        engine,
+        "ContainerRecipe",
+        name="golden-container",
+        semanticVersion="1.0.0",
+        containerType="DOCKER",
+        parentImage="public.ecr.aws/amazonlinux/amazonlinux:2023",
+        dockerfileTemplateData="FROM {{{ imagebuilder:parentImage }}}\n{{{ imagebuilder:components }}}\n",
+        components=[{"componentArn": arn_of(REGION, "component/golden-base/1.0.0/1", ACCOUNT)}],
+        targetRepository={"service": "ECR", "repositoryName": "golden-container"},
+    )
+
+
+def _configurations(engine: Engine) -> None:
+    _create(
+        engine,
+        "InfrastructureConfiguration",
+        name="golden-build",
+        instanceProfileName="EC2InstanceProfileForImageBuilder",
+        instanceTypes=["t3.large"],
+    )
+    _distribution(engine, "golden-two-regions", "golden-al2023")
+    # SSM parameter names take no placeholders, so each recipe whose parameter is its own needs its own.
+    for recipe in list(RECIPES)[1:]:
+        _distribution(engine, f"{recipe}-two-regions", recipe)
+
+
+def _distribution(engine: Engine, name: str, recipe: str) -> None:
+    distributions = [
+        {
+            "region": region,
+            "amiDistributionConfiguration": {"name": f"{recipe} {{{{ imagebuilder:buildDate }}}}"},
+            "ssmParameterConfigurations": [
+                {"parameterName": f"/imagebuilder/golden/{recipe}", "dataType": "aws:ec2:image"}
+            ],
+        }
+        for region in REGIONS
+    ]
+    _create(engine, "DistributionConfiguration", name=name, distributions=distributions)
+
+
+def _workflows(engine: Engine) -> None:
+    _workflow(engine, "BUILD", "golden-build", "Build a golden image", _BUILD_STEPS)
+    for name, description in TESTS.items():
+        _workflow(engine, "TEST", name, description, _TEST_STEPS)
+
+
+def _workflow(
+    engine: Engine, sort: str, name: str, description: str, steps: tuple[tuple[str, str], ...]
+) -> None:
+    lines = "".join(f"\n  - name: {step}\n    action: {action}" for step, action in steps)
+    data = f"name: {name}\nschemaVersion: 1.0\nsteps:{lines}\n"
+    _create(
+        engine,
+        "Workflow",
+        name=name,
+        type=sort,
+        semanticVersion="1.0.0",
+        description=description,
+        data=data,
+    )

@@ -1,0 +1,117 @@
+"""LocalService: the local Image Builder as a process of its own."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from airflow_imagebuilder.local.stack.base import Stack
+from airflow_imagebuilder.local.stack.environment import (
+    HOST,
+    REGION,
+    aws_environment,
+    clean_environment,
+)
+
+_READY = re.compile(r"Image Builder on (http://\S+)")
+
+
+_SERVICE = "local service"
+
+
+class LocalService(Stack):
+    """The local Image Builder as a process of its own.
+
+    :param port: port of 127.0.0.1; 0 takes a free one, which a restart keeps.
+    :param speed: virtual seconds a second.
+    :param scenario: YAML file with durations, failures and API faults.
+    :param state: file that the service keeps its state in, so that it outlives a kill.
+    :param home: folder for its log.
+    :param start_seconds: how long it may take to start.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        speed: float = 600,
+        scenario: Path | None = None,
+        state: Path | None = None,
+        *,
+        home: Path = Path(".demo"),
+        start_seconds: float = 60,
+    ) -> None:
+        super().__init__(home, start_seconds)
+        self._port = port
+        self._options = [f"--speed={speed:g}"]
+        self._options += [f"--scenario={scenario}"] if scenario else []
+        self._options += [f"--state={state}"] if state else []
+
+    def _launch_all(self) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "airflow_imagebuilder.local",
+            f"--host={HOST}",
+            f"--port={self._port}",
+        ]
+        self._launch(_SERVICE, [*command, *self._options], clean_environment())
+
+    def wait_ready(self) -> None:
+        """Wait for the ready line.
+
+        :raises StackError: it did not come.
+        """
+        self._await(lambda: self._ready() is not None, "the local service is not ready")
+        self._port = httpx.URL(self.url).port or 0
+
+    def _ready(self) -> str | None:
+        found = _READY.search(self._processes[_SERVICE].output) if self.pids else None
+        return found[1] if found else None
+
+    def kill(self) -> None:
+        """End the service as a crash does (SIGKILL)."""
+        self._end(_SERVICE, grace=0)
+
+    def restart(self) -> None:
+        """Start the service again on the same port, after a SIGKILL where it still runs."""
+        self.kill()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """The endpoint, e.g. ``http://127.0.0.1:5005``; with port 0 it is known once the service is ready."""
+        return self._ready() or f"http://{HOST}:{self._port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment that makes boto3, the AWS CLI and ``aws_default`` talk to this service only."""
+        return aws_environment(self.url)
+
+    def client(self, name: str, region: str = REGION) -> Any:
+        """Return a boto3 client of this service.
+
+        :param name: boto3's name of the AWS service, e.g. ``imagebuilder`` or ``ec2``.
+        """
+        import boto3
+
+        session: Any = boto3.Session("local", "local", region_name=region)
+        return session.client(name, endpoint_url=self.url)
+
+    def records(self) -> dict[str, Any]:
+        """Return the service's own records: images, executions, and API calls counted by operation."""
+        return self._ask("GET", "records")
+
+    def control(self, **settings: Any) -> dict[str, Any]:
+        """Change the running service, e.g. its speed or the faults it answers with."""
+        return self._ask("POST", "control", json=settings)
+
+    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            answer = http.request(method, f"{self.url}/_imagebuilder/{path}", **options)
+        answer.raise_for_status()
+        body: dict[str, Any] = answer.json()
+        return body

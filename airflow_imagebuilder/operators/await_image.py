@@ -1,0 +1,106 @@
+"""The operator that stands guard over an image which another task submitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_imagebuilder.operators.base import AWS_FIELDS
+from airflow_imagebuilder.operators.options import as_on_retry
+from airflow_imagebuilder.operators.task_state import TaskStore, this_try
+from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
+from airflow_imagebuilder.service.submission.submission import OnRetry, Submission
+from airflow_imagebuilder.xcom import as_time, known_arn, publish_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_imagebuilder.service.submission.ports import Submitted
+
+
+class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
+    """
+    Wait for an image from its submit to its end; kill this task, and the image is cancelled.
+
+    A new try of this task, after the image ended FAILED or CANCELLED, runs it on with RetryImage where AWS
+    allows it. It never submits another image: for that, clear the task that submitted this one.
+
+    :param image_build_version_arn: the image, for example the output of an
+        :class:`ImageBuilderCreateImageOperator` with ``wait_for_completion=False``.
+    :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
+    :param stale_failure: the workflow execution that had failed before that repair: a failure that names
+        another one counts at once.
+    :param submitted_by: the try of that task, so that a clear of both is told from a clear of this one alone,
+        which cancels the build and runs it on.
+    :param submitted_at: Unix time of that task's submit or repair, from which ``timeout`` counts; ``None``
+        counts from the start of this task.
+    :param submitter: the id of that task, where it is one of this run and publishes what it submits: a kill
+        that is late then does not cancel what a later try of it has repaired.
+    :param on_retry: ``repair`` (default). With ``rebuild`` or ``fail`` a new try fails, since this task never
+        builds.
+    :return: the :class:`ImageResult` as a JSON-safe mapping.
+    """
+
+    template_fields: Sequence[str] = (
+        *AWS_FIELDS,
+        "image_build_version_arn",
+        "stale_until",
+        "stale_failure",
+        "submitted_by",
+        "submitted_at",
+        "on_retry",
+    )
+
+    def __init__(
+        self,
+        *,
+        image_build_version_arn: str,
+        stale_until: float | str | None = None,
+        stale_failure: str | None = None,
+        submitted_by: str | None = None,
+        submitted_at: float | str | None = None,
+        submitter: str | None = None,
+        on_retry: OnRetry | str = OnRetry.REPAIR,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image_build_version_arn = image_build_version_arn
+        self.stale_until = stale_until
+        self.stale_failure = stale_failure
+        self.submitted_by = submitted_by
+        self.submitted_at = submitted_at
+        self.submitter = submitter
+        self.on_retry = str(on_retry.value) if isinstance(on_retry, OnRetry) else on_retry
+        self._refuse_options()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Attach to the image, repair it if this is a new try at one that failed, and wait."""
+        self._context = context
+        return self.in_time(context, lambda: self.await_image(context, self._rejoin(context)))
+
+    def _rejoin(self, context: Context) -> Submitted:
+        self._submission = Submission(
+            self.hook,
+            TaskStore(context),
+            on_retry=as_on_retry(self.on_retry),
+            cancel=self.cancel_on_kill,
+            announce=lambda arn: publish_arn(context, arn),
+        )
+        return self._submission.rejoin(
+            known_arn(self.image_build_version_arn),
+            this_try(context),
+            stale_until=as_time(self.stale_until),
+            stale_failure=None if self.stale_failure == "None" else self.stale_failure,
+            submitted_by=self._known_submitter,
+            submitted_at=as_time(self.submitted_at),
+        )
+
+    @property
+    def _known_submitter(self) -> str | None:
+        return None if self.submitted_by in (None, "", "None") else self.submitted_by
+
+    @property
+    def submitter_known_to_trigger(self) -> dict[str, Any]:
+        """Who submitted the image, for the decision whether a late kill still means it."""
+        return {"submitter": self.submitter, "submitted_by": self._known_submitter}

@@ -1,0 +1,199 @@
+"""The parameters that are ours and not AWS's, as a table: how to wait, and what to do when it goes wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
+from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Shape, Text
+from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
+from airflow_imagebuilder.service.request.workflows import WorkflowType
+from airflow_imagebuilder.service.submission.submission import OnRetry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seconds(Shape):
+    """A number of seconds, or a timedelta."""
+
+    allowed: str = "seconds above 0, as a number or a timedelta"
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        number = value.total_seconds() if isinstance(value, timedelta) else value
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            yield Fault(
+                path, value, self.allowed, "write the number alone, such as 30, or timedelta(seconds=30)"
+            )
+        elif not 0 < number < math.inf:
+            yield Fault(path, value, self.allowed, "write a number above 0, or leave it out")
+
+
+LONGEST = timedelta(days=366)
+"""The longest time that a wait may take: it has to be added to a date."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duration(Shape):
+    """A timedelta, short enough to be added to a time."""
+
+    allowed: str = "a timedelta above 0, a year at most"
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        if isinstance(value, timedelta):
+            if not timedelta(0) < value <= LONGEST:
+                yield Fault(path, value, self.allowed, "write one in this range, or leave it out")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield Fault(path, value, self.allowed, f"write timedelta(seconds={value})")
+        else:
+            yield Fault(path, value, self.allowed, "write a timedelta, such as timedelta(hours=4)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class YesNo(Shape):
+    """True or False, without quotes: Airflow does not render it."""
+
+    allowed: str = "True or False"
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        if not isinstance(value, bool):
+            yield Fault(path, value, self.allowed, "write one of these, without quotes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneOf(Shape):
+    """A value of one of some types.
+
+    :param types: the types.
+    """
+
+    types: tuple[type, ...]
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        # botocore's own Config is known by its module: a Dag file parses without botocore.
+        if not isinstance(value, self.types) and type(value).__module__ != "botocore.config":
+            yield Fault(path, value, self.allowed, "write one of these, or leave it out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageArn(ArnText):
+    """The ARN of an image; a task that submitted none pushes none, which Jinja renders as ``None``."""
+
+    def is_unset(self, value: object) -> bool:
+        """Return whether there is no image to wait for."""
+        return value == "None" or super().is_unset(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment(Shape):
+    """A Unix time, or the text of one; ``None`` as above."""
+
+    def is_unset(self, value: object) -> bool:
+        """Return whether there is no such time."""
+        return value == "None" or super().is_unset(value)
+
+    allowed: str = "a Unix time in seconds"
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        try:
+            fits = isinstance(value, (int, float, str)) and math.isfinite(float(value))
+        except (ValueError, OverflowError):
+            fits = False
+        if not fits or isinstance(value, bool):
+            yield Fault(path, value, self.allowed, "write a number, or leave it out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Shape):
+    """A place in a list, counted from 0."""
+
+    allowed: str = "0, 1, 2, ..."
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            yield Fault(path, value, self.allowed, "count from 0")
+
+
+_NAME = Text(allowed="a name")
+
+OPTIONS: Mapping[str, Shape] = {
+    "aws_conn_id": Text(allowed="the id of an AWS connection, or None for boto3's own credentials"),
+    "region_name": Text(allowed="a region, such as eu-west-1"),
+    "verify": OneOf(allowed="True, False, or the path of a bundle of certificates", types=(bool, str)),
+    "botocore_config": OneOf(allowed="a mapping of botocore.config.Config's arguments", types=(Mapping,)),
+    "timeout": Duration(),
+    "poll_interval": Seconds(),
+    "on_retry": Choice(words=tuple(word.value for word in OnRetry)),
+    "deferrable": YesNo(),
+    "wait_for_completion": YesNo(),
+    "cancel_on_kill": YesNo(),
+    "delete_outputs_on_kill": YesNo(),
+    "fail_on_test_failure": YesNo(),
+    "image_build_version_arn": ImageArn(kind=ImageBuildVersionArn),
+    "stale_until": Moment(),
+    "stale_failure": Text(allowed="the id of a workflow execution"),
+    "submitted_by": Text(allowed="the seed of a try"),
+    "submitted_at": Moment(),
+    "submitter": Text(allowed="the id of a task"),
+    "guard": Text(allowed="the id of a task"),
+    "workflow_type": Choice(words=tuple(WorkflowType.__members__)),
+    "workflow": _NAME,
+    "parallel_group": _NAME,
+    "ordinal": Place(),
+}
+"""Every parameter of ours, by its name in the operators and the task group."""
+
+_ALWAYS = frozenset(
+    {name for name, shape in OPTIONS.items() if isinstance(shape, (YesNo, Duration, Place))}
+    | {"workflow_type"}
+)
+_TEMPLATED = frozenset(
+    {
+        "aws_conn_id",
+        "region_name",
+        "verify",
+        "botocore_config",
+        "on_retry",
+        "image_build_version_arn",
+        "stale_until",
+        "stale_failure",
+        "submitted_by",
+        "submitted_at",
+    }
+)
+
+
+def option_faults(given: Mapping[str, object]) -> Iterator[Fault]:
+    """Yield what is wrong with parameters of ours; what a template renders is let pass.
+
+    :param given: parameters by the names of :data:`OPTIONS`; others are not looked at.
+    """
+    for name, shape in OPTIONS.items():
+        value = given.get(name)
+        if name not in given:
+            continue
+        if name in _ALWAYS and value is None:
+            yield Fault(name, None, shape.allowed, "leave it out for the default")
+        elif name not in _TEMPLATED:
+            yield from shape.faults(name, value, never)
+        elif not shape.is_unset(value):
+            yield from shape.faults(name, value, is_late)
+
+
+def as_seconds(interval: float | timedelta | None) -> float | None:
+    """Return a checked interval in seconds."""
+    return interval.total_seconds() if isinstance(interval, timedelta) else interval
+
+
+def as_on_retry(rendered: object) -> OnRetry:
+    """Return what to do on a retry, as it is rendered; nothing means the default.
+
+    :raises InvalidRequestError: there is no such word.
+    """
+    if rendered is None or is_blank(rendered):
+        return OnRetry.REPAIR
+    if faults := list(OPTIONS["on_retry"].faults("on_retry", rendered, never)):
+        raise InvalidRequestError(faults)
+    return OnRetry(rendered)

@@ -1,0 +1,78 @@
+"""Which failures are worth another try of the task."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from airflow_imagebuilder.service.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    NotRepairableError,
+    ParametersChangedError,
+    QuotaExceededError,
+    RefusedError,
+    RequestChangedError,
+    StateStoreError,
+    TestsFailedError,
+    TransientError,
+    WaitInterruptedError,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+AFTER_TROUBLE = timedelta(minutes=1)
+AFTER_QUOTA = timedelta(minutes=15)
+
+_HOPELESS = (
+    InvalidRequestError,
+    ForbiddenError,
+    NotFoundError,
+    NotRepairableError,
+    ParametersChangedError,
+    RequestChangedError,
+    TestsFailedError,
+    AirflowNotFoundException,  # no connection of this id
+)
+
+
+class ImageBuilderRetryPolicy(RetryPolicy):
+    """
+    The default policy of this package's operators. Give ``retry_policy=`` to have your own.
+
+    Broken input, an unknown connection and missing permissions fail a submit at once: a person must act. On a
+    wait they are trouble like any other (:class:`WaitInterruptedError`), since the build may be alive.
+    Throttling and faults of the service are tried again after :data:`AFTER_TROUBLE`, an exceeded quota after
+    :data:`AFTER_QUOTA`. Everything else, a failed component or test above all, follows the task's ``retries``
+    and ``retry_delay``.
+    """
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        """Decide by the kind of the error; the reason is shown in the task's log."""
+        if isinstance(exception, QuotaExceededError):
+            return RetryDecision.retry(AFTER_QUOTA, "a service quota of Image Builder is used up")
+        if isinstance(exception, (WaitInterruptedError, StateStoreError)):
+            return RetryDecision.retry(AFTER_TROUBLE, "trouble of a call says nothing about the image")
+        if isinstance(exception, TransientError):
+            return RetryDecision.retry(AFTER_TROUBLE, "AWS could not be reached or throttled the calls")
+        if isinstance(exception, _HOPELESS):
+            return RetryDecision.fail("another try would be refused in the same way")
+        if isinstance(exception, RefusedError) and exception.code != "ResourceInUseException":
+            return RetryDecision.fail("AWS refuses this request")
+        return RetryDecision.default()
+
+
+def default_retry_policy() -> RetryPolicy:
+    """Return the policy that an operator gets when its Dag names none."""
+    return ImageBuilderRetryPolicy()

@@ -1,0 +1,1 @@
+"""Calling AWS: clients, retries, errors, pages."""

@@ -1,0 +1,224 @@
+"""What went wrong in a call, as an error of this package: one place that knows botocore's and AWS's names."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+from airflow_imagebuilder.service.client.answers import api_name
+from airflow_imagebuilder.service.errors import (
+    AwsError,
+    Fault,
+    ForbiddenError,
+    ImageBuilderError,
+    InvalidRequestError,
+    NotFoundError,
+    ParametersChangedError,
+    QuotaExceededError,
+    RefusedError,
+    ThrottledError,
+    TransientError,
+)
+from airflow_imagebuilder.service.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from botocore.exceptions import ClientError
+
+EXPIRED_CODES = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException"}
+)
+"""Credentials that have run out or were just rotated: the next client may have better ones. The last of them
+is also what a wrong key gets, so it is not worth more than a few tries."""
+
+_READ = 5000
+"""Characters of a message that are searched for words."""
+
+# Image Builder models only the first two; the others are what AWS's front end answers for any service.
+_THROTTLE_CODES = frozenset(
+    {
+        "CallRateLimitExceededException",
+        "TooManyRequestsException",
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+    }
+)
+_TRANSIENT_CODES = EXPIRED_CODES | {
+    "InternalError",
+    "InternalFailure",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+}
+_FORBIDDEN_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ForbiddenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+    }
+)
+_CODES: dict[str, type[AwsError]] = {
+    **dict.fromkeys(_THROTTLE_CODES, ThrottledError),
+    **dict.fromkeys(_TRANSIENT_CODES, TransientError),
+    **dict.fromkeys(_FORBIDDEN_CODES, ForbiddenError),
+    "ServiceQuotaExceededException": QuotaExceededError,
+    "ResourceNotFoundException": NotFoundError,
+    "IdempotentParameterMismatch": ParametersChangedError,
+    "IdempotentParameterMismatchException": ParametersChangedError,
+}
+_STATUSES: dict[int, type[AwsError]] = {
+    401: ForbiddenError,
+    402: QuotaExceededError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    407: ForbiddenError,  # of a proxy
+    408: TransientError,
+    429: ThrottledError,
+}
+# ResourceNotFoundException is not modelled on GetImage, CreateImage, CancelImageCreation and RetryImage: the
+# words decide there, but only under a code that leaves it open. A code that says something else is believed.
+_OPEN_CODES = frozenset(
+    {
+        "400",
+        "BadRequestException",
+        "ClientException",
+        "InvalidParameterException",
+        "InvalidParameterValueException",
+        "InvalidRequestException",
+        "Unknown",
+        "ValidationException",
+    }
+)
+_UNMODELLED_NOT_FOUND = re.compile(
+    r"(?:does not|doesn't) exist|(?:not|cannot be|could not be|couldn't be) found|no such", re.IGNORECASE
+)
+# A clock that is wrong, or a process that stood still between signing and sending: the key may be good.
+_CLOCK_CODES = frozenset({"RequestInTheFuture", "RequestTimeTooSkewed"})
+_CLOCK = re.compile(r"signature (?:has )?expired|signature not yet current", re.IGNORECASE)
+_SIGNATURE_CODES = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch", "AccessDenied"})
+# A CA bundle that is missing, or is none: no later call finds it.
+_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+_NO_TRUST = re.compile(
+    r"CERTIFICATE_VERIFY_FAILED|CA certificate bundle|NO_CERTIFICATE_OR_CRL_FOUND|PEM lib", re.IGNORECASE
+)
+_TRUST = " (a CA bundle is named by the connection's verify or by AWS_CA_BUNDLE)"
+# Named, not imported: a classification must not be what loads botocore (or aiohttp) first.
+_FORBIDDEN_NAMES = frozenset(
+    {
+        "BaseEndpointResolverError",
+        "EndpointProviderError",
+        "InvalidRegionError",
+        "LoginError",
+        "NoAuthTokenError",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+        "SSOError",
+        "TokenRetrievalError",
+        "UnknownRegionError",
+        "UnknownServiceError",
+    }
+)
+_TRANSIENT_NAMES = frozenset(
+    {
+        "ConnectionError",  # botocore's own is no OSError
+        "CredentialRetrievalError",
+        "HTTPClientError",
+        "IncompleteReadError",
+        "MetadataRetrievalError",
+        "ResponseParserError",
+        "ClientError",  # aiohttp's: botocore's came with an answer
+    }
+)
+
+
+def translate(error: BaseException, operation: str) -> ImageBuilderError:
+    """
+    Return what an exception of a call means, as an error of this package.
+
+    :param error: what botocore, aiobotocore, aiohttp or the socket raised.
+    :param operation: botocore's or AWS's name of the operation.
+    :return: an :class:`ImageBuilderError`, its cause set to ``error``; one that is already is given back.
+    """
+    if isinstance(error, ImageBuilderError):
+        return error
+    names = {cls.__name__ for cls in type(error).__mro__}
+    translated: ImageBuilderError
+    if "ClientError" in names and hasattr(error, "response"):
+        translated = _from_answer(error, api_name(operation))  # type: ignore[arg-type]
+    elif "ParamValidationError" in names:
+        translated = InvalidRequestError(faults=(_invalid(error, api_name(operation)),))
+    else:
+        translated = _without_answer(error, names, api_name(operation))
+    translated.__cause__ = error
+    return translated
+
+
+def _from_answer(error: ClientError, operation: str) -> AwsError:
+    said: Mapping[str, Any] = error.response.get("Error", {})
+    metadata: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
+    code, message = str(said.get("Code") or "Unknown"), str(said.get("Message") or error)
+    status = metadata.get("HTTPStatusCode")
+    return _kind(code, status, message)(
+        operation=operation,
+        code=code,
+        status=status,
+        message=message,
+        request_id=metadata.get("RequestId"),
+    )
+
+
+def _kind(code: str, status: int | None, message: str) -> type[AwsError]:
+    if code in _CLOCK_CODES or (code in _SIGNATURE_CODES and _CLOCK.search(message[:_READ])):
+        return TransientError
+    if code in _CODES:
+        return _CODES[code]
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if status is not None and status >= 500:  # noqa: PLR2004 (HTTP's own number)
+        return TransientError
+    missing = code in _OPEN_CODES and _UNMODELLED_NOT_FOUND.search(message[:_READ])
+    return NotFoundError if missing else RefusedError
+
+
+def _without_answer(error: BaseException, names: set[str], operation: str) -> AwsError:
+    kind: type[AwsError] = AwsError
+    message = str(error) or "no answer in time"
+    # botocore's HTTPClientError has what its HTTP client raised as an argument, not always as its cause.
+    cause = getattr(error, "kwargs", {}).get("error") or error
+    if isinstance(cause, _NO_FILE) or _NO_TRUST.search(message[:_READ]):
+        kind, message = ForbiddenError, one_line(message, 600) + _TRUST
+    elif names & _FORBIDDEN_NAMES:
+        kind = ForbiddenError
+    elif names & _TRANSIENT_NAMES or isinstance(error, (OSError, asyncio.TimeoutError)):
+        kind = TransientError
+    return kind(operation=operation, code=type(error).__name__, message=message)
+
+
+def _invalid(error: BaseException, operation: str) -> Fault:
+    return Fault(
+        field=operation,
+        value=one_line(error),
+        allowed="what botocore's model of the operation allows",
+        way_out="correct the parameters of the call",
+    )

@@ -1,0 +1,82 @@
+"""Pages of a list: the token of the next one, and an error for a list that has no end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_imagebuilder.service.client.answers import api_name, malformed
+from airflow_imagebuilder.service.errors import MalformedAnswerError
+
+PAGES = 40
+"""More pages than the workflow executions of an image have, or the steps of one: a thousand records."""
+
+
+class Pages:
+    """
+    Follows ``nextToken`` through the answers of one list.
+
+    AWS names a next page until the last; a proxy, a cache or a fault may name one for ever. Asking on would
+    use up the account's rate and never return.
+
+    :param operation: botocore's method name, for example ``list_workflow_executions``.
+    :param member: the member of the answer that holds the records.
+    :param most: pages after which the list is taken to have no end.
+    """
+
+    __slots__ = ("_member", "_most", "_operation", "_seen")
+
+    def __init__(self, operation: str, member: str, *, most: int = PAGES) -> None:
+        self._operation, self._member, self._most = operation, member, most
+        self._seen: set[str] = set()
+
+    def records(self, answer: Mapping[str, Any]) -> list[Any]:
+        """
+        Return the records of a page, whatever each of them is.
+
+        :raises MalformedAnswerError: they are not a list.
+        """
+        records = answer[self._member]
+        if not isinstance(records, list):
+            raise malformed(answer, self._operation, f"a list {self._member}")
+        return records
+
+    def after(self, answer: Mapping[str, Any]) -> dict[str, str]:
+        """
+        Return the parameter that asks for the page after this answer; empty after the last page.
+
+        :raises MalformedAnswerError: the token is not a string or repeats, or there are too many pages.
+        """
+        token = answer.get("nextToken")
+        if not token:
+            return {}
+        if not isinstance(token, str):
+            raise malformed(answer, self._operation, "a string nextToken")
+        if token in self._seen:
+            raise self._endless(f"page {len(self._seen) + 1} repeats the nextToken of an earlier page")
+        self._seen.add(token)
+        if len(self._seen) >= self._most:
+            raise self._endless(f"page {len(self._seen)} still has a nextToken")
+        return {"nextToken": token}
+
+    def _endless(self, what: str) -> MalformedAnswerError:
+        message = f"{what}, so the list has no end; the pages read so far are not used"
+        return MalformedAnswerError(
+            api_name(self._operation), code="MalformedAnswer", status=200, message=message
+        )
+
+
+def mappings(records: list[Any], operation: str, member: str, *names: str) -> list[Mapping[str, Any]]:
+    """
+    Return records that are mappings and hold these names as strings.
+
+    :param names: members without which a record cannot be used.
+    :raises MalformedAnswerError: one of them is not, or does not.
+    """
+    for record in records:
+        if not isinstance(record, Mapping):
+            raise malformed({member: [record]}, operation, f"a mapping in {member}")
+        for name in names:
+            if not isinstance(record.get(name), str):
+                raise malformed({member: [record]}, operation, f"{member}[].{name}")
+    return records

@@ -1,0 +1,169 @@
+"""ImageRequest: everything that CreateImage takes, checked when it is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.request.fields.suggestions import refuses_unknown_names, unknown_member
+from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late
+from airflow_imagebuilder.service.request.rules.combinations import broken_rules
+from airflow_imagebuilder.service.request.schema import MEMBERS
+from airflow_imagebuilder.service.request.workflows import Workflow
+
+FIELDS: tuple[str, ...] = tuple(MEMBERS)
+"""The members of :class:`ImageRequest`, in order."""
+
+NOT_HERE = {
+    "client_token": "leave it out: whoever sends the request makes the token, a stable one",
+    "dry_run": "leave it out: CreateImage has no dry run (CreateImagePipeline has one)",
+}
+"""Parameters of AWS's that are not given here, and why."""
+
+
+def faults_in(
+    fields: Mapping[str, object], *, later: Callable[[object], bool] = is_late
+) -> tuple[Fault, ...]:
+    """Check the members of a request, and tell all that AWS would refuse.
+
+    :param fields: members by the names of :data:`FIELDS`; None and empty text are unset.
+    :param later: tells whether a value is not known yet. Such values are let pass at any depth, and so are
+        the rules that depend on them.
+    :return: the faults in the order of the members, then those of members that do not fit together.
+
+    .. seealso:: https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_CreateImage.html
+    """
+    unknown = [_unknown(name, value) for name, value in fields.items() if name not in MEMBERS]
+    known = known_members(fields)
+    single = [
+        fault for name, shape in MEMBERS.items() for fault in shape.faults(name, known.get(name), later)
+    ]
+    return (*unknown, *single, *broken_rules(known, later))
+
+
+def known_members(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the members of CreateImage that are set: an empty text is what a form leaves of one."""
+    return {name: fields[name] for name in MEMBERS if name in fields and not is_blank(fields[name])}
+
+
+def _unknown(name: object, value: object) -> Fault:
+    known = NOT_HERE.get(_snake(str(name)))
+    if known:
+        return Fault(str(name), value, ", ".join(FIELDS), known)
+    return unknown_member("", name, value, FIELDS)
+
+
+def _snake(name: str) -> str:
+    return re.sub("([A-Z])", lambda found: f"_{found[1].lower()}", name)
+
+
+@refuses_unknown_names(_unknown)
+@dataclass(frozen=True, kw_only=True)
+class ImageRequest:
+    """Everything that CreateImage takes, but for the client token.
+
+    It is checked when it is made. Members may be Jinja templates, or another task's output; those are checked
+    when they are known and a new request is made of them. Empty text is as good as None: a form leaves it.
+
+    :param infrastructure_configuration_arn: where to build; required.
+    :param image_recipe_arn: what to build: an AMI. Exactly one of the two recipes.
+    :param container_recipe_arn: what to build: a container image.
+    :param distribution_configuration_arn: where to copy the output; without it, it stays in this account and
+        region.
+    :param image_tests_configuration: ``imageTestsEnabled`` (AWS's default: true) and ``timeoutMinutes``
+        (60 to 1440, which AWS stores and ignores).
+    :param enhanced_image_metadata_enabled: whether to collect operating system and packages (AWS's default:
+        true).
+    :param image_scanning_configuration: ``imageScanningEnabled`` and ``ecrConfiguration``; needs Amazon
+        Inspector in the account, and image tests.
+    :param workflows: at most ten, of these one build and one distribution at most. They replace AWS's default
+        workflows; none or an empty list leaves these in place.
+    :param execution_role: name or ARN of the role that runs the workflows; required with these, and with a
+        log group outside ``/aws/imagebuilder/``.
+    :param logging_configuration: ``logGroupName``.
+    :param tags: 1 to 50 tags of the Image Builder image; an AMI gets its own from the distribution
+        configuration.
+    :raises InvalidRequestError: AWS would refuse it; all faults at once.
+
+    .. seealso:: https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_CreateImage.html
+    """
+
+    infrastructure_configuration_arn: str | None = None
+    image_recipe_arn: str | None = None
+    container_recipe_arn: str | None = None
+    distribution_configuration_arn: str | None = None
+    image_tests_configuration: Mapping[str, Any] | None = field(default=None, hash=False)
+    enhanced_image_metadata_enabled: bool | None = None
+    image_scanning_configuration: Mapping[str, Any] | None = field(default=None, hash=False)
+    workflows: tuple[Workflow, ...] = ()
+    execution_role: str | None = None
+    logging_configuration: Mapping[str, Any] | None = field(default=None, hash=False)
+    tags: Mapping[str, str] | None = field(default=None, hash=False)
+
+    if TYPE_CHECKING:
+        # More may be given than is held: AWS's mappings for workflows, and templates for anything.
+        def __init__(
+            self,
+            *,
+            infrastructure_configuration_arn: str | None = None,
+            image_recipe_arn: str | None = None,
+            container_recipe_arn: str | None = None,
+            distribution_configuration_arn: str | None = None,
+            image_tests_configuration: Mapping[str, Any] | str | None = None,
+            enhanced_image_metadata_enabled: bool | str | None = None,
+            image_scanning_configuration: Mapping[str, Any] | str | None = None,
+            workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None = (),
+            execution_role: str | None = None,
+            logging_configuration: Mapping[str, Any] | str | None = None,
+            tags: Mapping[str, str] | str | None = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in FIELDS}
+        if faults := faults_in(given):
+            raise InvalidRequestError(faults)
+        for name, value in given.items():
+            held = None if is_blank(value) else MEMBERS[name].clean(value)
+            object.__setattr__(self, name, _held(held) if name == "workflows" else held)
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the parameters of CreateImage, without the client token and without what is unset.
+
+        Templates are in it as they are, so that it can be rendered and read back with :meth:`from_api`.
+        """
+        held = {name: getattr(self, name) for name in FIELDS}
+        if isinstance(self.workflows, tuple):
+            held["workflows"] = [_plain(item) for item in self.workflows] or None
+        return {_camel(name): MEMBERS[name].clean(value) for name, value in held.items() if value is not None}
+
+    @classmethod
+    def from_api(cls, mapping: Mapping[str, Any]) -> ImageRequest:
+        """Read the parameters of CreateImage.
+
+        :raises InvalidRequestError: AWS would refuse them, or there are members that CreateImage has not.
+        """
+        if not isinstance(mapping, Mapping):
+            way_out = "give its members by AWS's names, such as imageRecipeArn"
+            raise InvalidRequestError([Fault("request", mapping, "a mapping", way_out)])
+        known = {_camel(name): name for name in FIELDS}
+        given = {known.get(name, name): value for name, value in mapping.items()}
+        if faults := faults_in(given):
+            raise InvalidRequestError(faults)
+        return cls(**given)
+
+
+def _held(workflows: Any) -> Any:
+    if not isinstance(workflows, list):
+        return workflows or ()
+    return tuple(Workflow.from_api(item) if isinstance(item, Mapping) else item for item in workflows)
+
+
+def _plain(workflow: Any) -> Any:
+    return workflow.to_api() if isinstance(workflow, Workflow) else workflow
+
+
+def _camel(name: str) -> str:
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)

@@ -1,0 +1,1 @@
+"""The rules of CreateImage that bind several members together."""

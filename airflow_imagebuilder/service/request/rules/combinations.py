@@ -1,0 +1,164 @@
+"""The rules of CreateImage that bind several of its members together. Each is told by AWS in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from airflow_imagebuilder.service.arns.arns import WorkflowArn
+from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.request.draft import Asked
+from airflow_imagebuilder.service.request.rules.regions import one_region
+from airflow_imagebuilder.service.request.rules.scans import SCAN_RULES
+from airflow_imagebuilder.service.request.workflows import WorkflowType
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.service.request.fields.fields import Later
+
+MAX_WORKFLOWS = 10
+"""Workflows of one image, its build and its distribution included (user guide, "Manage image workflows")."""
+
+_ROLE = "the name or ARN of an IAM role that trusts imagebuilder.amazonaws.com"
+_NAMESPACE = "/aws/imagebuilder/"
+
+
+def broken_rules(fields: Mapping[str, object], later: Later) -> Iterator[Fault]:
+    """Yield a fault for each rule that the members break together.
+
+    A rule is let pass where it depends on a value that is not known yet.
+    """
+    asked = Asked(fields, later)
+    for rule in RULES:
+        yield from rule(asked)
+
+
+def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
+    """Yield what AWS takes, although it rarely does what was meant.
+
+    .. seealso:: "Manage image workflows": a stage without a workflow is skipped.
+        https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html
+    """
+    types = {entry.type for entry in Asked(fields, later).listed()}
+    if types and None not in types and WorkflowType.BUILD not in types:
+        recipe = "container" if fields.get("container_recipe_arn") else "image"
+        yield (
+            "workflows has no build workflow, so AWS skips the build stage and makes no new image: what it "
+            f"tests and returns is the parent image of the recipe. Add a build workflow, such as "
+            f"arn:<partition>:imagebuilder:<region>:aws:workflow/build/build-{recipe}/x.x.x."
+        )
+
+
+def _infrastructure(asked: Asked) -> Iterator[Fault]:
+    if not asked.is_set("infrastructure_configuration_arn"):
+        way_out = "give the one that tells where to build"
+        yield Fault(
+            "infrastructure_configuration_arn", None, "the ARN of an infrastructure configuration", way_out
+        )
+
+
+def _one_recipe(asked: Asked) -> Iterator[Fault]:
+    names = ("image_recipe_arn", "container_recipe_arn")
+    given = [name for name in names if asked.is_set(name)]
+    if len(given) == 1 or asked.is_late(*names):
+        return
+    value = {name: asked.fields[name] for name in given} or None
+    way_out = (
+        "leave one out" if given else "give image_recipe_arn for an AMI, container_recipe_arn for a container"
+    )
+    yield Fault(" and ".join(names), value, "exactly one of the two", way_out)
+
+
+def _role_for_workflows(asked: Asked) -> Iterator[Fault]:
+    if asked.is_set("workflows") and not asked.is_late("workflows") and not asked.is_set("execution_role"):
+        way_out = (
+            "give the role that runs the workflows; its policy is EC2ImageBuilderExecutionPolicy or less"
+        )
+        yield Fault("execution_role", None, f"{_ROLE}, required with workflows", way_out)
+
+
+def _role_for_log_group(asked: Asked) -> Iterator[Fault]:
+    group = asked.inner("logging_configuration", "logGroupName")
+    outside = isinstance(group, str) and not group.startswith(_NAMESPACE)
+    if outside and not asked.is_set("execution_role"):
+        allowed = f"{_ROLE}, required with a log group outside {_NAMESPACE}"
+        way_out = (
+            f"give a role that may write to {group!r}, or name a log group that begins with {_NAMESPACE}"
+        )
+        yield Fault("execution_role", None, allowed, way_out)
+
+
+def _at_most_ten(asked: Asked) -> Iterator[Fault]:
+    count = len(asked.listed())
+    if count > MAX_WORKFLOWS:
+        allowed = f"at most {MAX_WORKFLOWS} workflows, the build and the distribution included"
+        yield Fault("workflows", f"{count} workflows", allowed, f"take out {count - MAX_WORKFLOWS}")
+
+
+def _one_build_one_distribution(asked: Asked) -> Iterator[Fault]:
+    for kind in (WorkflowType.BUILD, WorkflowType.DISTRIBUTION):
+        paths = [entry.path for entry in asked.listed() if entry.type is kind]
+        if len(paths) > 1:
+            allowed = f"at most one {kind.lower()} workflow"
+            yield Fault(
+                "workflows",
+                f"{len(paths)} {kind.lower()} workflows",
+                allowed,
+                f"keep one of {', '.join(paths)}",
+            )
+
+
+def _tests_only(asked: Asked) -> Iterator[Fault]:
+    names = ("parallel_group", "on_failure", "parallelGroup", "onFailure")
+    for entry in asked.listed():
+        if entry.type in (None, WorkflowType.TEST):
+            continue
+        for name in names:
+            value = entry.members.get(name)
+            if value not in (None, "") and not asked.later(value):
+                way_out = f"leave it out: this is the {entry.type.lower()} workflow"
+                yield Fault(f"{entry.path}.{name}", value, "set on test workflows only", way_out)
+
+
+def _managed_is_newest(asked: Asked) -> Iterator[Fault]:
+    for entry in asked.listed():
+        for name in ("arn", "workflowArn"):
+            text = entry.members.get(name)
+            if WorkflowArn.accepts(text) and (arn := WorkflowArn.parse(str(text))).is_managed:
+                newest = str(text).split(arn.version)[0] + "x.x.x"
+                if text != newest:
+                    allowed = "the newest version of a workflow that Amazon manages"
+                    yield Fault(
+                        f"{entry.path}.{name}", text, allowed, f"AWS takes no pinned one: write {newest!r}"
+                    )
+
+
+def _each_parameter_once(asked: Asked) -> Iterator[Fault]:
+    for entry in asked.listed():
+        listed = entry.members.get("parameters")
+        items = (
+            [item for item in listed if isinstance(item, Mapping)]
+            if isinstance(listed, (list, tuple))
+            else []
+        )
+        seen: list[object] = []
+        for item in items:
+            if (name := item.get("name")) in seen:
+                yield Fault(
+                    f"{entry.path}.parameters", name, "each parameter once", "put its values into one list"
+                )
+            seen.append(name)
+
+
+RULES: tuple[Callable[[Asked], Iterator[Fault]], ...] = (
+    _infrastructure,
+    _one_recipe,
+    _role_for_workflows,
+    _role_for_log_group,
+    *SCAN_RULES,
+    _at_most_ten,
+    _one_build_one_distribution,
+    _tests_only,
+    _managed_is_newest,
+    _each_parameter_once,
+    one_region,
+)

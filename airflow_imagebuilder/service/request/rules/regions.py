@@ -1,0 +1,71 @@
+"""The region of a build: Image Builder builds in one, from what is in this region.
+
+Managed workflows have a region in their ARN too, and shared resources are shared within a region.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.request.draft import Asked
+from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_imagebuilder.service.request.fields.fields import Later
+
+_MEMBERS = (
+    "infrastructure_configuration_arn",
+    "image_recipe_arn",
+    "container_recipe_arn",
+    "distribution_configuration_arn",
+)
+
+
+def one_region(asked: Asked) -> Iterator[Fault]:
+    """Yield a fault where the ARNs of a request are of different regions."""
+    found = _regions(asked)
+    firsts = {region: path for path, region in reversed(found.items())}
+    if len(firsts) > 1:
+        way_out = "Image Builder builds in one region, from what is there: write all with that region"
+        paths = [path for path in found if path in firsts.values()]
+        yield Fault(" and ".join(paths), found, "ARNs of one region", way_out)
+
+
+def region_faults(
+    fields: Mapping[str, object], region: object, named: str = "region_name", later: Later = is_late
+) -> Iterator[Fault]:
+    """Yield a fault where the ARNs of a request are of another region than the call.
+
+    :param fields: the members of the request.
+    :param region: the region of the call; None, empty or not known yet passes.
+    :param named: how the message names the region of the call.
+    """
+    found = _regions(Asked(fields, later))
+    regions = set(found.values())
+    if len(regions) != 1 or not isinstance(region, str) or is_blank(region) or later(region):
+        return
+    (theirs,) = regions
+    if region != theirs:
+        allowed = f"{theirs}, the region of {' and '.join(list(found)[:2])}"
+        way_out = f"Image Builder builds in one region: write {theirs!r} here, or the ARNs with {region!r}"
+        yield Fault(named, region, allowed, way_out)
+
+
+def _regions(asked: Asked) -> dict[str, str]:
+    """Return the regions that are known, by where they stand."""
+    texts = {name: asked.fields.get(name) for name in _MEMBERS}
+    for entry in asked.listed():
+        name = "arn" if "arn" in entry.members else "workflowArn"
+        texts[f"{entry.path}.{name}"] = entry.members.get(name)
+    found = {path: _region_in(text) for path, text in texts.items()}
+    return {path: region for path, region in found.items() if region}
+
+
+def _region_in(text: object) -> str | None:
+    """Return the region of an ARN. What stands behind it may be a template."""
+    match = re.match(r"arn:[^:{]+:imagebuilder:([a-z0-9-]+):", text) if isinstance(text, str) else None
+    return match[1] if match else None

@@ -1,0 +1,1 @@
+"""What AWS answers about an image: the result, its workflows, the failure."""

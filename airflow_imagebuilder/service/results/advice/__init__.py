@@ -1,0 +1,1 @@
+"""Known reasons of failed builds, and what to do about each."""

@@ -1,0 +1,121 @@
+"""How a failure reads at three in the morning: its first line, all its lines, and the way to its log."""
+
+from __future__ import annotations
+
+import re
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from airflow_imagebuilder.service.results.step_error import is_stopped, unframed
+from airflow_imagebuilder.service.text import cut_and_clean, image_name, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_imagebuilder.service.results.failure import ImageFailure
+
+_SHOWN, _SHOWN_EACH, _REGIONS = 4000, 1000, 20
+_HEAD, _NAME = 200, 80
+_DOCUMENT = re.compile(r"^Document arn:\S+ failed!?$")
+
+
+def headline(failure: ImageFailure, head: str | None = None) -> str:
+    """Say in one line what failed, where and why; what AWS leaves out is left out.
+
+    :param head: how the line begins, if not with the image.
+    """
+    verb = "was stopped" if is_stopped(failure) else "failed"
+    head = head or f"Image {image_name(failure.arn or '(unknown)')} {verb}"
+    if failure.stage:
+        head = f"{head} in {one_line(failure.stage, _NAME)}"
+    component = _component(failure)
+    named = {
+        "workflow": None if head.startswith("Workflow ") else failure.workflow,
+        "step": failure.step,
+        "component": component,
+    }
+    where = ", ".join(f"{label} {one_line(name, _NAME)}" for label, name in named.items() if name)
+    why = _why(failure)
+    if component and _DOCUMENT.match(why):
+        why = "its log says why"
+    return ": ".join(part for part in (head, where, why) if part)
+
+
+def describe(failure: ImageFailure, *, repairable: bool = True) -> str:
+    """Say what failed in several lines, each with its label.
+
+    :param repairable: whether RetryImage may still continue the image; if not, no next step is named.
+    """
+    return "\n".join(labelled(label, text) for label, text in _lines(failure, repairable=repairable) if text)
+
+
+def labelled(label: str, text: str | None) -> str:
+    """Return a line with its label, or nothing where there is no text."""
+    if not text:
+        return ""
+    clean = cut_and_clean(text, _SHOWN, ", the log has them all")
+    return f"  {label:<12}" + clean.replace("\n", "\n" + " " * 14)
+
+
+def _lines(failure: ImageFailure, *, repairable: bool) -> Iterator[tuple[str, str | None]]:
+    inner = bool(failure.component_phase or failure.component_step)
+    phase = {"phase": failure.component_phase, "step": failure.component_step, "action": failure.action}
+    yield "image", failure.arn
+    yield "stage", failure.stage
+    yield "workflow", _with(failure.workflow, failure.workflow_arn, failure.workflow_execution_id)
+    yield "step", _with(failure.step, None if inner else failure.action, failure.step_execution_id)
+    yield "component", failure.component
+    yield "", ", ".join(f"{name} {part}" for name, part in phase.items() if part) if inner else None
+    yield "message", failure.message
+    yield "reason", None if failure.reason and failure.reason in (failure.message or "") else failure.reason
+    for number, (name, value) in enumerate(failure.details.items()):
+        yield "" if number else "outputs", f"{name}: {one_line(value, _SHOWN_EACH)}"
+    for region in failure.regions[:_REGIONS]:
+        yield "region", _region(region)
+    if len(failure.regions) > _REGIONS:
+        yield "", f"and {len(failure.regions) - _REGIONS} more"
+    yield "log", failure.log_group and f"CloudWatch group {failure.log_group}, stream {failure.log_stream}"
+    yield "", log_command(failure)
+    from airflow_imagebuilder.service.results.advice.advice import advice
+
+    yield "what to do", advice(failure, repairable=repairable)
+
+
+def log_command(failure: ImageFailure) -> str | None:
+    """Return the command that reads the image's log."""
+    region = (failure.arn or "").split(":")[3:4]
+    if not region or not failure.log_group or not failure.log_stream:
+        return None
+    group, stream = quote(failure.log_group), quote(failure.log_stream)
+    return (
+        f"aws logs get-log-events --region {region[0]} --log-group-name {group} --log-stream-name {stream} "
+        "--query 'events[].message' --output text"
+    )
+
+
+def _why(failure: ImageFailure) -> str:
+    text = failure.message or failure.reason or next((_region(region) for region in failure.regions), "")
+    return one_line(unframed(text), _HEAD)
+
+
+def _component(failure: ImageFailure) -> str | None:
+    """Name a component for one line: ``cis-hardening 1.2.0/4, build step HardenSshd``."""
+    if not failure.component:
+        return None
+    name = failure.component.rpartition(":component/")[2].replace("/", " ", 1)
+    inside = " step ".join(filter(None, (failure.component_phase, failure.component_step)))
+    return f"{name} ({inside})" if inside else name
+
+
+def _region(failure: Mapping[str, Any]) -> str:
+    account = f" account {failure['targetAccountId']}" if failure.get("targetAccountId") else ""
+    at = f" in {failure['imageConfigurationStep']}" if failure.get("imageConfigurationStep") else ""
+    head = f"{failure.get('region')}{account}: {failure.get('status', 'FAILED')}{at}"
+    return (
+        f"{head}: {one_line(failure['errorMessage'], _SHOWN_EACH)}" if failure.get("errorMessage") else head
+    )
+
+
+def _with(name: str | None, *more: str | None) -> str | None:
+    known = ", ".join(filter(None, more))
+    return f"{name} ({known})" if name and known else name or known

@@ -1,0 +1,1 @@
+"""Exactly one image, whatever dies: submitting, resuming and repairing."""

@@ -1,0 +1,1 @@
+"""Watching images: one shared, rate-limited poll for any number of waits."""

@@ -1,0 +1,100 @@
+"""The triggers: waits that cost no worker, all of a process on one shared poll."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from airflow_imagebuilder.hooks import ImageBuilderHook
+    from airflow_imagebuilder.service.watcher.watcher import ImageWatcher
+
+PUBLIC_MODULE = "airflow_imagebuilder.triggers"
+"""Where Airflow finds the triggers of this package, in every release."""
+
+
+class ImageBuilderTrigger(BaseTrigger):
+    """
+    What all triggers of this package share: one watcher for equal connections, regions and configurations.
+
+    :param image_build_version_arn: the image to watch.
+    :param deadline: Unix time at which the wait gives up; ``None`` waits for ever.
+    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before a repair.
+    :param poll_interval: seconds between two looks; ``None`` takes ``[imagebuilder] poll_interval``.
+    :param aws_conn_id: the AWS connection.
+    :param region_name: the region of the image.
+    :param verify: whether, or against which bundle, to verify TLS certificates.
+    :param botocore_config: botocore configuration.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_build_version_arn: str,
+        deadline: float | None = None,
+        stale_until: float | None = None,
+        poll_interval: float | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.image_build_version_arn = image_build_version_arn
+        self.deadline = deadline
+        self.stale_until = stale_until
+        self.poll_interval = poll_interval
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and everything that the constructor takes."""
+        names = (
+            "image_build_version_arn",
+            "deadline",
+            "stale_until",
+            "poll_interval",
+            "aws_conn_id",
+            "region_name",
+            "verify",
+            "botocore_config",
+        )
+        cls = type(self)
+        # Users' databases hold this path, so it is the public one, whatever file holds the class.
+        module = PUBLIC_MODULE if cls.__module__.startswith(f"{PUBLIC_MODULE}.") else cls.__module__
+        return f"{module}.{cls.__qualname__}", {name: getattr(self, name) for name in names}
+
+    @property
+    def hook(self) -> ImageBuilderHook:
+        """The hook of this trigger's connection."""
+        from airflow_imagebuilder.hooks import ImageBuilderHook
+
+        return ImageBuilderHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
+
+    def watcher(self) -> AbstractAsyncContextManager[ImageWatcher]:
+        """Return this process's watcher for this trigger's connection, made by whoever comes first."""
+        from airflow_imagebuilder.service.watcher.watcher import shared
+        from airflow_imagebuilder.triggers.metrics import AirflowMetrics
+        from airflow_imagebuilder.triggers.settings import watch_settings
+
+        settings = watch_settings(self.poll_interval)
+        key = (
+            self.aws_conn_id,
+            self.region_name,
+            self.verify,
+            json.dumps(self.botocore_config, sort_keys=True, default=str),
+            settings,
+        )
+        metrics = AirflowMetrics(aws_conn_id=self.aws_conn_id, region=self.region_name)
+        return shared(key, self.hook.connect, settings, metrics)

@@ -1,0 +1,229 @@
+"""What a triggerer asks Airflow: how a task stands now, and which image it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import tenacity
+
+from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
+
+log = logging.getLogger(__name__)
+
+
+ASK_PATIENCE = 120.0
+"""Seconds to wait for an answer. The first question of a triggerer process takes seconds: its supervisor then
+builds the API that answers it (3 CPU seconds on Airflow 3.3.2; 19 s were seen on a busy machine)."""
+
+XCOM_LAG = 20.0
+"""Seconds for which a new try that runs may still show the XComs of the try before. The task's process
+removes them, after it has parsed the Dag; the state is ``running`` some seconds earlier (3.3.2)."""
+
+_XCOM_INTERVAL = 1.0
+
+_OPEN = frozenset({"deferred", "running", "scheduled", "queued", "up_for_retry"})
+"""States after a kill, but also after another triggerer took the wait over and resumed the task. What the
+task announced, or what becomes of it, decides."""
+
+TASK_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""States of a task that Airflow does not try again."""
+
+_QUESTIONS_AT_ONCE = 4
+"""A triggerer that lost a thousand waits has as many questions. Its supervisor answers one after the other,
+and sends no heartbeat until it has answered all that it finds."""
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another question may be answered; a timeout has been waited for long enough."""
+    return isinstance(error, Exception) and not isinstance(error, (TimeoutError, asyncio.TimeoutError))
+
+
+_PATIENTLY: dict[str, Any] = {
+    "retry": tenacity.retry_if_exception(_may_pass),
+    "stop": tenacity.stop_after_attempt(4),
+    "wait": tenacity.wait_random_exponential(0.5, max=4),
+    "reraise": True,
+}
+
+_questions: set[asyncio.Task[Any]] = set()
+"""Questions on their way. Held here, because a task that nothing else refers to may be collected."""
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+_warm: list[asyncio.Task[None]] = []
+"""The first question of this process, once it is asked."""
+
+
+class NoAnswerError(Exception):
+    """Airflow did not say whether a wait was killed or another process has it now."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """
+    What became of a wait whose trigger Airflow has cancelled.
+
+    :param killed: a person (or a time limit of Airflow's) ended the wait, and no other process has its image.
+    :param why: what shows it, as a clause for the log.
+    :param again: whether a new try is to come, or has just begun, which may repair the image.
+    """
+
+    killed: bool
+    why: str
+    again: bool = False
+
+
+async def ask(question: Any) -> Any:
+    """
+    Send a message of Airflow's task protocol to the triggerer's supervisor, and return its answer.
+
+    The question itself is never cancelled, whatever becomes of the caller: on Airflow 3.0 and 3.1 a cancelled
+    question loses its place in the queue of answers, and the triggerer process dies.
+
+    :param question: a message of ``airflow.sdk.execution_time.comms``.
+    :raises TimeoutError: no answer within :data:`ASK_PATIENCE` seconds.
+    :raises Exception: Airflow does not answer, or this process has no supervisor (a worker, ``dag.test()``).
+    """
+    from airflow.sdk.execution_time import task_runner
+
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_QUESTIONS_AT_ONCE)):
+        asking = asyncio.create_task(task_runner.SUPERVISOR_COMMS.asend(question))
+        _questions.add(asking)
+        asking.add_done_callback(_questions.discard)
+        return await asyncio.wait_for(asyncio.shield(asking), ASK_PATIENCE)
+
+
+async def task_states(ti: Any, task_id: str | None = None) -> set[str]:
+    """
+    Return the states that a task is in now: one, or none where its row is gone (a deleted Dag).
+
+    :param ti: the task instance of the trigger that asks.
+    :param task_id: another task of the same run, unmapped; ``None`` asks for the trigger's own.
+    """
+    from airflow.sdk.execution_time.comms import GetTaskStates
+
+    own = (
+        {"task_ids": [ti.task_id], "map_index": ti.map_index} if task_id is None else {"task_ids": [task_id]}
+    )
+    answer = await ask(GetTaskStates(dag_id=ti.dag_id, run_ids=[ti.run_id], **own))
+    return {str(state) for by_task in answer.task_states.values() for state in by_task.values()}
+
+
+async def xcom(ti: Any, key: str, task_id: str | None = None) -> Any:
+    """
+    Return an XCom of a task; ``None`` where there is none.
+
+    :param ti: the task instance of the trigger that asks.
+    :param key: the XCom's key.
+    :param task_id: another task of the same run, unmapped; ``None`` asks for the trigger's own.
+    """
+    from airflow.sdk.execution_time.comms import GetXCom
+
+    own = {"task_id": ti.task_id, "map_index": ti.map_index} if task_id is None else {"task_id": task_id}
+    return (await ask(GetXCom(key=key, dag_id=ti.dag_id, run_id=ti.run_id, **own))).value
+
+
+async def standing(
+    ti: Any, arn: str, *, submitter: str | None = None, submitted_by: str | None = None
+) -> Standing:
+    """
+    Return whether a wait for an image was killed, or another process has it now.
+
+    Airflow cancels a trigger with one and the same message when a person ends its task and when another
+    triggerer has taken it over (3.3.0 to 3.3.2, https://github.com/apache/airflow/issues/73454).
+
+    :param ti: the task instance of the trigger that was cancelled.
+    :param arn: the image that it waited for.
+    :param submitter: the task that submitted the image, where that is another one.
+    :param submitted_by: the try of that task which this wait knows.
+    :raises NoAnswerError: Airflow does not say.
+    """
+    try:
+        found = await _by_own_task(ti, arn)
+        if found.killed and submitter and await _has_new_submission(ti, arn, submitter, submitted_by):
+            return Standing(False, f"a later try of {submitter} has this image now")
+    except Exception as error:
+        raise NoAnswerError(str(error) or type(error).__name__) from error
+    return found
+
+
+async def _by_own_task(ti: Any, arn: str) -> Standing:
+    """Judge from the task's state and, where that leaves it open, from the image that it has announced."""
+    lag_ends = time.monotonic() + XCOM_LAG
+    while True:
+        states = await _patiently(task_states, ti)
+        if not states or not states <= _OPEN:
+            return Standing(True, _ending(states), again=not states <= TASK_ENDED)
+        announced = await _patiently(xcom, ti, ARN_KEY)
+        if states in ({"deferred"}, {"up_for_retry"}):
+            return _between(states, arn, announced)
+        if announced != arn:
+            why = f"it was cleared, and has not announced this image: {_ending(states)}"
+            return Standing(True, why, again=True)
+        if time.monotonic() >= lag_ends:
+            return _after_lag(states)
+        await asyncio.sleep(_XCOM_INTERVAL)
+
+
+def _after_lag(states: set[str]) -> Standing:
+    if states == {"running"}:
+        return Standing(False, "its task runs with this image: it has resumed, or a new try has it")
+    return Standing(True, _ending(states), again=True)
+
+
+def _between(states: set[str], arn: str, announced: Any) -> Standing:
+    if isinstance(announced, str) and ":image/" in announced and announced != arn:
+        return Standing(True, f"it was cleared: its new try is about {announced}")
+    if states == {"deferred"}:
+        return Standing(False, "its task is still deferred: another triggerer watches it now")
+    return Standing(False, "its task is up for retry: Airflow's next try finds the image")
+
+
+def _ending(states: set[str]) -> str:
+    if not states:
+        return "its row is gone: the Dag or the run was deleted"
+    return f"its state is {' '.join(sorted(states))} now"
+
+
+async def _has_new_submission(ti: Any, arn: str, submitter: str, submitted_by: str | None) -> bool:
+    """
+    Return whether another try of the submitting task has the image now: repaired, it has a new life.
+
+    Without an XCom that task's new try has begun and announced nothing yet: it waits for the cancel.
+    """
+    found = await _patiently(xcom, ti, SUBMISSION_KEY, submitter)
+    if not isinstance(found, Mapping) or found.get("arn") != arn or submitted_by is None:
+        return False
+    return found.get("submitted_by") not in (None, submitted_by)
+
+
+async def _patiently(question: Any, *arguments: Any) -> Any:
+    return await tenacity.AsyncRetrying(**_PATIENTLY, sleep=asyncio.sleep)(question, *arguments)
+
+
+def warm_up(ti: Any) -> None:
+    """
+    Ask Airflow a first question in the background, once per process, so that a kill's question takes no time.
+
+    Returns at once. No trouble of it reaches the caller.
+
+    :param ti: the task instance of a trigger; ``None`` (no triggerer runs this) asks nothing.
+    """
+    if ti is not None and not _warm:
+        _warm.append(asyncio.create_task(_first_question(ti)))
+
+
+async def _first_question(ti: Any) -> None:
+    began = time.monotonic()
+    try:
+        await task_states(ti)
+    except Exception as error:  # noqa: BLE001 (nothing waits for the answer)
+        log.debug("Airflow did not answer the first question of this triggerer process: %r", error)
+    else:
+        log.debug("Airflow answered this process's first question in %.2f s", time.monotonic() - began)

@@ -1,0 +1,112 @@
+"""Many images at once over two triggerers and two workers, and what is left of them when parts die.
+
+Runs on a Docker engine (``make test-compose``); ``COMPOSE_IMAGES`` tells how many images the first test
+bakes at once, ``COMPOSE_FAULT_IMAGES`` how many are in flight at each fault, ``COMPOSE_SPEED`` how fast they
+are built. Every test leaves the set-up as it found it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.distributed.wave import Report, Wave
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_imagebuilder.local.stack.compose import ComposeStack
+
+pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(3600)]
+
+AT_ONCE = int(os.environ.get("COMPOSE_IMAGES", "40"))
+IN_FLIGHT = int(os.environ.get("COMPOSE_FAULT_IMAGES", "6"))
+WIDTH = 5
+AWAY = 30.0
+CUT = 60.0
+
+
+def kill(service: str, *indexes: int) -> Callable[[ComposeStack], None]:
+    """Return what kills containers of a service, leaves them dead for a while, and starts them again."""
+
+    def fault(stack: ComposeStack) -> None:
+        names = [stack.containers(service)[index].name for index in indexes]
+        stack.docker("kill", "--signal=KILL", *names)
+        time.sleep(AWAY)
+        stack.docker("start", *names)
+
+    return fault
+
+
+def restart(service: str) -> Callable[[ComposeStack], None]:
+    """Return what restarts the container of a service."""
+
+    def fault(stack: ComposeStack) -> None:
+        stack.docker("restart", stack.containers(service)[0].name)
+
+    return fault
+
+
+def cut_off(stack: ComposeStack) -> None:
+    """Take the local service off the network for a minute."""
+    name, network = stack.containers("image-builder")[0].name, f"{stack.project}_default"
+    stack.docker("network", "disconnect", network, name)
+    time.sleep(CUT)
+    stack.docker("network", "connect", "--alias", "image-builder", network, name)
+
+
+def told(what: str, report: Report) -> None:
+    """Print a row of the table that docs/operations.md shows."""
+    waits = "+".join(str(n) for n in report.waits.values())
+    print(  # noqa: T201 - the table is what a reader of the log looks for
+        f"\n| {what} | {report.states} | {len(report.images)} | {report.cancels} | {report.most_active}"
+        f" / {report.widest} | {waits} | {report.tries} | {report.seconds:.0f} s |"
+    )
+
+
+def check(report: Report, count: int) -> None:
+    """Hold what must be true of every wave, whatever died."""
+    assert report.states == {"success": count}
+    assert report.images == ["AVAILABLE"] * count
+    assert report.one_each
+    assert report.cancels == 0
+    assert 0 < report.most_active <= WIDTH
+    assert 0 < report.widest <= WIDTH
+
+
+def test_images_at_once_share_two_triggerers_and_never_run_more_than_five_tests_of_a_group(
+    stack: ComposeStack,
+) -> None:
+    with Wave(stack, AT_ONCE) as wave:
+        wave.wait_ended(3000)
+    report = wave.report()
+    told(f"{AT_ONCE} at once, no fault", report)
+    check(report, AT_ONCE)
+    assert len(report.waits) == len(stack.containers("triggerer"))
+
+
+@pytest.mark.parametrize(
+    ("what", "fault"),
+    [
+        pytest.param("one triggerer killed", kill("triggerer", 0), id="one-triggerer-is-killed"),
+        pytest.param("one worker killed", kill("worker", 0), id="one-worker-is-killed"),
+        pytest.param("both schedulers killed", kill("scheduler", 0, 1), id="both-schedulers-are-killed"),
+        pytest.param("PostgreSQL restarted", restart("postgres"), id="postgresql-restarts"),
+        pytest.param("Redis restarted", restart("redis"), id="redis-restarts"),
+        pytest.param("Image Builder cut off for a minute", cut_off, id="image-builder-is-cut-off"),
+    ],
+)
+def test_builds_in_flight_end_well_and_once_when(
+    what: str, fault: Callable[[ComposeStack], None], stack: ComposeStack
+) -> None:
+    stack.wait_ready()
+    with Wave(stack, IN_FLIGHT) as wave:
+        wave.wait_in_flight()
+        fault(stack)
+        wave.wait_ended(1800)
+    report = wave.report()
+    told(f"{IN_FLIGHT} in flight, {what}", report)
+    check(report, IN_FLIGHT)

@@ -1,0 +1,131 @@
+"""An engine on a clock that is turned by hand; every request and answer is held against the model."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from airflow_imagebuilder.local.emulator.engine import Engine, Failure, Profile, Recorder
+from airflow_imagebuilder.local.emulator.http.codec import Codec
+from airflow_imagebuilder.local.emulator.seed import seed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HEAD = "arn:aws:imagebuilder:us-east-1:123456789012:"
+CODEC = Codec()
+FUNCTIONAL = ("boot", "network", "services", "storage", "time-sync", "users")
+NAMES_OF_TESTS = (*FUNCTIONAL, "performance", "cis-level-1", "package-audit")
+#: More timers than any bake of these tests has.
+MANY = 2_000
+
+
+def workflow(sort: str, name: str, **more: Any) -> dict[str, Any]:
+    """A WorkflowConfiguration of a seeded workflow."""
+    return {"workflowArn": f"{HEAD}workflow/{sort}/{name}/1.0.0/1", **more}
+
+
+def grouped() -> list[dict[str, Any]]:
+    """The workflows of the golden image: six tests in a group, one alone, two in another group."""
+    return [
+        workflow("build", "golden-build"),
+        *(workflow("test", name, parallelGroup="functional") for name in FUNCTIONAL),
+        workflow("test", "performance"),
+        *(workflow("test", name, parallelGroup="security") for name in ("cis-level-1", "package-audit")),
+    ]
+
+
+def image_request(**over: Any) -> dict[str, Any]:
+    """CreateImage's parameters for the golden image; None leaves a member out."""
+    request = {
+        "imageRecipeArn": f"{HEAD}image-recipe/golden-al2023/1.0.0",
+        "infrastructureConfigurationArn": f"{HEAD}infrastructure-configuration/golden-build",
+        "distributionConfigurationArn": f"{HEAD}distribution-configuration/golden-two-regions",
+        "executionRole": "ImageBuilderExecution",
+        "workflows": grouped(),
+        **over,
+    }
+    return {key: value for key, value in request.items() if value is not None}
+
+
+class Bench:
+    """An engine with the golden resources."""
+
+    def __init__(self, *failures: Failure, profile: Profile | None = None) -> None:
+        self.world = Recorder()
+        self.profile = profile or Profile()
+        self.profile.failures.extend(failures)
+        self.engine = Engine(seed=1, profile=self.profile, world=self.world)
+        seed(self.engine)
+        self._tokens = count(1)
+
+    def call(self, operation: str, region: str = "us-east-1", **params: Any) -> dict[str, Any]:
+        """Call an operation as a client does; the answer has been checked."""
+        if "clientToken" in CODEC.members(operation):
+            params.setdefault("clientToken", f"token-{next(self._tokens)}")
+        CODEC.validate(operation, params)
+        answer = self.engine.call(operation, params, region=region)
+        assert CODEC.check_answer(operation, answer) == []
+        return answer
+
+    def bake(self, **over: Any) -> str:
+        """Create the golden image."""
+        return str(self.call("CreateImage", **image_request(**over))["imageBuildVersionArn"])
+
+    def image(self, arn: str) -> dict[str, Any]:
+        """GetImage."""
+        return dict(self.call("GetImage", imageBuildVersionArn=arn)["image"])
+
+    def status(self, arn: str) -> str:
+        """The status of an image."""
+        return str(self.image(arn)["state"]["status"])
+
+    def statuses(self, arn: str) -> list[str]:
+        """Every status that an image has had."""
+        return [entry["status"] for entry in self.engine.state.images[arn].history]
+
+    def executions(self, arn: str) -> list[dict[str, Any]]:
+        """ListWorkflowExecutions."""
+        answer = self.call("ListWorkflowExecutions", imageBuildVersionArn=arn)
+        return list(answer["workflowExecutions"])
+
+    def outcome(self, arn: str, *, retried: bool = False) -> dict[str, str]:
+        """The status of each execution by workflow name."""
+        return {
+            run["workflowBuildVersionArn"].split("/")[2]: run["status"]
+            for run in self.executions(arn)
+            if run.get("retried", False) is retried
+        }
+
+    def steps(self, arn: str, name: str) -> list[dict[str, Any]]:
+        """The steps of the newest execution of a workflow."""
+        runs = [r for r in self.executions(arn) if f"/{name}/" in r["workflowBuildVersionArn"]]
+        answer = self.call("ListWorkflowStepExecutions", workflowExecutionId=runs[-1]["workflowExecutionId"])
+        return list(answer["steps"])
+
+    def turn(self) -> bool:
+        """Turn the clock to the next thing that happens; False if nothing will."""
+        due = self.engine.next_due()
+        if due is None:
+            return False
+        self.engine.clock.advance(max(0.0, due - self.engine.clock.now()))
+        self.engine.run_due()
+        return True
+
+    def run_to(self, arn: str, *wanted: str) -> str:
+        """Let time go by until an image has one of some statuses."""
+        for _ in range(MANY):
+            if (status := self.status(arn)) in wanted:
+                return status
+            assert self.turn(), f"{status}, and nothing happens any more"
+        raise AssertionError(f"still {self.status(arn)}")
+
+    def finish(self, arn: str) -> str:
+        """Let time go by until an image has ended."""
+        return self.run_to(arn, "AVAILABLE", "FAILED", "CANCELLED")
+
+    def create_workflow(self, name: str, steps: Sequence[str], sort: str = "TEST", head: str = "") -> str:
+        """Create a workflow from the lines of its steps."""
+        data = f"schemaVersion: 1.0\n{head}steps:\n" + "\n".join(f"  - {step}" for step in steps)
+        answer = self.call("CreateWorkflow", name=name, semanticVersion="1.0.0", type=sort, data=data)
+        return str(answer["workflowBuildVersionArn"])

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from airflow_imagebuilder.local.emulator.engine import ApiError
+from tests.support.bench import CODEC, HEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODEL = boto3.client("imagebuilder", region_name="us-east-1").meta.service_model
+
+
+def test_every_operation_has_its_own_route_back() -> None:
+    for name in MODEL.operation_names:
+        http = MODEL.operation_model(name).http
+        path = http["requestUri"].replace("{resourceArn}", f"{HEAD}image-pipeline/x")
+        assert CODEC.route(http["method"], path) == name
+
+
+def test_another_method_or_path_is_no_operation() -> None:
+    assert CODEC.route("POST", "/CreateImage") is None
+    assert CODEC.route("GET", "/nothing") is None
+
+
+def test_a_query_and_an_arn_in_the_path_are_read() -> None:
+    arn = f"{HEAD}image/x/1.0.0/1"
+    assert CODEC.parse("GetImage", "/GetImage", f"imageBuildVersionArn={arn}".encode(), b"") == {
+        "imageBuildVersionArn": arn
+    }
+    assert CODEC.parse("UntagResource", f"/tags/{arn}", b"tagKeys=a&tagKeys=b", b"") == {
+        "resourceArn": arn,
+        "tagKeys": ["a", "b"],
+    }
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"], ids=["cut off", "a list", "no text"])
+def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        CODEC.parse("CreateImage", "/CreateImage", b"", body)
+    assert caught.value.code == "SerializationException"
+
+
+def test_a_missing_required_member_is_named() -> None:
+    with pytest.raises(ApiError, match="infrastructureConfigurationArn"):
+        CODEC.validate("CreateImage", {"clientToken": "x"})
+
+
+def test_a_wrong_type_is_named() -> None:
+    with pytest.raises(ApiError, match="maxResults"):
+        CODEC.validate("ListImages", {"maxResults": "many"})
+
+
+@pytest.mark.parametrize("given", [0, 26])
+def test_a_number_outside_of_its_range_is_named(given: int) -> None:
+    with pytest.raises(ApiError, match="maxResults"):
+        CODEC.validate("ListImages", {"maxResults": given})
+
+
+def test_the_wording_for_a_pattern_is_the_one_that_aws_uses() -> None:
+    with pytest.raises(ApiError) as caught:
+        CODEC.validate("GetComponent", {"componentBuildVersionArn": "nonsense"})
+    start = (
+        "The value supplied for parameter 'componentBuildVersionArn' is not valid. "
+        "'nonsense' must match pattern ^arn"
+    )
+    assert caught.value.code == "InvalidParameterValueException"
+    assert caught.value.message.startswith(start)
+
+
+def _strings(shape: Any, seen: set[str]) -> Iterator[Any]:
+    if shape.name in seen:
+        return
+    seen.add(shape.name)
+    if shape.type_name == "string":
+        yield shape
+    for member in [
+        *(shape.members.values() if shape.type_name == "structure" else ()),
+        *([shape.member] if shape.type_name == "list" else ()),
+        *([shape.key, shape.value] if shape.type_name == "map" else ()),
+    ]:
+        yield from _strings(member, seen)
+
+
+def test_every_pattern_of_the_model_is_one_that_python_reads() -> None:
+    seen: set[str] = set()
+    patterns = {
+        shape.metadata["pattern"]
+        for name in MODEL.operation_names
+        for shape in _strings(MODEL.operation_model(name).input_shape, seen)
+        if "pattern" in shape.metadata
+    }
+    assert len(patterns) > 20
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for pattern in patterns:
+            re.compile(pattern)
+
+
+@pytest.mark.parametrize("code", [shape.name for shape in MODEL.error_shapes])
+def test_an_error_bears_its_code_twice_and_the_status_of_the_model(code: str) -> None:
+    status, body, headers = CODEC.error(ApiError(code, "why"))
+    assert status == MODEL.shape_for(code).metadata["error"]["httpStatusCode"]
+    assert json.loads(body) == {"__type": code, "message": "why"}
+    assert (b"x-amzn-errortype", code.encode()) in headers
+
+
+def test_an_unmodelled_error_has_a_status_too() -> None:
+    assert CODEC.error(ApiError("ExpiredTokenException", "x"))[0] == 403
+    assert CODEC.error(ApiError("ThrottlingException", "x"))[0] == 429
+
+
+def test_answers_bear_a_request_id_where_the_model_has_one() -> None:
+    assert "requestId" in json.loads(CODEC.answer("CreateImage", {}))
+    assert "requestId" not in json.loads(CODEC.answer("RetryImage", {}))

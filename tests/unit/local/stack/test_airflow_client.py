@@ -1,0 +1,180 @@
+"""The REST client: what it asks again, when it logs in, and how it tells that a wait has ended in vain."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from airflow_imagebuilder.local.stack.airflow_client import AirflowApi, AirflowApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Answers = Callable[[httpx.Request], httpx.Response]
+
+
+class Airflow:
+    """An Airflow that answers what it was told to, in order, and remembers what it was asked."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self._answers = list(answers)
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def api(self, patience: float = 30) -> AirflowApi:
+        return AirflowApi(
+            "http://airflow", "admin", "secret", patience=patience, transport=httpx.MockTransport(self)
+        )
+
+    @property
+    def paths(self) -> list[str]:
+        return [f"{request.method} {request.url.path}" for request in self.asked]
+
+
+def page(total: int, *tasks: dict[str, Any]) -> httpx.Response:
+    return httpx.Response(200, json={"task_instances": tasks, "total_entries": total})
+
+
+def test_the_first_refusal_leads_to_a_login_and_the_same_request_again() -> None:
+    airflow = Airflow(
+        httpx.Response(401),
+        httpx.Response(201, json={"access_token": "t1"}),
+        httpx.Response(200, json={"state": "queued"}),
+    )
+    assert airflow.api().run("d", "r") == {"state": "queued"}
+    assert airflow.paths == [
+        "GET /api/v2/dags/d/dagRuns/r",
+        "POST /auth/token",
+        "GET /api/v2/dags/d/dagRuns/r",
+    ]
+    assert json.loads(airflow.asked[1].content) == {"username": "admin", "password": "secret"}
+    assert airflow.asked[2].headers["Authorization"] == "Bearer t1"
+
+
+def test_a_refusal_after_a_fresh_login_is_told() -> None:
+    airflow = Airflow(
+        httpx.Response(403), httpx.Response(201, json={"access_token": "t"}), httpx.Response(403, text="no")
+    )
+    with pytest.raises(AirflowApiError, match="403 no") as caught:
+        airflow.api().unpause("d")
+    assert caught.value.status == 403
+
+
+@pytest.mark.parametrize(
+    "trouble", [httpx.Response(500), httpx.ConnectError("gone")], ids=["500", "no connection"]
+)
+def test_trouble_that_may_pass_is_tried_again(trouble: httpx.Response | Exception) -> None:
+    airflow = Airflow(trouble, httpx.Response(200, json={"state": "success"}))
+    assert airflow.api().run("d", "r")["state"] == "success"
+    assert len(airflow.asked) == 2
+
+
+def test_trouble_that_stays_is_told_when_patience_ends() -> None:
+    airflow = Airflow(httpx.Response(500, text="Database error"))
+    with pytest.raises(AirflowApiError, match=r"GET /api/v2/dags/d/dagRuns/r: 500 Database error"):
+        airflow.api(patience=0).run("d", "r")
+
+
+def test_a_client_error_is_told_at_once() -> None:
+    airflow = Airflow(httpx.Response(404, text="no such run"))
+    with pytest.raises(AirflowApiError, match="404 no such run"):
+        airflow.api().run("d", "r")
+
+
+def test_a_repeated_trigger_finds_the_run_that_the_first_one_made() -> None:
+    airflow = Airflow(httpx.Response(500), httpx.Response(409))
+    run_id = airflow.api().trigger("d", {"recipe": "x"})
+    bodies = [json.loads(request.content) for request in airflow.asked]
+    assert bodies == [{"dag_run_id": run_id, "logical_date": None, "conf": {"recipe": "x"}}] * 2
+
+
+def test_a_run_id_of_the_caller_that_is_taken_is_an_error() -> None:
+    with pytest.raises(AirflowApiError, match="409"):
+        Airflow(httpx.Response(409)).api().trigger("d", run_id="mine")
+
+
+def test_all_pages_of_a_list_are_read() -> None:
+    first, second = (
+        {"task_id": "a", "map_index": -1, "state": "success"},
+        {"task_id": "b", "map_index": 3, "state": None},
+    )
+    airflow = Airflow(page(2, first), page(2, second))
+    assert airflow.api().states("d", "r") == {"a": "success", "b[3]": None}
+    assert [request.url.params["offset"] for request in airflow.asked] == ["0", "1"]
+
+
+def test_a_list_that_shrinks_while_it_is_read_ends() -> None:
+    airflow = Airflow(page(2, {"task_id": "a", "map_index": -1, "state": None}), page(2))
+    assert len(airflow.api().tasks("d", "r")) == 1
+
+
+def test_a_dag_that_does_not_come_is_told_with_the_import_errors() -> None:
+    errors = {"import_errors": [{"filename": "golden.py", "stack_trace": "SyntaxError"}], "total_entries": 1}
+    airflow = Airflow(httpx.Response(200, json=errors))
+    with pytest.raises(AirflowApiError, match=r"no Dag golden after 0 s\ngolden\.py:\nSyntaxError"):
+        airflow.api().wait_for_dag("golden", seconds=0)
+
+
+def test_a_wait_that_ends_in_vain_tells_the_states_of_the_tasks() -> None:
+    airflow = Airflow(
+        httpx.Response(200, json={"state": "running"}),
+        page(1, {"task_id": "image", "map_index": -1, "state": "deferred"}),
+    )
+    with pytest.raises(AirflowApiError, match=r"not reached within -1 s; now: \{'image': 'deferred'\}"):
+        airflow.api().wait_for_run("d", "r", seconds=-1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "healthy"),
+    [
+        (
+            httpx.Response(
+                200, json={"scheduler": {"status": "healthy"}, "triggerer": {"status": "healthy"}}
+            ),
+            True,
+        ),
+        (
+            httpx.Response(
+                200, json={"scheduler": {"status": "healthy"}, "triggerer": {"status": "unhealthy"}}
+            ),
+            False,
+        ),
+        (
+            httpx.Response(200, json={"scheduler": {"status": "healthy"}, "dag_processor": {"status": None}}),
+            False,
+        ),
+        (httpx.Response(500), False),
+        (httpx.ConnectError("not yet"), False),
+    ],
+    ids=["all healthy", "one unhealthy", "one never seen", "error", "not listening"],
+)
+def test_airflow_is_healthy_when_every_component_is(
+    answer: httpx.Response | Exception, healthy: bool
+) -> None:
+    assert Airflow(answer).api().healthy() is healthy
+
+
+def test_a_log_is_told_a_line_an_event_with_its_errors() -> None:
+    events = [
+        {"event": "::group::Log message source details"},
+        {
+            "timestamp": "2026-01-01T00:00:00Z",
+            "level": "error",
+            "event": "Task failed with exception",
+            "error_detail": [{"exc_type": "ImageFailedError", "exc_value": "step X failed"}],
+        },
+    ]
+    airflow = Airflow(httpx.Response(200, json={"content": events}))
+    assert airflow.api().task_log("d", "r", "t").splitlines() == [
+        "::group::Log message source details",
+        "2026-01-01T00:00:00Z ERROR Task failed with exception ImageFailedError: step X failed",
+    ]

@@ -1,0 +1,95 @@
+"""Which errors are worth another try of the task, and after how long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_imagebuilder.operators.retry_policy import (
+    AFTER_QUOTA,
+    AFTER_TROUBLE,
+    ImageBuilderRetryPolicy,
+    default_retry_policy,
+)
+from airflow_imagebuilder.service.errors import (
+    DeadlineExceededError,
+    Fault,
+    ForbiddenError,
+    ImageCancelledError,
+    InvalidRequestError,
+    MalformedAnswerError,
+    NotFoundError,
+    ParametersChangedError,
+    QuotaExceededError,
+    RefusedError,
+    RequestChangedError,
+    TestsFailedError,
+    ThrottledError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
+
+
+def decided(error: BaseException) -> tuple[str, timedelta | None]:
+    decision = ImageBuilderRetryPolicy().evaluate(error, 1, 3)
+    return decision.action.value, decision.retry_delay
+
+
+def named(error: object) -> str:
+    return type(error).__name__
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidRequestError([Fault("tags", {}, "1 to 50 tags", "leave it out")]),
+        ForbiddenError("CreateImage"),
+        NotFoundError("GetImage"),
+        ParametersChangedError("CreateImage"),
+        RequestChangedError(ARN, ["tags"]),
+        TestsFailedError(ARN, ["boot"]),
+        RefusedError("CreateImage", "InvalidRequestException", 400),
+    ],
+    ids=named,
+)
+def test_what_another_try_would_meet_again_fails_at_once(error: Exception) -> None:
+    assert decided(error) == ("fail", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "delay"),
+    [
+        (ThrottledError("CreateImage", "CallRateLimitExceededException", 429), AFTER_TROUBLE),
+        (TransientError("GetImage", "ServiceUnavailableException", 503), AFTER_TROUBLE),
+        (QuotaExceededError("CreateImage", "ServiceQuotaExceededException", 402), AFTER_QUOTA),
+    ],
+    ids=named,
+)
+def test_trouble_that_passes_is_waited_for(error: Exception, delay: timedelta) -> None:
+    assert decided(error) == ("retry", delay)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImageCancelledError(arn=ARN),
+        DeadlineExceededError(ARN, 0.0),
+        MalformedAnswerError("GetImage"),
+        RefusedError("CreateImage", "ResourceInUseException", 400),
+        KeyError("a bug"),
+    ],
+    ids=named,
+)
+def test_everything_else_follows_the_retries_of_the_task(error: BaseException) -> None:
+    assert decided(error) == ("default", None)
+
+
+def test_the_reason_of_a_decision_is_told() -> None:
+    reason = default_retry_policy().evaluate(QuotaExceededError("CreateImage"), 1, 3).reason
+    assert reason is not None
+    assert "quota" in reason

@@ -1,0 +1,78 @@
+"""What a Dag that is scheduled on an image learns about it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.sdk import Asset
+
+from airflow_imagebuilder.assets import asset_extra, tell_assets
+from airflow_imagebuilder.service.results.image import Ami, Container, ImageResult
+
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/3"
+
+
+def result(**changes: Any) -> ImageResult:
+    return ImageResult.from_api(
+        {
+            "arn": ARN,
+            "name": "golden",
+            "version": "1.0.0/3",
+            "type": "AMI",
+            "state": {"status": "AVAILABLE"},
+            "outputResources": changes,
+        }
+    )
+
+
+def test_an_event_tells_the_amis_by_region() -> None:
+    amis = [
+        {"region": "us-east-1", "image": "ami-1", "accountId": "123456789012"},
+        {"region": "eu-west-1", "image": "ami-2"},
+    ]
+    assert asset_extra(result(amis=amis)) == {
+        "image_arn": ARN,
+        "name": "golden",
+        "version": "1.0.0/3",
+        "amis": {"us-east-1": "ami-1", "eu-west-1": "ami-2"},
+        "shared_amis": {},
+        "containers": {},
+    }
+
+
+def test_the_amis_of_another_account_do_not_take_the_place_of_ones_own() -> None:
+    amis = [
+        {"region": "us-east-1", "image": "ami-1", "accountId": "123456789012"},
+        {"region": "us-east-1", "image": "ami-2", "accountId": "210987654321"},
+    ]
+    extra = asset_extra(result(amis=amis))
+    assert extra["amis"] == {"us-east-1": "ami-1"}
+    assert extra["shared_amis"] == {"210987654321": {"us-east-1": "ami-2"}}
+
+
+def test_an_event_tells_container_images_by_region() -> None:
+    containers = [{"region": "us-east-1", "imageUris": ["repo:1", "repo:latest"]}]
+    assert asset_extra(result(containers=containers))["containers"] == {
+        "us-east-1": ["repo:1", "repo:latest"]
+    }
+
+
+def test_the_event_of_each_outlet_asset_gets_it_and_other_outlets_are_let_be() -> None:
+    first, second = Asset("golden"), Asset("fleet")
+    events: Any = defaultdict(lambda: SimpleNamespace(extra=None))
+    tell_assets({"outlet_events": events}, [first, "a file", second], result())
+    assert {asset.name: event.extra["image_arn"] for asset, event in events.items()} == {
+        "golden": ARN,
+        "fleet": ARN,
+    }
+
+
+def test_an_event_is_json() -> None:
+    import json
+
+    built = result(amis=[{"region": "us-east-1", "image": "ami-1"}])
+    assert isinstance(built.amis[0], Ami)
+    assert not any(isinstance(item, Container) for item in built.containers)
+    assert json.loads(json.dumps(asset_extra(built))) == asset_extra(built)

@@ -1,0 +1,414 @@
+"""The hook: what it sends, how it reads what comes back, and whose credentials it takes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
+from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.stub import Stubber
+
+from airflow_imagebuilder.hooks import ImageBuilderHook
+from airflow_imagebuilder.service.errors import (
+    ForbiddenError,
+    MalformedAnswerError,
+    NotFoundError,
+    RefusedError,
+)
+from airflow_imagebuilder.service.request.image_request import ImageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
+ARN = f"{HERE}:image/golden/1.0.0/1"
+REQUEST = ImageRequest(
+    image_recipe_arn=f"{HERE}:image-recipe/golden/1.0.0",
+    infrastructure_configuration_arn=f"{HERE}:infrastructure-configuration/build",
+)
+TOKEN = "t" * 36
+
+
+@pytest.fixture
+def hook() -> ImageBuilderHook:
+    return ImageBuilderHook(aws_conn_id=None, region_name="us-east-1")
+
+
+@pytest.fixture
+def aws(hook: ImageBuilderHook) -> Iterator[Stubber]:
+    """Image Builder as botocore's model has it; what is not expected is an error."""
+    with Stubber(hook.conn) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def image(status: str) -> dict[str, Any]:
+    return {"arn": ARN, "state": {"status": status}}
+
+
+def execution(number: int, **more: Any) -> dict[str, Any]:
+    return {"workflowExecutionId": f"wf-0000000{number}-0000-4000-8000-000000000000", **more}
+
+
+# -- calls -------------------------------------------------------------------------------------------------
+
+
+def test_create_image_sends_the_request_with_its_token(hook: ImageBuilderHook, aws: Stubber) -> None:
+    answer = {"imageBuildVersionArn": ARN, "clientToken": TOKEN, "requestId": "r"}
+    aws.add_response("create_image", answer, {**REQUEST.to_api(), "clientToken": TOKEN})
+    assert hook.create_image(REQUEST, TOKEN) == ARN
+
+
+@pytest.mark.parametrize(
+    ("method", "operation"), [("retry_image", "retry_image"), ("cancel_image", "cancel_image_creation")]
+)
+def test_an_image_is_repaired_and_cancelled_by_its_arn(
+    hook: ImageBuilderHook, aws: Stubber, method: str, operation: str
+) -> None:
+    aws.add_response(
+        operation, {"imageBuildVersionArn": ARN}, {"imageBuildVersionArn": ARN, "clientToken": TOKEN}
+    )
+    assert getattr(hook, method)(ARN, TOKEN) == ARN
+
+
+def test_get_image_returns_the_image(hook: ImageBuilderHook, aws: Stubber) -> None:
+    aws.add_response(
+        "get_image", {"requestId": "r", "image": image("TESTING")}, {"imageBuildVersionArn": ARN}
+    )
+    assert hook.get_image(ARN) == image("TESTING")
+
+
+def test_an_answer_without_an_image_is_malformed(hook: ImageBuilderHook, aws: Stubber) -> None:
+    aws.add_response("get_image", {"requestId": "r"})
+    with pytest.raises(MalformedAnswerError, match="lacks 'image'"):
+        hook.get_image(ARN, patience=0)
+
+
+@pytest.mark.parametrize("state", [None, {}, {"reason": "no status"}])
+def test_an_image_without_a_status_is_malformed(
+    hook: ImageBuilderHook, aws: Stubber, state: dict[str, Any] | None
+) -> None:
+    shown: dict[str, Any] = {"arn": ARN} if state is None else {"arn": ARN, "state": state}
+    aws.add_response("get_image", {"requestId": "r", "image": shown})
+    with pytest.raises(MalformedAnswerError, match=r"image\.state\.status"):
+        hook.get_image(ARN, patience=0)
+
+
+def test_every_page_of_executions_is_read_and_superseded_ones_are_left_out(
+    hook: ImageBuilderHook, aws: Stubber
+) -> None:
+    pages: list[dict[str, Any]] = [
+        {"workflowExecutions": [execution(1), execution(2, retried=True)], "nextToken": "more"},
+        {"workflowExecutions": [], "nextToken": "and more"},
+        {"workflowExecutions": [execution(3, retried=False)]},
+    ]
+    for _ in range(2):
+        token: dict[str, str] = {}
+        for page in pages:
+            aws.add_response("list_workflow_executions", page, {"imageBuildVersionArn": ARN, **token})
+            token = {"nextToken": page.get("nextToken", "")}
+    assert hook.list_workflow_executions(ARN) == [execution(1), execution(3, retried=False)]
+    assert len(hook.list_workflow_executions(ARN, include_retried=True)) == 3
+
+
+def test_every_page_of_steps_is_read(hook: ImageBuilderHook, aws: Stubber) -> None:
+    wanted = execution(1)
+    for name, token in (("a", "more"), ("b", None)):
+        page = {"steps": [{"name": name}], **({"nextToken": token} if token else {})}
+        aws.add_response("list_workflow_step_executions", page)
+    assert hook.list_workflow_step_executions(wanted["workflowExecutionId"]) == [{"name": "a"}, {"name": "b"}]
+
+
+class Endless:
+    """Image Builder whose lists always name a next page."""
+
+    def __init__(self, tokens: Iterator[str], *records: Any) -> None:
+        self.tokens, self.records, self.calls = tokens, list(records), 0
+
+    def _page(self, member: str) -> dict[str, Any]:
+        self.calls += 1
+        assert self.calls < 1000, "without end"
+        return {member: self.records, "nextToken": next(self.tokens)}
+
+    def list_workflow_executions(self, **_: Any) -> dict[str, Any]:
+        return self._page("workflowExecutions")
+
+    def list_workflow_step_executions(self, **_: Any) -> dict[str, Any]:
+        return self._page("steps")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "most"),
+    [
+        (lambda: itertools.repeat("same"), 2),
+        (lambda: itertools.cycle("abc"), 4),
+        (lambda: map(str, itertools.count()), 100),
+    ],
+    ids=["the same token", "a cycle", "always another"],
+)
+@pytest.mark.parametrize(
+    ("method", "operation"),
+    [
+        ("list_workflow_executions", "ListWorkflowExecutions"),
+        ("list_workflow_step_executions", "ListWorkflowStepExecutions"),
+    ],
+)
+def test_pages_without_end_are_an_error_that_names_the_operation_and_the_token(
+    hook: ImageBuilderHook, tokens: Callable[[], Iterator[str]], most: int, method: str, operation: str
+) -> None:
+    client = Endless(tokens(), execution(1))
+    hook.__dict__["conn"] = client
+    with pytest.raises(MalformedAnswerError, match=rf"{operation}.*nextToken"):
+        getattr(hook, method)(ARN)
+    assert client.calls <= most
+
+
+@pytest.mark.parametrize("page", [{"a": 1}, "executions", [None], ["x"]])
+def test_a_page_that_is_no_list_of_records_is_malformed(hook: ImageBuilderHook, page: Any) -> None:
+    class Odd:
+        def list_workflow_executions(self, **_: Any) -> dict[str, Any]:
+            return {"workflowExecutions": page}
+
+    hook.__dict__["conn"] = Odd()
+    with pytest.raises(MalformedAnswerError, match="ListWorkflowExecutions"):
+        hook.list_workflow_executions(ARN)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
+        ("ResourceNotFoundException", 404, NotFoundError),
+        ("ForbiddenException", 403, ForbiddenError),
+        ("InvalidRequestException", 400, RefusedError),
+    ],
+)
+def test_a_refusal_is_an_error_of_the_package_after_one_call(
+    hook: ImageBuilderHook, aws: Stubber, code: str, status: int, expected: type[Exception]
+) -> None:
+    aws.add_client_error("get_image", code, "no", http_status_code=status)
+    with pytest.raises(expected, match="GetImage"):
+        hook.get_image(ARN)
+
+
+# -- async -------------------------------------------------------------------------------------------------
+
+
+class Client:
+    """An aiobotocore client whose cancellation is refused, or takes some looks to be seen."""
+
+    def __init__(self, *statuses: str, refusal: str | None = None) -> None:
+        self.statuses, self.refusal = list(statuses), refusal
+        self.calls: list[str] = []
+
+    async def cancel_image_creation(self, **_: Any) -> dict[str, Any]:
+        self.calls.append("cancel")
+        if self.refusal:
+            error = {
+                "Error": {"Code": self.refusal, "Message": "no"},
+                "ResponseMetadata": {"HTTPStatusCode": 400},
+            }
+            raise ClientError(error, "CancelImageCreation")  # type: ignore[arg-type]
+        return {"imageBuildVersionArn": ARN}
+
+    async def get_image(self, **_: Any) -> dict[str, Any]:
+        self.calls.append("get")
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return {"image": image(status)}
+
+
+def connected(hook: ImageBuilderHook, client: Client, monkeypatch: pytest.MonkeyPatch) -> ImageBuilderHook:
+    async def connect() -> Any:
+        @asynccontextmanager
+        async def context() -> AsyncIterator[Client]:
+            yield client
+
+        return context()
+
+    async def no_sleep(_: float) -> None: ...
+
+    monkeypatch.setattr(hook, "connect", connect)
+    monkeypatch.setattr("airflow_imagebuilder.hooks.asyncio.sleep", no_sleep)
+    return hook
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_returns_the_image_as_it_then_is(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client("BUILDING")
+    found = await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN)
+    assert found == image("BUILDING")
+    assert client.calls == ["cancel", "get"]
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_is_waited_for_where_it_is_to_settle(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client("BUILDING", "BUILDING", "CANCELLED")
+    found = await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN, settle=60)
+    assert found == image("CANCELLED")
+    assert client.calls == ["cancel", "get", "get", "get"]
+
+
+@pytest.mark.asyncio
+async def test_a_refused_cancellation_of_an_image_that_has_ended_is_no_error(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client("AVAILABLE", refusal="InvalidRequestException")
+    assert await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN) == image("AVAILABLE")
+
+
+@pytest.mark.asyncio
+async def test_a_refused_cancellation_of_an_image_in_progress_is_an_error(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client("BUILDING", refusal="InvalidRequestException")
+    with pytest.raises(RefusedError, match="CancelImageCreation"):
+        await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN)
+
+
+class Throttling(Client):
+    """An aiobotocore client whose cancellations are throttled so often."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__("BUILDING")
+        self.times = times
+        self.tokens: list[str] = []
+
+    async def cancel_image_creation(self, **call: Any) -> dict[str, Any]:
+        answer = await super().cancel_image_creation(**call)
+        self.tokens.append(call["clientToken"])
+        if len(self.tokens) <= self.times:
+            error = {
+                "Error": {"Code": "CallRateLimitExceededException", "Message": "slow down"},
+                "ResponseMetadata": {"HTTPStatusCode": 429},
+            }
+            raise ClientError(error, "CancelImageCreation")  # type: ignore[arg-type]
+        return answer
+
+
+@pytest.mark.asyncio
+async def test_before_each_attempt_of_a_cancellation_the_caller_is_asked(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Throttling(3)
+
+    async def ask() -> None:
+        client.calls.append("ask")
+
+    await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN, patience=1e6, before_each=ask)
+    assert client.calls == ["ask", "cancel"] * 4 + ["get"]
+    assert set(client.tokens) == {TOKEN}
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_that_is_no_longer_wanted_is_not_sent_again(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Throttling(100)
+
+    async def ask() -> None:
+        if len(client.tokens) == 2:
+            raise LookupError("the image has a new life")
+
+    with pytest.raises(LookupError):
+        await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN, patience=1e6, before_each=ask)
+    assert client.calls == ["cancel", "cancel"]
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_outlives_credentials_that_cannot_be_had_or_that_expire(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Expiring(Client):
+        async def get_image(self, **call: Any) -> dict[str, Any]:
+            found = await super().get_image(**call)
+            if len(made) == 1:
+                error = {
+                    "Error": {"Code": "ExpiredTokenException", "Message": "late"},
+                    "ResponseMetadata": {"HTTPStatusCode": 403},
+                }
+                raise ClientError(error, "GetImage")  # type: ignore[arg-type]
+            return found
+
+    refusals = [EndpointConnectionError(endpoint_url="https://sts")] * 2
+    made: list[Any] = []
+    client = Expiring("BUILDING", "CANCELLED")
+    give = connected(hook, client, monkeypatch).connect
+
+    async def connect() -> Any:
+        if refusals:
+            raise refusals.pop()
+        made.append(await give())
+        return made[-1]
+
+    monkeypatch.setattr(hook, "connect", connect)
+    monkeypatch.setattr("airflow_imagebuilder.service.client.aio_client._CONNECT_AGAIN", 0)
+    assert await hook.acancel_image(ARN, TOKEN, settle=60) == image("CANCELLED")
+    assert client.calls == ["cancel", "get", "get"]
+    assert len(made) == 2
+
+
+# -- connections -------------------------------------------------------------------------------------------
+
+
+def connection(**extra: Any) -> str:
+    return json.dumps({"conn_type": "aws", "login": "key", "password": "secret", "extra": extra})
+
+
+def test_region_and_endpoint_of_the_connection_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"region_name": "eu-west-1", "endpoint_url": "http://127.0.0.1:9"}
+    monkeypatch.setenv("AIRFLOW_CONN_FLEET", connection(**extra))
+    client = ImageBuilderHook(aws_conn_id="fleet").conn
+    assert client.meta.region_name == "eu-west-1"
+    assert client.meta.endpoint_url == "http://127.0.0.1:9"
+
+
+def test_the_region_of_the_task_comes_before_that_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_FLEET", connection(region_name="eu-west-1"))
+    client = ImageBuilderHook(aws_conn_id="fleet", region_name="cn-north-1").conn
+    assert client.meta.endpoint_url == "https://imagebuilder.cn-north-1.amazonaws.com.cn"
+
+
+@pytest.mark.parametrize(
+    ("environment", "region", "told"),
+    [
+        ({"AWS_DEFAULT_REGION": None}, None, "You must specify a region"),
+        ({}, "us east", "doesn't match a supported format"),
+        (
+            {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
+            "us-east-1",
+            "Unable to locate credentials",
+        ),
+        ({"AWS_SECRET_ACCESS_KEY": None}, "us-east-1", "Partial credentials"),
+    ],
+    ids=["no region", "no such region", "no credentials", "half of them"],
+)
+def test_a_client_that_cannot_be_made_is_told_with_the_way_out(
+    environment: dict[str, str | None], region: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in environment:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    with pytest.raises(ForbiddenError, match=told) as error:
+        ImageBuilderHook(aws_conn_id=None, region_name=region).get_image(ARN)
+    assert "Check the Airflow connection" in str(error.value)
+
+
+def test_a_connection_that_is_not_defined_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_connection(_: type, conn_id: str) -> Any:
+        raise AirflowNotFoundException(f"The conn_id `{conn_id}` isn't defined")
+
+    monkeypatch.setattr(ImageBuilderHook, "get_connection", classmethod(no_connection))
+    # The provider would go on with whatever credentials boto3 finds: another account's, perhaps.
+    with pytest.raises(AirflowNotFoundException, match="flete"):
+        _ = ImageBuilderHook(aws_conn_id="flete").conn
+
+
+def test_other_client_types_are_not_taken() -> None:
+    assert ImageBuilderHook(client_type="ec2", aws_conn_id=None).client_type == "imagebuilder"

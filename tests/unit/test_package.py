@@ -1,0 +1,104 @@
+"""The package's face: what it exports, what importing and parsing cost, what Airflow discovers."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import airflow_imagebuilder
+from airflow_imagebuilder.provider_info import get_provider_info
+
+PACKAGE = Path(airflow_imagebuilder.__file__).parent
+DAGS = Path(__file__).parents[2] / "dags"
+HEAVY = ("boto3", "botocore.session", "aiobotocore", "moto", "fastapi", "uvicorn")
+
+PARSE = """
+import json, runpy, socket, sys
+def refuse(*args, **kwargs):
+    raise AssertionError("a Dag file opened a network connection")
+socket.socket.connect = refuse
+before = set(sys.modules)
+from airflow.sdk import DAG, TaskGroup, task, Param, Asset, BaseOperator
+for path in sys.argv[1:]:
+    runpy.run_path(path)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def modules_after(code: str, *args: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("name", airflow_imagebuilder.__all__)
+def test_every_exported_name_can_be_imported(name: str) -> None:
+    assert getattr(airflow_imagebuilder, name).__name__ == name
+    assert name in dir(airflow_imagebuilder)
+
+
+def test_an_unknown_name_tells_which_there_are() -> None:
+    with pytest.raises(AttributeError, match="ImageBuilderTaskGroup"):
+        _ = airflow_imagebuilder.ImageBuilderOperator
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    code = "import json, sys, airflow_imagebuilder\nprint(json.dumps(sorted(sys.modules)))"
+    loaded = modules_after(code)
+    assert "airflow" not in {name.split(".")[0] for name in loaded}
+    assert not loaded & set(HEAVY)
+
+
+def imports_of(folder: Path) -> set[str]:
+    """Return the absolute names of all modules that a folder's modules import, wherever in them."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("floor", "below"), [("service", {"service"}), ("local", {"service", "local"})], ids=["service", "local"]
+)
+def test_imports_only_go_down(floor: str, below: set[str]) -> None:
+    imports = {tuple(name.split(".")) for name in imports_of(PACKAGE / floor)}
+    assert imports
+    assert not {name for name in imports if name[0] == "airflow"}
+    own = {name[1] for name in imports if name[0] == PACKAGE.name and len(name) > 1}
+    assert own <= below
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_dag_parses_without_network_and_without_the_aws_libraries(path: Path) -> None:
+    assert not modules_after(PARSE, str(path)) & set(HEAVY)
+
+
+def test_provider_info_follows_airflows_schema() -> None:
+    import airflow
+
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text("utf-8"))
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_provider_info_names_what_exists() -> None:
+    from importlib import import_module
+
+    info = get_provider_info()
+    for kind in ("hooks", "operators", "triggers"):
+        for module in info[kind][0]["python-modules"]:
+            assert import_module(module)
+    for path in [*info["extra-links"], info["connection-types"][0]["hook-class-name"]]:
+        module, _, name = path.rpartition(".")
+        assert getattr(import_module(module), name)

@@ -1,0 +1,216 @@
+"""Whether a wait was killed or another process has it: the decision table, on a stand-in for Airflow."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from airflow_imagebuilder.triggers import supervisor
+from airflow_imagebuilder.triggers.supervisor import NoAnswerError, standing, warm_up
+from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
+from tests.support.supervisor import GONE, TI, Supervisor, eventually, install
+
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
+OTHER = ARN[:-1] + "2"
+UNREADABLE = "s3://bucket/xcom/1"
+ENDED = ("failed", "success", "skipped", "removed", "upstream_failed", GONE)
+TO_COME = (None, "restarting", "up_for_reschedule")
+OWN, SUBMITTER = ("bake", ARN_KEY), ("create_image", SUBMISSION_KEY)
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    answers = Supervisor()
+    install(monkeypatch, answers)
+    return answers
+
+
+def test_the_xcoms_have_the_keys_that_dags_pull_them_by() -> None:
+    assert (ARN_KEY, SUBMISSION_KEY) == ("image_build_version_arn", "image_submission")
+
+
+# -- the table ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("announced", [ARN, OTHER, None, UNREADABLE])
+@pytest.mark.parametrize("state", [*ENDED, *TO_COME])
+async def test_a_task_that_neither_waits_nor_runs_was_killed_whatever_it_announced(
+    state: str | None, announced: str | None, airflow: Supervisor
+) -> None:
+    airflow.state, airflow.xcoms[OWN] = state, announced
+    assert (await standing(TI, ARN)).killed
+    assert airflow.asked == ["GetTaskStates"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("state", "announced", "killed"),
+    [
+        ("running", ARN, False),
+        ("running", OTHER, True),
+        ("running", None, True),
+        ("running", UNREADABLE, True),
+        # Resumed by the triggerer that took the wait over, and waiting for a slot; or cleared: it stays so.
+        ("scheduled", ARN, True),
+        ("queued", ARN, True),
+        ("scheduled", None, True),
+        ("queued", OTHER, True),
+        # A wait that was given up after trouble, with its build alive; a clear's new try cancels by itself.
+        ("up_for_retry", ARN, False),
+        ("up_for_retry", None, False),
+        ("up_for_retry", OTHER, True),
+        ("deferred", ARN, False),
+        ("deferred", OTHER, True),
+        ("deferred", None, False),
+        ("deferred", UNREADABLE, False),
+    ],
+)
+async def test_a_task_that_waits_or_runs_was_killed_where_it_has_another_image(
+    state: str, announced: str | None, killed: bool, airflow: Supervisor
+) -> None:
+    airflow.state, airflow.xcoms[OWN] = state, announced
+    assert (await standing(TI, ARN)).killed is killed
+
+
+@pytest.mark.asyncio
+async def test_an_xcom_of_the_try_before_is_not_taken_for_one_of_the_try_that_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The state is running first; the task's process removes the XComs of the try before seconds later.
+    class Starting(Supervisor):
+        def answer(self, question: Any) -> Any:
+            if len(self.asked) > 4:
+                self.xcoms.clear()
+            return super().answer(question)
+
+    install(monkeypatch, Starting("running", {OWN: ARN}))
+    monkeypatch.setattr(supervisor, "XCOM_LAG", 60.0)
+    assert (await standing(TI, ARN)).killed
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("becomes", ["running", "deferred"])
+@pytest.mark.parametrize("state", ["scheduled", "queued"])
+async def test_a_task_that_waits_for_a_slot_to_resume_was_not_killed(
+    state: str, becomes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another triggerer took the wait over, and its wait fired while the image lived: trouble of a call.
+    class Resuming(Supervisor):
+        def answer(self, question: Any) -> Any:
+            if len(self.asked) > 4:
+                self.state = becomes
+            return super().answer(question)
+
+    install(monkeypatch, Resuming(state, {OWN: ARN}))
+    monkeypatch.setattr(supervisor, "XCOM_LAG", 0.5)
+    assert not (await standing(TI, ARN)).killed
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("submission", "killed"),
+    [
+        ({"arn": ARN, "submitted_by": "try-2"}, False),
+        ({"arn": ARN, "submitted_by": "try-1"}, True),
+        ({"arn": OTHER, "submitted_by": "try-2"}, True),
+        ({"arn": ARN}, True),
+        (None, True),
+        (UNREADABLE, True),
+    ],
+    ids=["repaired", "ours", "another image", "no try", "nothing announced", "unreadable"],
+)
+@pytest.mark.parametrize("state", [None, "queued", "running", "upstream_failed"])
+async def test_a_guard_leaves_an_image_to_a_later_try_of_the_task_that_submitted_it(
+    state: str | None, submission: Any, killed: bool, airflow: Supervisor
+) -> None:
+    airflow.state, airflow.xcoms[SUBMITTER] = state, submission
+    found = await standing(TI, ARN, submitter="create_image", submitted_by="try-1")
+    assert found.killed is killed
+
+
+@pytest.mark.asyncio
+async def test_a_guard_that_does_not_know_its_submission_goes_by_its_own_task(airflow: Supervisor) -> None:
+    airflow.state, airflow.xcoms[SUBMITTER] = "failed", {"arn": ARN, "submitted_by": "try-2"}
+    assert (await standing(TI, ARN, submitter="create_image")).killed
+
+
+# -- asking ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_question_that_fails_is_asked_again(airflow: Supervisor) -> None:
+    airflow.state, airflow.error, airflow.errors = "failed", RuntimeError("database is locked"), 2
+    assert (await standing(TI, ARN)).killed
+    assert airflow.asked == ["GetTaskStates"] * 3
+
+
+@pytest.mark.asyncio
+async def test_without_an_answer_there_is_no_verdict(airflow: Supervisor) -> None:
+    airflow.error, airflow.errors = RuntimeError("API_SERVER_ERROR"), 100
+    with pytest.raises(NoAnswerError, match="API_SERVER_ERROR"):
+        await standing(TI, ARN)
+
+
+@pytest.mark.asyncio
+async def test_a_question_without_an_answer_in_time_is_no_verdict_and_not_repeated(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "ASK_PATIENCE", 0.01)
+    airflow.open.clear()
+    with pytest.raises(NoAnswerError, match="TimeoutError"):
+        await standing(TI, ARN)
+    assert airflow.asked == ["GetTaskStates"]
+
+
+@pytest.mark.asyncio
+async def test_a_question_is_never_cancelled_with_the_one_that_asks(airflow: Supervisor) -> None:
+    airflow.open.clear()
+    asking = asyncio.create_task(standing(TI, ARN))
+    await eventually(lambda: airflow.at_once == 1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert airflow.asked == ["GetTaskStates"]  # nor repeated
+    airflow.open.set()
+    await eventually(lambda: airflow.answered == 1)
+
+
+@pytest.mark.asyncio
+async def test_a_thousand_lost_waits_do_not_keep_the_supervisor_from_its_heartbeat(
+    airflow: Supervisor,
+) -> None:
+    found = await asyncio.gather(*(standing(TI, ARN) for _ in range(100)))
+    assert not any(one.killed for one in found)
+    assert airflow.most_at_once <= 4
+
+
+# -- the first question ------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_the_first_question_is_asked_once_per_process(airflow: Supervisor) -> None:
+    for _ in range(3):
+        warm_up(TI)
+    await eventually(lambda: airflow.answered == 1)
+    warm_up(TI)
+    await asyncio.sleep(0)
+    assert airflow.asked == ["GetTaskStates"]
+
+
+@pytest.mark.asyncio
+async def test_trouble_of_the_first_question_reaches_nothing(airflow: Supervisor) -> None:
+    airflow.error, airflow.errors = RuntimeError("API_SERVER_ERROR"), 1
+    warm_up(TI)
+    (asking,) = supervisor._warm
+    await asking
+    assert airflow.errors == 0
+
+
+@pytest.mark.asyncio
+async def test_where_no_triggerer_runs_nothing_is_asked(airflow: Supervisor) -> None:
+    warm_up(None)
+    await asyncio.sleep(0)
+    assert (airflow.asked, supervisor._warm) == ([], [])
