@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_imagebuilder.service.client.aio_client import WatchClient
+from airflow_imagebuilder.service.client.aio_client import AioClient
 from airflow_imagebuilder.service.client.answers import malformed
 from airflow_imagebuilder.service.client.cleanup import delete_outputs
 from airflow_imagebuilder.service.client.error_mapping import translate
@@ -152,7 +152,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
             attempts: a cancel that AWS throttled must not hit an image that was repaired in the meantime.
         """
         refused = None
-        async with aclosing(WatchClient(self.connect, call_timeout=_CALL_TIMEOUT)) as client:
+        async with aclosing(AioClient(self.connect, call_timeout=_CALL_TIMEOUT)) as client:
 
             async def once(operation: str, **call: Any) -> dict[str, Any]:
                 if before_each is not None:
@@ -170,7 +170,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return image
 
     @staticmethod
-    async def _asettled(client: WatchClient, arn: str, patience: float, settle: float) -> dict[str, Any]:
+    async def _asettled(client: AioClient, arn: str, patience: float, settle: float) -> dict[str, Any]:
         end, wait = time.monotonic() + settle, 1.0
         while True:
             answer = await acall(

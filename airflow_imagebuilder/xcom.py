@@ -53,7 +53,7 @@ def submission_record(submitted: Submitted, this: Try) -> Mapping[str, Any]:
     """Return what is pushed under :data:`~airflow_imagebuilder.xcom.SUBMISSION_KEY`."""
     return {
         "arn": submitted.arn,
-        "how": submitted.how.value,
+        "origin": submitted.origin.value,
         "stale_until": submitted.stale_until,
         "stale_failure": submitted.stale_failure,
         "submitted_at": submitted.submitted_at,

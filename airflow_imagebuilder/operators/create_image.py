@@ -20,7 +20,7 @@ from airflow_imagebuilder.service.request.rules.regions import region_faults
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.test_choice import choose_tests, faults_in_choice, read_names
 from airflow_imagebuilder.service.request.workflows import Workflow
-from airflow_imagebuilder.service.submission.ports import How, Submitted
+from airflow_imagebuilder.service.submission.ports import Origin, Submitted
 from airflow_imagebuilder.service.submission.submission import OnRetry, Submission
 from airflow_imagebuilder.xcom import SUBMISSION_KEY, publish_arn, submission_record
 
@@ -137,7 +137,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
 
     def _execute(self, context: Context) -> dict[str, Any] | str:
         submitted = self.submit(context)
-        self.log.info("Image %s: %s by this try", submitted.arn, submitted.how.value)
+        self.log.info("Image %s: %s by this try", submitted.arn, submitted.origin.value)
         if self.wait_for_completion:
             return self.await_image(context, submitted)
         self._publish_submission(context, submitted)
@@ -160,7 +160,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
     def _before_repair(self, context: Context, arn: str) -> None:
         """Publish whose image it is now, before RetryImage gives it a new life."""
         if not self.wait_for_completion:
-            self._publish_submission(context, Submitted(arn, How.REPAIRED))
+            self._publish_submission(context, Submitted(arn, Origin.REPAIRED))
         publish_arn(context, arn)
 
     @staticmethod

@@ -20,7 +20,7 @@ from airflow_imagebuilder.service.errors import (
     TransientError,
     WorkflowFailedError,
 )
-from airflow_imagebuilder.service.monitoring import Outcome, Sought, judge, may_be_undone
+from airflow_imagebuilder.service.monitoring import Outcome, WorkflowSelector, judge, may_be_undone
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.results.image import ImageFailure
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
@@ -111,10 +111,10 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
             )
         except _TROUBLE as trouble:
             self._resume(arn, known, trouble)
-        verdict = judge(snapshot, self._sought, failed_is_stale=self._may_be_stale())
+        verdict = judge(snapshot, self._selector, failed_is_stale=self._may_be_stale())
         if verdict is None:
             self._in_progress(snapshot, known, guarded=guarded)
-        elif guarded and may_be_undone(snapshot, self._sought, verdict):
+        elif guarded and may_be_undone(snapshot, self._selector, verdict):
             self.log.info("%s. Waiting: %s may still repair the image.", verdict.reason, self.guard)
             self._watch_again(arn, known)
         elif verdict.outcome is Outcome.SKIPPED:
@@ -163,9 +163,9 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         """Touch nothing: this task only looks on."""
 
     @property
-    def _sought(self) -> Sought:
+    def _selector(self) -> WorkflowSelector:
         kind = WorkflowType(self.workflow_type)
-        return Sought(kind, self.workflow, self.parallel_group, self.ordinal)
+        return WorkflowSelector(kind, self.workflow, self.parallel_group, self.ordinal)
 
     @property
     def _label(self) -> str:
@@ -200,7 +200,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
 
     def _out_of_time(self, snapshot: ImageSnapshot, event: Mapping[str, Any]) -> str:
         when = datetime.fromtimestamp(float(event.get("deadline") or time.time()), timezone.utc)
-        execution = self._sought.execution(snapshot.executions)
+        execution = self._selector.execution(snapshot.executions)
         shown = f"the workflow {execution.get('status')}" if execution else "no execution of the workflow"
         return (
             f"{self._label} of image {snapshot.arn} had not ended when the time of this task was over "
@@ -211,7 +211,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         )
 
     def _failure(self, snapshot: ImageSnapshot, reason: str) -> ImageBuilderError:
-        execution = self._sought.execution(snapshot.executions)
+        execution = self._selector.execution(snapshot.executions)
         if execution is None or not is_workflow_terminal(str(execution.get("status"))):
             return ImageBuilderError(f"{self._label}: {reason}. {_WHAT_TO_CLEAR}")
         steps = self.steps_if_told(execution["workflowExecutionId"])

@@ -91,16 +91,16 @@ def was_killed(context: Context) -> bool | None:
     too long comes back to a task that is up for retry, scheduled or queued, or whose next try is at work. In
     both cases the next try finds the image again.
     """
-    asked = _Asked(context["ti"])
-    asked.start()
-    asked.join(ASK_PATIENCE)
-    if asked.states is None:
-        log.warning("Cannot tell whether the task was killed or its worker stopped: %s", asked.trouble)
+    query = _StateQuery(context["ti"])
+    query.start()
+    query.join(ASK_PATIENCE)
+    if query.states is None:
+        log.warning("Cannot tell whether the task was killed or its worker stopped: %s", query.trouble)
         return None
-    return not asked.states or not asked.states.isdisjoint(KILLED_STATES)
+    return not query.states or not query.states.isdisjoint(KILLED_STATES)
 
 
-class _Asked(threading.Thread):
+class _StateQuery(threading.Thread):
     """
     Asks for the task's state, beside the main thread.
 

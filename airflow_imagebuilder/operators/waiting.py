@@ -34,7 +34,7 @@ from airflow_imagebuilder.service.states import (
     ImageStatus,
     is_image_terminal,
 )
-from airflow_imagebuilder.service.submission.ports import How, Submitted
+from airflow_imagebuilder.service.submission.ports import Origin, Submitted
 from airflow_imagebuilder.service.submission.repair import may_be_stale
 from airflow_imagebuilder.service.submission.submission import Submission
 from airflow_imagebuilder.service.text import aws_command
@@ -179,7 +179,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             "The wait for image %s continues (%d of at most %d times): %s", arn, resumes, most, why
         )
         stale = {name: event.get(name) for name in ("stale_until", "stale_failure")}
-        submitted = Submitted(arn, How.ATTACHED, **stale)
+        submitted = Submitted(arn, Origin.ATTACHED, **stale)
         deadline = event.get("deadline") or self._deadline(context, submitted)
         return self._wait(context, self._trigger(submitted, deadline, resumes))
 

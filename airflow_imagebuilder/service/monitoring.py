@@ -49,7 +49,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Sought:
+class WorkflowSelector:
     """
     Which workflow execution of an image is meant.
 
@@ -86,32 +86,34 @@ class Sought:
         return self.name is None or (found[2] == self.name and (group or None) == self.parallel_group)
 
 
-def judge(snapshot: ImageSnapshot, sought: Sought, *, failed_is_stale: bool = False) -> Verdict | None:
+def judge(
+    snapshot: ImageSnapshot, selector: WorkflowSelector, *, failed_is_stale: bool = False
+) -> Verdict | None:
     """
     Say how a workflow ended; ``None`` while it has not.
 
     :param snapshot: the image with its workflow executions.
     :param failed_is_stale: a failure may be the one before a repair, so it does not count yet.
     """
-    execution = sought.execution(snapshot.executions)
-    if execution is None and _left_out(snapshot, sought):
-        return Verdict(Outcome.SKIPPED, f"{sought.name} was left out of this image")
-    verdict = _verdict(snapshot, sought, execution)
+    execution = selector.execution(snapshot.executions)
+    if execution is None and _left_out(snapshot, selector):
+        return Verdict(Outcome.SKIPPED, f"{selector.name} was left out of this image")
+    verdict = _verdict(snapshot, selector, execution)
     if failed_is_stale and snapshot.status not in IMAGE_SUCCEEDED and verdict is not None:
         return verdict if verdict.outcome is Outcome.SUCCESS else None
     return verdict
 
 
-def may_be_undone(snapshot: ImageSnapshot, sought: Sought, verdict: Verdict) -> bool:
+def may_be_undone(snapshot: ImageSnapshot, selector: WorkflowSelector, verdict: Verdict) -> bool:
     """
     Say whether a repair of the image (RetryImage) could still change how this workflow ended.
 
     :param snapshot: the image from which :func:`judge` had the verdict.
     """
-    execution = sought.execution(snapshot.executions)
-    settled = verdict.outcome is Outcome.SUCCESS or (execution is None and _left_out(snapshot, sought))
+    execution = selector.execution(snapshot.executions)
+    settled = verdict.outcome is Outcome.SUCCESS or (execution is None and _left_out(snapshot, selector))
     # RetryImage never runs the build workflow again.
-    if settled or sought.type is WorkflowType.BUILD or not _repairable(snapshot):
+    if settled or selector.type is WorkflowType.BUILD or not _repairable(snapshot):
         return False
     if snapshot.terminal:
         return True
@@ -120,23 +122,25 @@ def may_be_undone(snapshot: ImageSnapshot, sought: Sought, verdict: Verdict) -> 
     return culprit(snapshot) is not None
 
 
-def _left_out(snapshot: ImageSnapshot, sought: Sought) -> bool:
+def _left_out(snapshot: ImageSnapshot, selector: WorkflowSelector) -> bool:
     workflows = snapshot.image.get("workflows") or ()
-    return bool(workflows and sought.name) and not sought.configured(workflows)
+    return bool(workflows and selector.name) and not selector.configured(workflows)
 
 
-def _verdict(snapshot: ImageSnapshot, sought: Sought, execution: Mapping[str, Any] | None) -> Verdict | None:
+def _verdict(
+    snapshot: ImageSnapshot, selector: WorkflowSelector, execution: Mapping[str, Any] | None
+) -> Verdict | None:
     status = str(execution.get("status")) if execution else None
     if execution and status in _FAILED_BY_ITSELF:
         return Verdict(Outcome.FAILED, f"ended {status}{_said(execution.get('message'))}")
     if execution and status in _DROPPED:
         return _dropped(snapshot, execution)
     # After the distribution workflow the image may still fail while its outputs are configured.
-    if status == WorkflowStatus.COMPLETED and sought.type is not WorkflowType.DISTRIBUTION:
+    if status == WorkflowStatus.COMPLETED and selector.type is not WorkflowType.DISTRIBUTION:
         return Verdict(Outcome.SUCCESS, f"ended {status}")
     if snapshot.terminal:
-        return _of_image(snapshot, sought, execution)
-    return _passed_by(snapshot, sought) if execution is None else None
+        return _of_image(snapshot, selector, execution)
+    return _passed_by(snapshot, selector) if execution is None else None
 
 
 def _dropped(snapshot: ImageSnapshot, execution: Mapping[str, Any]) -> Verdict | None:
@@ -152,14 +156,16 @@ def _dropped(snapshot: ImageSnapshot, execution: Mapping[str, Any]) -> Verdict |
     return Verdict(Outcome.FAILED, f"ended {status}{_said(message)}, and AWS gives no cause")
 
 
-def _of_image(snapshot: ImageSnapshot, sought: Sought, execution: Mapping[str, Any] | None) -> Verdict:
+def _of_image(
+    snapshot: ImageSnapshot, selector: WorkflowSelector, execution: Mapping[str, Any] | None
+) -> Verdict:
     """Judge from the end of the image, where AWS shows no end of the workflow."""
     status, began = snapshot.status, execution is not None and _began(execution)
     if status in IMAGE_SUCCEEDED:
-        if sought.type is WorkflowType.TEST and sought.name and not began:
+        if selector.type is WorkflowType.TEST and selector.name and not began:
             return Verdict(Outcome.SKIPPED, f"the image is {status}, and AWS keeps no record of this test")
         return Verdict(Outcome.SUCCESS, f"the image is {status}")
-    if _failed_in(snapshot) is sought.type and sought.type is not WorkflowType.TEST:
+    if _failed_in(snapshot) is selector.type and selector.type is not WorkflowType.TEST:
         return Verdict(Outcome.FAILED, _end(snapshot))
     rolls_back = execution is not None and execution.get("status") == WorkflowStatus.ROLLBACK_IN_PROGRESS
     cause = None if rolls_back and status == "FAILED" else cause_of_end(snapshot, execution)
@@ -168,10 +174,10 @@ def _of_image(snapshot: ImageSnapshot, sought: Sought, execution: Mapping[str, A
     return Verdict(Outcome.FAILED, _end(snapshot))
 
 
-def _passed_by(snapshot: ImageSnapshot, sought: Sought) -> Verdict | None:
+def _passed_by(snapshot: ImageSnapshot, selector: WorkflowSelector) -> Verdict | None:
     """An image in a later stage that never showed this workflow does not run it."""
     stage = _STAGE.get(snapshot.status)
-    if stage is None or _ORDER.index(stage) <= _ORDER.index(sought.type) or not snapshot.executions:
+    if stage is None or _ORDER.index(stage) <= _ORDER.index(selector.type) or not snapshot.executions:
         return None
     return Verdict(Outcome.SKIPPED, f"the image is {snapshot.status} and runs no such workflow")
 
@@ -206,7 +212,7 @@ def _said(message: object) -> str:
     return f": {one_line(str(message))}" if message else ""
 
 
-class StepTeller:
+class StepLog:
     """Tells the steps of a workflow as they change: name, action, state, duration, attempt."""
 
     def __init__(self) -> None:
@@ -235,4 +241,4 @@ def _line(step: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-__all__ = ["Outcome", "Sought", "StepTeller", "Verdict", "judge", "may_be_undone"]
+__all__ = ["Outcome", "StepLog", "Verdict", "WorkflowSelector", "judge", "may_be_undone"]

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
-from airflow_imagebuilder.service.monitoring import Outcome, Sought, StepTeller, Verdict, judge, may_be_undone
+from airflow_imagebuilder.service.monitoring import (
+    Outcome,
+    StepLog,
+    Verdict,
+    WorkflowSelector,
+    judge,
+    may_be_undone,
+)
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.states import (
     WorkflowStatus,
@@ -93,10 +100,10 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
         return path, {**kwargs, **{name: getattr(self, name) for name in names}}
 
     @property
-    def sought(self) -> Sought:
+    def selector(self) -> WorkflowSelector:
         """Which workflow execution this is about."""
         kind = WorkflowType(self.workflow_type)
-        return Sought(kind, self.workflow_name, self.parallel_group, self.ordinal)
+        return WorkflowSelector(kind, self.workflow_name, self.parallel_group, self.ordinal)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch until the workflow has ended, and no repair can undo that."""
@@ -132,7 +139,7 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
 
     async def _verdict(self, watcher: ImageWatcher) -> Verdict:
         """Follow the image through its lives, until nobody repairs it any more."""
-        steps, stale_until, deadline = StepTeller(), self.stale_until, self.deadline
+        steps, stale_until, deadline = StepLog(), self.stale_until, self.deadline
         ended = said = False
         while True:
             try:
@@ -160,7 +167,7 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
             said = not ended
 
     async def _life(
-        self, watcher: ImageWatcher, steps: StepTeller, stale_until: float | None, deadline: float | None
+        self, watcher: ImageWatcher, steps: StepLog, stale_until: float | None, deadline: float | None
     ) -> _Life:
         moved = False
         watch = watcher.watch(
@@ -175,10 +182,10 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
                 moved = moved or not snapshot.terminal
                 await self._tell_news(watcher, steps, snapshot)
                 stale = stale_until is not None and time.time() < stale_until
-                verdict = judge(snapshot, self.sought, failed_is_stale=stale and not snapshot.terminal)
+                verdict = judge(snapshot, self.selector, failed_is_stale=stale and not snapshot.terminal)
                 if verdict is None:
                     continue
-                undoable = self.guard is not None and may_be_undone(snapshot, self.sought, verdict)
+                undoable = self.guard is not None and may_be_undone(snapshot, self.selector, verdict)
                 if snapshot.terminal or not undoable:
                     return _Life(verdict, undoable, moved)
         raise ImageBuilderError(f"{self.image_build_version_arn} ended, and says nothing of this workflow")
@@ -205,15 +212,15 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
     def _label(self) -> str:
         return self.workflow_name or self.workflow_type.lower()
 
-    async def _tell_news(self, watcher: ImageWatcher, steps: StepTeller, snapshot: ImageSnapshot) -> None:
-        execution = self.sought.execution(snapshot.executions)
+    async def _tell_news(self, watcher: ImageWatcher, steps: StepLog, snapshot: ImageSnapshot) -> None:
+        execution = self.selector.execution(snapshot.executions)
         if execution is None or execution == self._known:
             return
         self._known = execution
         if execution.get("status") != WorkflowStatus.PENDING:  # before that it has no steps to tell
             await self._tell_steps(watcher, execution["workflowExecutionId"], steps)
 
-    async def _tell_steps(self, watcher: ImageWatcher, execution_id: str, teller: StepTeller) -> None:
+    async def _tell_steps(self, watcher: ImageWatcher, execution_id: str, teller: StepLog) -> None:
         try:
             steps = await watcher.steps(execution_id)
         except ImageBuilderError as error:

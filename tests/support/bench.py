@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.local.emulator.engine import Engine, Failure, Profile, Recorder
+from airflow_imagebuilder.local.emulator.engine import Behaviour, Engine, Failure, Recorder
 from airflow_imagebuilder.local.emulator.http.codec import Codec
 from airflow_imagebuilder.local.emulator.seed import seed
 
@@ -51,9 +51,9 @@ def image_request(**over: Any) -> dict[str, Any]:
 class Bench:
     """An engine with the golden resources."""
 
-    def __init__(self, *failures: Failure, profile: Profile | None = None) -> None:
+    def __init__(self, *failures: Failure, profile: Behaviour | None = None) -> None:
         self.world = Recorder()
-        self.profile = profile or Profile()
+        self.profile = profile or Behaviour()
         self.profile.failures.extend(failures)
         self.engine = Engine(seed=1, profile=self.profile, world=self.world)
         seed(self.engine)

@@ -110,7 +110,7 @@ class Hook:
         return []
 
 
-class Store(dict[str, Any]):
+class StateStore(dict[str, Any]):
     def set(self, key: str, value: Any) -> None:
         self[key] = value
 
@@ -132,7 +132,7 @@ def execute(operator: Any, hook: Any) -> None:
     }
     ti = SimpleNamespace(**identity, id="uuid", start_date=None, xcom_push=lambda key, value: None)
     operator.__dict__["hook"] = hook
-    operator.execute({"ti": ti, "task_state_store": Store()})
+    operator.execute({"ti": ti, "task_state_store": StateStore()})
 
 
 # -- test groups -------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from airflow_imagebuilder.local.emulator.engine import Failure, Profile
+from airflow_imagebuilder.local.emulator.engine import Behaviour, Failure
 from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import DEFAULT_DURATIONS, Seconds
 from airflow_imagebuilder.local.emulator.engine.simulation.distribution import CONFIGURATION_STEPS
 from airflow_imagebuilder.local.emulator.faults import KINDS, Fault
@@ -102,9 +102,9 @@ class Scenario:
     findings: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
-    def profile(self) -> Profile:
+    def profile(self) -> Behaviour:
         """The part that the engine looks at."""
-        return Profile(self.durations, self.workflows, self.steps, self.failures, self.findings)
+        return Behaviour(self.durations, self.workflows, self.steps, self.failures, self.findings)
 
 
 def load(path: Path) -> dict[str, Any]:

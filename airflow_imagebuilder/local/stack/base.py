@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.local.stack.processes import GRACE, ServerProcess, stop_all, uninterrupted
-from airflow_imagebuilder.local.stack.watchdog import Guard
+from airflow_imagebuilder.local.stack.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ class Stack:
         self.home.mkdir(parents=True, exist_ok=True)
         self._start_seconds = start_seconds
         self._processes: dict[str, ServerProcess] = {}
-        self._guard: Guard | None = None
+        self._guard: Watchdog | None = None
 
     def start(self, *, wait: bool = True) -> Self:
         """Start the servers.
@@ -97,7 +97,7 @@ class Stack:
         log = self.log(component)
         log.parent.mkdir(exist_ok=True)
         with uninterrupted():
-            self._guard = self._guard or Guard()
+            self._guard = self._guard or Watchdog()
             process = self._processes[component] = ServerProcess(component, command, env=env, log=log)
             self._guard.watch(process)
         return process

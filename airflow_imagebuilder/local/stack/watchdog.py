@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.stack.processes import ServerProcess
 
 
-class Guard:
+class Watchdog:
     """A process that ends the watched sessions when its owner is gone without having done so."""
 
     def __init__(self) -> None:

@@ -82,7 +82,7 @@ class _Held:
         self.worked = False
 
 
-class WatchClient:
+class AioClient:
     """
     The client of one watcher, or of one cancellation. Calls once: who calls decides about another try.
 

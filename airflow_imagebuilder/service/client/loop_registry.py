@@ -31,7 +31,7 @@ class _Held(Generic[T]):
         self.thing, self.users = thing, 0
 
 
-class Shared(Generic[T]):
+class LoopRegistry(Generic[T]):
     """A registry by event loop and key, counting users."""
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ class TokenBucket:
             await asyncio.sleep(turn - now)
 
 
-class Governor:
+class AdaptiveRate:
     """
     The rate that AWS bears: falls together for all when calls are throttled, and rises again.
 

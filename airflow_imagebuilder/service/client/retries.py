@@ -129,7 +129,7 @@ async def acall(
     Call one operation without a thread, again while the trouble is transient, as :func:`call` does.
 
     :param once: calls once: for example
-        :meth:`airflow_imagebuilder.service.client.aio_client.WatchClient.call`.
+        :meth:`airflow_imagebuilder.service.client.aio_client.AioClient.call`.
     :param operation: botocore's method name, for example ``get_image``.
     :param patience: seconds (or a timedelta) after which no further try begins.
     :param tell: whether to log why there is another try.

@@ -28,7 +28,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestDraft:
     """A request as asked for: what is set, and what is known."""
 
     fields: Mapping[str, object]

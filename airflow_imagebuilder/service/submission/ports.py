@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.request.image_request import ImageRequest
 
 
-class Store(Protocol):
+class StateStore(Protocol):
     """What is kept between tries. Airflow's task state store has this shape."""
 
     def get(self, key: str) -> Any:
@@ -20,7 +20,7 @@ class Store(Protocol):
         """Keep a JSON-safe value."""
 
 
-class Images(Protocol):
+class ImageBuilder(Protocol):
     """The calls that submitting needs. The hook has this shape."""
 
     def create_image(self, request: ImageRequest, client_token: str) -> str:
@@ -39,7 +39,7 @@ class Images(Protocol):
         """ListWorkflowExecutions without those that a repair superseded."""
 
 
-class How(str, Enum):
+class Origin(str, Enum):
     """How a try came to its image."""
 
     CREATED = "created"
@@ -69,7 +69,7 @@ class Submitted:
     The image that a try waits for.
 
     :param arn: image build version ARN.
-    :param how: created, attached or repaired.
+    :param origin: created, attached or repaired.
     :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before the repair.
     :param submitted_at: Unix time of the CreateImage or RetryImage that began the image's present life.
     :param stale_failure: the workflow execution that had failed before the repair, empty where none had: a
@@ -77,7 +77,7 @@ class Submitted:
     """
 
     arn: str
-    how: How
+    origin: Origin
     stale_until: float | None = None
     submitted_at: float | None = None
     stale_failure: str | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from airflow_imagebuilder.service.submission.ports import Store, Try
+    from airflow_imagebuilder.service.submission.ports import StateStore, Try
 
 RECORD_KEY = "imagebuilder_submission"
 """Key of the task state store. Renaming it would orphan the runs in flight of the last release."""
@@ -47,7 +47,7 @@ class Record:
         return self.epoch != this.epoch or (self.finished and not retried)
 
     @classmethod
-    def load(cls, store: Store) -> Self | None:
+    def load(cls, store: StateStore) -> Self | None:
         """Return what is kept; ``None`` where nothing is, or nothing that can be read."""
         value = store.get(cls.key())
         if not isinstance(value, Mapping):
@@ -58,7 +58,7 @@ class Record:
         except TypeError:
             return None  # a member that must be there is missing
 
-    def save(self, store: Store) -> None:
+    def save(self, store: StateStore) -> None:
         """Keep it. Tuples become lists, since they are no JSON."""
         store.set(self.key(), json.loads(json.dumps(asdict(self))))
 

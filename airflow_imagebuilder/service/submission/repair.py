@@ -11,7 +11,7 @@ from airflow_imagebuilder.service.errors import (
     RefusedError,
 )
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
-from airflow_imagebuilder.service.submission.ports import How, Images, Submitted
+from airflow_imagebuilder.service.submission.ports import ImageBuilder, Origin, Submitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ def repairable(image: Mapping[str, Any]) -> bool:
 
 
 def repair(
-    images: Images,
+    images: ImageBuilder,
     image: Mapping[str, Any],
     client_token: str,
     *,
@@ -89,12 +89,12 @@ def repair(
             log.warning("Image %s is not repaired: %s", arn, refusal)
             return None
         # Refused because another task, or a person, has repaired it in the moment between.
-        return Submitted(arn, How.ATTACHED, clock() + REPAIR_GRACE, began, failure)
+        return Submitted(arn, Origin.ATTACHED, clock() + REPAIR_GRACE, began, failure)
     log.info("Repairing image %s with RetryImage: finished phases are not run again.", arn)
-    return Submitted(arn, How.REPAIRED, clock() + REPAIR_GRACE, began, failure)
+    return Submitted(arn, Origin.REPAIRED, clock() + REPAIR_GRACE, began, failure)
 
 
-def _is_in_progress(images: Images, arn: str, sleep: Callable[[float], None]) -> bool:
+def _is_in_progress(images: ImageBuilder, arn: str, sleep: Callable[[float], None]) -> bool:
     """Ask a few times: right after another's RetryImage the FAILED before it may still be shown."""
     for _ in range(_LOOKS):
         if images.get_image(arn)["state"]["status"] not in IMAGE_SUCCEEDED | IMAGE_FAILED:

@@ -54,7 +54,7 @@ from airflow_imagebuilder.service.errors import (
 from airflow_imagebuilder.service.request.image_request import ImageRequest
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submission.decision import Action, OnRetry, decide
-from airflow_imagebuilder.service.submission.ports import How, Images, Store, Submitted, Try
+from airflow_imagebuilder.service.submission.ports import ImageBuilder, Origin, StateStore, Submitted, Try
 from airflow_imagebuilder.service.submission.record import (
     GUARD_KEY,
     RECORD_KEY,
@@ -88,8 +88,8 @@ class Submission:
     """
     Submit, or find again, the one image of a task.
 
-    :param images: the calls, see :class:`Images`.
-    :param store: what outlives a try, see :class:`Store`.
+    :param images: the calls, see :class:`ImageBuilder`.
+    :param store: what outlives a try, see :class:`StateStore`.
     :param on_retry: what to do about an image that an earlier try left FAILED or CANCELLED.
     :param cancel: whether a clear may cancel a build that is in progress; with ``False`` it attaches.
     :param announce: called with the ARN before RetryImage: who still wants to cancel the image for an earlier
@@ -98,8 +98,8 @@ class Submission:
 
     def __init__(
         self,
-        images: Images,
-        store: Store,
+        images: ImageBuilder,
+        store: StateStore,
         *,
         on_retry: OnRetry = OnRetry.REPAIR,
         cancel: bool = True,
@@ -182,10 +182,10 @@ class Submission:
             # New to this task, or cleared together with that task, which has dealt with what it found: what
             # is in progress now is its repair, no longer the build that a clear of this task alone cancels.
             now.save(self.store)
-            return Submitted(arn, How.ATTACHED, stale_until, submitted_at, stale_failure)
+            return Submitted(arn, Origin.ATTACHED, stale_until, submitted_at, stale_failure)
         if seen.submitted_at is not None:  # this task's own repair may be later
             now = replace(now, submitted_at=max(seen.submitted_at, submitted_at or 0.0))
-        joined = Submitted(arn, How.ATTACHED, stale_until, now.submitted_at, stale_failure)
+        joined = Submitted(arn, Origin.ATTACHED, stale_until, now.submitted_at, stale_failure)
         return self._rejoin(seen, now, this, joined)
 
     def finished(self, this: Try) -> None:
@@ -265,7 +265,7 @@ class Submission:
         noted = replace(record, epoch=this.epoch, clears=this.clears, finished=False)
         if noted != record:
             noted.save(self.store)
-        return Submitted(str(record.arn), How.ATTACHED, submitted_at=record.submitted_at)
+        return Submitted(str(record.arn), Origin.ATTACHED, submitted_at=record.submitted_at)
 
     def _repair(
         self, record: SubmissionRecord | GuardRecord, image: Mapping[str, Any], this: Try
@@ -304,7 +304,7 @@ class Submission:
                 self._keep(replace(record, refused=True))
             raise
         self._keep(replace(record, arn=arn))
-        return Submitted(arn, How.CREATED, submitted_at=record.submitted_at)
+        return Submitted(arn, Origin.CREATED, submitted_at=record.submitted_at)
 
     def _send(self, request: ImageRequest, token: str) -> str:
         self.sent, self.arn = (request, token), None

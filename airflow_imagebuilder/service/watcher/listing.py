@@ -14,9 +14,9 @@ from airflow_imagebuilder.service.watcher.tracked_image import has_status
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from airflow_imagebuilder.service.watcher.scheduled_client import Caller
+    from airflow_imagebuilder.service.watcher.scheduled_client import ScheduledClient
     from airflow_imagebuilder.service.watcher.settings import WatchSettings
-    from airflow_imagebuilder.service.watcher.tracked_image import Watched
+    from airflow_imagebuilder.service.watcher.tracked_image import TrackedImage
 
 _FEWEST = 3
 _PAGE = 25  # AWS's largest
@@ -26,7 +26,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 8, 128
 _TROUBLES = 3
 """So many times running a list may fail of throttling or an outage before each build is asked for instead."""
 
-Found = list[tuple["Watched", Mapping[str, Any]]]
+Found = list[tuple["TrackedImage", Mapping[str, Any]]]
 
 
 class ListRead:
@@ -39,7 +39,7 @@ class ListRead:
 
     __slots__ = ("_at", "claimed", "missing", "took")
 
-    def __init__(self, claimed: dict[str, Watched], began: float) -> None:
+    def __init__(self, claimed: dict[str, TrackedImage], began: float) -> None:
         self.claimed, self.missing = claimed, set(claimed)
         self.took: list[float] = []
         """Seconds that each page took."""
@@ -93,7 +93,7 @@ class Listing:
     __slots__ = ("_again_at", "_again_for", "_cost", "_params", "_pause", "_troubles", "members", "reading")
 
     def __init__(self, **params: str) -> None:
-        self.members: dict[str, Watched] = {}
+        self.members: dict[str, TrackedImage] = {}
         self.reading = False
         self._params = params
         self._cost: int | None = None
@@ -118,17 +118,17 @@ class Listing:
         return ListRead(claimed, now)
 
     async def read(
-        self, reading: ListRead, caller: Caller, settings: WatchSettings
+        self, reading: ListRead, client: ScheduledClient, settings: WatchSettings
     ) -> AsyncGenerator[Found, None]:
         """
         Yield page by page what is found, until nothing is missing or it costs too much.
 
         :raises NotWantedError: no wait is left for the builds that are missing.
         :raises ImageBuilderError: as
-            :meth:`airflow_imagebuilder.service.watcher.scheduled_client.Caller.call`.
+            :meth:`airflow_imagebuilder.service.watcher.scheduled_client.ScheduledClient.call`.
         """
         allowed = self._allowed(len(reading.missing), settings)
-        pages = caller.pages(
+        pages = client.pages(
             "list_image_build_versions",
             "imageSummaryList",
             patience=settings.poll_interval / 2,
@@ -182,35 +182,35 @@ class Listings:
         self._versions: dict[str, Listing] = {}
         self._account = Listing()
 
-    def join(self, watched: Watched) -> None:
+    def join(self, tracked: TrackedImage) -> None:
         """Add an image."""
-        version = watched.arn.rpartition("/")[0]
+        version = tracked.arn.rpartition("/")[0]
         listing = self._versions.get(version)
         if listing is None:
             listing = self._versions[version] = Listing(imageVersionArn=version)
-        listing.members[watched.arn] = watched
+        listing.members[tracked.arn] = tracked
         self._settle(listing)
 
-    def leave(self, watched: Watched) -> None:
+    def leave(self, tracked: TrackedImage) -> None:
         """Drop an image."""
-        version = watched.arn.rpartition("/")[0]
+        version = tracked.arn.rpartition("/")[0]
         listing = self._versions[version]
-        del listing.members[watched.arn]
-        self._account.members.pop(watched.arn, None)
+        del listing.members[tracked.arn]
+        self._account.members.pop(tracked.arn, None)
         self._settle(listing)
         if not listing.members:
             del self._versions[version]
 
-    def of(self, watched: Watched) -> Listing:
+    def of(self, tracked: TrackedImage) -> Listing:
         """Return the list that an image belongs to."""
-        if watched.arn in self._account.members:
+        if tracked.arn in self._account.members:
             return self._account
-        return self._versions[watched.arn.rpartition("/")[0]]
+        return self._versions[tracked.arn.rpartition("/")[0]]
 
     def _settle(self, listing: Listing) -> None:
         few = len(listing.members) < _FEWEST
-        for watched in list(listing.members.values()) if few else ():
-            self._account.members[watched.arn] = watched
+        for tracked in list(listing.members.values()) if few else ():
+            self._account.members[tracked.arn] = tracked
         if len(listing.members) == _FEWEST:
             for arn in listing.members:
                 self._account.members.pop(arn, None)

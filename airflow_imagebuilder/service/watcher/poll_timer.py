@@ -20,14 +20,14 @@ _PUNCTUAL = 0.1
 _WRONG_KEY_GRACE = 900.0
 
 
-class Topic:
+class PollTimer:
     """One thing that is asked about an image (GetImage, ListWorkflowExecutions): when next, how it went."""
 
-    __slots__ = ("_alike", "_grace", "asked", "due", "error", "failing_since", "failures")
+    __slots__ = ("_alike", "_grace", "asked_at", "due", "error", "failing_since", "failures")
 
     def __init__(self, due: float) -> None:
         self.due = due
-        self.asked: float | None = None
+        self.asked_at: float | None = None
         self.failures = 0
         self.error: ImageBuilderError | None = None
         """What keeps the answer away; None from the next good answer on."""
@@ -40,11 +40,11 @@ class Topic:
         """Return whether to ask now."""
         return self.due - now <= SOON
 
-    def answered(self, asked: float, pause: float) -> None:
+    def answered(self, asked_at: float, pause: float) -> None:
         """Note a good answer; ask again after ``pause`` seconds."""
         # Small delays must not add up; after a large one the old times would crowd together.
-        begin = self.due if 0 <= asked - self.due < _PUNCTUAL * pause else asked
-        self.asked, self.due, self.failures, self.error = asked, begin + pause, 0, None
+        begin = self.due if 0 <= asked_at - self.due < _PUNCTUAL * pause else asked_at
+        self.asked_at, self.due, self.failures, self.error = asked_at, begin + pause, 0, None
 
     def failed(
         self, error: ImageBuilderError, now: float, settings: WatchSettings

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.client.aio_client import NotWantedError, WatchClient
+from airflow_imagebuilder.service.client.aio_client import AioClient, NotWantedError
 from airflow_imagebuilder.service.client.pages import PAGES, Pages
-from airflow_imagebuilder.service.client.rate_limit import CATCH_UP, Governor, TokenBucket
+from airflow_imagebuilder.service.client.rate_limit import CATCH_UP, AdaptiveRate, TokenBucket
 from airflow_imagebuilder.service.client.retries import acall
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
 
@@ -24,11 +24,11 @@ _UNHURRIED = 10.0
 """Calls a second that need no spreading."""
 
 
-class Caller:
+class ScheduledClient:
     """
     Calls for one watcher: spread, in turn, at most so many at once, each with a time limit, each one try.
 
-    :param connect: as for :class:`airflow_imagebuilder.service.client.aio_client.WatchClient`.
+    :param connect: as for :class:`airflow_imagebuilder.service.client.aio_client.AioClient`.
     :param settings: how to look.
     :param bucket: the rate shared with other watchers; one of its own by default.
     :param report: what counts the calls.
@@ -42,9 +42,11 @@ class Caller:
         self.trouble: TransientError | None = None
         """What the last call failed of, if it failed and another try may succeed."""
         self._settings = settings
-        self._client = WatchClient(connect, call_timeout=settings.call_timeout)
+        self._client = AioClient(connect, call_timeout=settings.call_timeout)
         self._bucket = bucket or TokenBucket(settings.max_calls_per_second)
-        self._governor = Governor(settings.max_calls_per_second, lambda: asyncio.get_running_loop().time())
+        self._governor = AdaptiveRate(
+            settings.max_calls_per_second, lambda: asyncio.get_running_loop().time()
+        )
         self._in_flight = asyncio.Semaphore(settings.max_connections)
         self._report = report
         self._next, self._extras = asyncio.Lock(), asyncio.Lock()

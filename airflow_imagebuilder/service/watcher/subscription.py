@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _REPAIRABLE = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED})
 
 
-class Wait:
+class Subscription:
     """
     One waiter's place in the poll. Holds the newest snapshot that the waiter has not seen, and no older one.
 
@@ -60,26 +60,26 @@ class Wait:
         if deadline is not None:
             self._on_deadline()
 
-    def offer(self, snapshot: ImageSnapshot, asked: float) -> None:
+    def offer(self, snapshot: ImageSnapshot, asked_at: float) -> None:
         """
         Take what a look saw, if it is news.
 
-        :param asked: absolute time at which AWS was asked.
+        :param asked_at: absolute time at which AWS was asked.
         """
         if self.stale_until is not None:
-            if asked < self.stale_until and self._stale(snapshot, asked):
+            if asked_at < self.stale_until and self._stale(snapshot, asked_at):
                 return
             self.stale_until = None  # seen in progress again, or the time is over
         if snapshot is not self._given:
             self._next = snapshot
             self._wake()
 
-    def _stale(self, snapshot: ImageSnapshot, asked: float) -> bool:
+    def _stale(self, snapshot: ImageSnapshot, asked_at: float) -> bool:
         """Return whether this may be how the image stood before the repair."""
         if snapshot.status not in _REPAIRABLE:
             return False
         # What the watcher knew when the wait began may be older than the failure that was repaired.
-        if self.stale_failure is None or asked < self._began:
+        if self.stale_failure is None or asked_at < self._began:
             return True
         return _failed_execution(snapshot.image) in (None, self.stale_failure)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.service.client.pages import Pages, mappings
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
 from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal, is_workflow_terminal
-from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE, SOON, Topic
+from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE, SOON, PollTimer
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.service.errors import ImageBuilderError
-    from airflow_imagebuilder.service.watcher.subscription import Wait
+    from airflow_imagebuilder.service.watcher.subscription import Subscription
 
 _BEFORE_TESTS = frozenset({ImageStatus.PENDING, ImageStatus.CREATING, ImageStatus.BUILDING})
 _NEWS = ("state", "outputResources")
@@ -58,16 +58,16 @@ class ExecutionsRead:
     """
     A reading of an image's workflow executions, one page per poll: the image's turn comes between two pages.
 
-    :param asked: the loop's time of the first question.
+    :param asked_at: the loop's time of the first question.
     :param wall: absolute time of the first question.
     :param urgent: whether the pages are not to be spread over the interval.
     """
 
     OPERATION, MEMBER = "list_workflow_executions", "workflowExecutions"
-    __slots__ = ("_pages", "asked", "found", "token", "urgent", "wall")
+    __slots__ = ("_pages", "asked_at", "found", "token", "urgent", "wall")
 
-    def __init__(self, asked: float, wall: float, *, urgent: bool) -> None:
-        self.asked, self.wall, self.urgent = asked, wall, urgent
+    def __init__(self, asked_at: float, wall: float, *, urgent: bool) -> None:
+        self.asked_at, self.wall, self.urgent = asked_at, wall, urgent
         self.found: list[Mapping[str, Any]] = []
         self.token: dict[str, Any] = {}
         self._pages = Pages(self.OPERATION, self.MEMBER)
@@ -83,7 +83,7 @@ class ExecutionsRead:
         self.token = self._pages.after(answer)
 
 
-class Watched:
+class TrackedImage:
     """
     One image, and the waits that hang on it.
 
@@ -99,9 +99,9 @@ class Watched:
 
     def __init__(self, arn: str, due: float) -> None:
         self.arn = arn
-        self.waits: dict[Wait, None] = {}
-        self.image = Topic(due)
-        self.executions: Topic | None = None
+        self.waits: dict[Subscription, None] = {}
+        self.image = PollTimer(due)
+        self.executions: PollTimer | None = None
         self.reading: ExecutionsRead | None = None
         """The executions of which not all pages have been read."""
         self.must_get = False
@@ -138,25 +138,25 @@ class Watched:
 
     def listable(self, now: float, interval: float) -> bool:
         """Return whether a list will do for the next look at the image."""
-        asked = self.image.asked
+        asked_at = self.image.asked_at
         if self.must_get or (self.executions is not None and not self.got):
             return False  # which workflows an image has is told by GetImage alone
-        return asked is None or now - asked > _FAST * interval * 1.2
+        return asked_at is None or now - asked_at > _FAST * interval * 1.2
 
     # -- waits ---------------------------------------------------------------------------------------------
 
-    def join(self, wait: Wait) -> None:
+    def join(self, wait: Subscription) -> None:
         """Add a wait; it gets what is known already."""
         self.waits[wait] = None
         if wait.workflows and self.executions is None:
-            self.executions = Topic(wait.ready)
+            self.executions = PollTimer(wait.ready)
             if not self.got:
                 self.image.due = min(self.image.due, wait.ready)
         known = self._full if wait.workflows else self._plain
         if known is not None:
             wait.offer(known, float("-inf"))
 
-    def leave(self, wait: Wait) -> None:
+    def leave(self, wait: Subscription) -> None:
         """Drop a wait, and what only it needed."""
         self.waits.pop(wait, None)
         if self.executions is not None and not any(other.workflows for other in self.waits):
@@ -183,18 +183,18 @@ class Watched:
 
     # -- answers -------------------------------------------------------------------------------------------
 
-    def saw_image(self, image: Mapping[str, Any], asked: float, interval: float) -> None:
+    def saw_image(self, image: Mapping[str, Any], asked_at: float, interval: float) -> None:
         """
         Take GetImage's answer.
 
-        :param asked: the loop's time of the question.
+        :param asked_at: the loop's time of the question.
         """
         self.must_get = self.ended = False
         self._now(image, more=not self.got)
         self.got = True
-        self._answered(self.image, asked, interval, cost=1.0)
+        self._answered(self.image, asked_at, interval, cost=1.0)
 
-    def saw_summary(self, summary: Mapping[str, Any], asked: float, interval: float, cost: float) -> None:
+    def saw_summary(self, summary: Mapping[str, Any], asked_at: float, interval: float, cost: float) -> None:
         """
         Take what a list tells of the image.
 
@@ -204,12 +204,12 @@ class Watched:
         """
         if self.executions is not None and is_image_terminal(summary["state"]["status"]):
             self.must_get = self.ended = True
-            self.image.due = asked
+            self.image.due = asked_at
             return
         self._now({**self._image, **summary})
-        self._answered(self.image, asked, interval, cost=cost)
+        self._answered(self.image, asked_at, interval, cost=cost)
 
-    def saw_executions(self, found: list[Mapping[str, Any]], asked: float, interval: float) -> None:
+    def saw_executions(self, found: list[Mapping[str, Any]], asked_at: float, interval: float) -> None:
         """Take ListWorkflowExecutions' answer."""
         self.reading = None
         if self.executions is None:
@@ -219,7 +219,7 @@ class Watched:
         if now != self._full:
             self._full = now
         slow = _SLOW if now.status in _BEFORE_TESTS else 1
-        self._answered(self.executions, asked, interval, cost=1.0, slow=slow)
+        self._answered(self.executions, asked_at, interval, cost=1.0, slow=slow)
 
     def _now(self, image: Mapping[str, Any], *, more: bool = False) -> None:
         before, now = self._plain, ImageSnapshot.of(self.arn, image)
@@ -235,12 +235,14 @@ class Watched:
 
     # -- when next -----------------------------------------------------------------------------------------
 
-    def _answered(self, topic: Topic, asked: float, interval: float, *, cost: float, slow: int = 1) -> None:
-        if topic.asked is not None:
-            self._saved = min(_SAVED_AT_MOST, self._saved + (asked - topic.asked) / interval - cost)
+    def _answered(
+        self, timer: PollTimer, asked_at: float, interval: float, *, cost: float, slow: int = 1
+    ) -> None:
+        if timer.asked_at is not None:
+            self._saved = min(_SAVED_AT_MOST, self._saved + (asked_at - timer.asked_at) / interval - cost)
         # What a list spares is not spent on looks at single images: a list is cheap because it replaces them.
         affordable = cost == 1 and self._saved >= (1 if self.executions is None else 2)
-        topic.answered(asked, interval * (_FAST if affordable and self._near_end() else slow))
+        timer.answered(asked_at, interval * (_FAST if affordable and self._near_end() else slow))
 
     def _near_end(self) -> bool:
         if self._plain is None or self._plain.terminal or self._plain.status in _BEFORE_TESTS:

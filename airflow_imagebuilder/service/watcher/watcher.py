@@ -14,15 +14,15 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.client.loop_registry import Shared
+from airflow_imagebuilder.service.client.loop_registry import LoopRegistry
 from airflow_imagebuilder.service.client.rate_limit import TokenBucket
 from airflow_imagebuilder.service.client.retries import PATIENCE
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
-from airflow_imagebuilder.service.watcher.poller import Poll
+from airflow_imagebuilder.service.watcher.poller import Poller
 from airflow_imagebuilder.service.watcher.reporting import Metrics, Report
-from airflow_imagebuilder.service.watcher.scheduled_client import Caller
+from airflow_imagebuilder.service.watcher.scheduled_client import ScheduledClient
 from airflow_imagebuilder.service.watcher.settings import WatchSettings
-from airflow_imagebuilder.service.watcher.subscription import Wait
+from airflow_imagebuilder.service.watcher.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable
@@ -63,8 +63,8 @@ class ImageWatcher:
         self.settings = settings or WatchSettings()
         self._wall = wall
         self._report = Report(metrics)
-        self._caller = Caller(connect, self.settings, bucket, self._report)
-        self._poll = Poll(self._caller, self.settings, self._report, wall)
+        self._client = ScheduledClient(connect, self.settings, bucket, self._report)
+        self._poller = Poller(self._client, self.settings, self._report, wall)
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,7 +108,7 @@ class ImageWatcher:
             these says how the image stands: it may be building still.
         """
         first_look = self.settings.first_look if first_look is None else first_look
-        wait = Wait(
+        wait = Subscription(
             arn,
             workflows=workflows,
             ready=asyncio.get_running_loop().time() + first_look,
@@ -118,14 +118,14 @@ class ImageWatcher:
             wall=self._wall,
         )
         try:
-            self._poll.join(wait)
+            self._poller.join(wait)
             while True:
                 snapshot = await wait.next()
                 yield snapshot
                 if snapshot.terminal:
                     return
         finally:
-            self._poll.leave(wait)
+            self._poller.leave(wait)
 
     async def steps(self, execution_id: str) -> list[dict[str, Any]]:
         """
@@ -136,7 +136,7 @@ class ImageWatcher:
         :param execution_id: the workflow execution's id, ``wf-...``.
         :raises ImageBuilderError: AWS refused, or was in trouble for a minute.
         """
-        pages = self._caller.pages(
+        pages = self._client.pages(
             "list_workflow_step_executions",
             "steps",
             patience=PATIENCE,
@@ -148,13 +148,13 @@ class ImageWatcher:
     async def aclose(self) -> None:
         """End the poll and close the client. Waits that are left get an error."""
         try:
-            await self._poll.aclose()
+            await self._poller.aclose()
         finally:
-            await self._caller.aclose()
+            await self._client.aclose()
             self._report.measure()
 
 
-_watchers: Shared[ImageWatcher] = Shared()
+_watchers: LoopRegistry[ImageWatcher] = LoopRegistry()
 _buckets: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, TokenBucket]]
 _buckets = weakref.WeakKeyDictionary()
 

@@ -118,7 +118,7 @@ class Ti:
         return {"r": {"t": self.state}}
 
 
-class Store(dict[str, Any]):
+class StateStore(dict[str, Any]):
     """The task state store."""
 
     def set(self, key: str, value: Any) -> None:
@@ -127,7 +127,7 @@ class Store(dict[str, Any]):
 
 def context(**more: Any) -> Any:
     events: Any = defaultdict(lambda: SimpleNamespace(extra=None))
-    return {"ti": Ti(), "task_state_store": Store(), "outlet_events": events, **more}
+    return {"ti": Ti(), "task_state_store": StateStore(), "outlet_events": events, **more}
 
 
 def given(hook: Hook, operator: Any) -> Any:
@@ -413,7 +413,7 @@ def test_without_waiting_the_arn_is_returned_and_what_was_submitted_is_pushed() 
     assert before <= pushed["ti"].xcoms["image_submission"].pop("submitted_at") <= time.time()
     assert pushed["ti"].xcoms["image_submission"] == {
         "arn": ARN,
-        "how": "created",
+        "origin": "created",
         "stale_until": None,
         "stale_failure": None,
         "submitted_by": "uuid",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Store:
+class StateStore:
     """A task state store that does not answer the first so many times."""
 
     def __init__(self, failures: int = 0, error: Exception | None = None) -> None:
@@ -47,7 +47,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(state._PATIENTLY, "wait", tenacity.wait_none())
 
 
-def context(store: Store | None = None, **ti: Any) -> Any:
+def context(store: StateStore | None = None, **ti: Any) -> Any:
     wanted = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "try_number": 1, **ti}
     return {"ti": SimpleNamespace(**wanted), "task_state_store": store}
 
@@ -57,7 +57,7 @@ def context(store: Store | None = None, **ti: Any) -> Any:
 
 @pytest.mark.parametrize("error", [None, OSError("gone")], ids=["api server", "connection"])
 def test_the_store_is_asked_again_where_it_does_not_answer(error: Exception | None) -> None:
-    store = TaskStore(context(Store(2, error)))
+    store = TaskStore(context(StateStore(2, error)))
     store.set("key", {"arn": "a"})
     assert store.get("key") == {"arn": "a"}
 
@@ -66,12 +66,12 @@ def test_the_store_is_asked_again_where_it_does_not_answer(error: Exception | No
 @pytest.mark.parametrize("ask", [lambda store: store.get("key"), lambda store: store.set("key", 1)])
 def test_no_try_continues_without_the_store(ask: Callable[[TaskStore], Any], try_number: int) -> None:
     with pytest.raises(StateStoreError, match="No build was started"):
-        ask(TaskStore(context(Store(100), try_number=try_number)))
+        ask(TaskStore(context(StateStore(100), try_number=try_number)))
 
 
 def test_a_fault_of_the_store_that_is_no_outage_is_not_swallowed() -> None:
     with pytest.raises(TypeError):
-        TaskStore(context(Store(1, TypeError("no JSON")))).set("key", object())
+        TaskStore(context(StateStore(1, TypeError("no JSON")))).set("key", object())
 
 
 def test_a_context_without_a_store_is_refused() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_imagebuilder.service.monitoring import Outcome, Sought, StepTeller, judge, may_be_undone
+from airflow_imagebuilder.service.monitoring import Outcome, StepLog, WorkflowSelector, judge, may_be_undone
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
 from airflow_imagebuilder.service.results.workflow import seconds_between
@@ -14,9 +14,9 @@ from airflow_imagebuilder.service.states import ImageStatus, WorkflowStatus, is_
 
 HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
 ARN = f"{HERE}:image/golden/1.0.0/1"
-BOOT = Sought(WorkflowType.TEST, "boot", "functional")
-BUILD = Sought(WorkflowType.BUILD)
-DISTRIBUTE = Sought(WorkflowType.DISTRIBUTION)
+BOOT = WorkflowSelector(WorkflowType.TEST, "boot", "functional")
+BUILD = WorkflowSelector(WorkflowType.BUILD)
+DISTRIBUTE = WorkflowSelector(WorkflowType.DISTRIBUTION)
 CONFIGURED = (
     {"workflowArn": f"{HERE}:workflow/build/golden-build/x.x.x"},
     {"workflowArn": f"{HERE}:workflow/test/boot/x.x.x", "parallelGroup": "functional"},
@@ -51,8 +51,8 @@ def seen(
     return ImageSnapshot.of(ARN, image, executions)
 
 
-def outcome(snapshot: ImageSnapshot, sought: Sought, *, stale: bool = False) -> Outcome | None:
-    verdict = judge(snapshot, sought, failed_is_stale=stale)
+def outcome(snapshot: ImageSnapshot, selector: WorkflowSelector, *, stale: bool = False) -> Outcome | None:
+    verdict = judge(snapshot, selector, failed_is_stale=stale)
     return verdict.outcome if verdict else None
 
 
@@ -132,13 +132,15 @@ def test_a_test_that_ran_when_the_image_was_cancelled_is_skipped(image: str, sta
     assert verdict.reason == f"cancelled, because {CAUSES[image]}"
 
 
-@pytest.mark.parametrize("sought", [BUILD, BOOT, DISTRIBUTE], ids=lambda sought: sought.type.value)
+@pytest.mark.parametrize("selector", [BUILD, BOOT, DISTRIBUTE], ids=lambda selector: selector.type.value)
 @pytest.mark.parametrize("status", [None, "PENDING", "RUNNING", "CANCELLED", "SKIPPED"])
-def test_a_cancelled_image_is_no_failure_of_any_workflow(sought: Sought, status: str | None) -> None:
+def test_a_cancelled_image_is_no_failure_of_any_workflow(
+    selector: WorkflowSelector, status: str | None
+) -> None:
     names = {"BUILD": "golden-build", "TEST": "boot", "DISTRIBUTION": "distribute"}
-    group = {"parallelGroup": "functional"} if sought is BOOT else {}
-    mine = execution(sought.type.value.lower(), names[sought.type.value], status or "", **group)
-    verdict = judge(seen("CANCELLED", *([mine] if status else []), reason="by hand"), sought)
+    group = {"parallelGroup": "functional"} if selector is BOOT else {}
+    mine = execution(selector.type.value.lower(), names[selector.type.value], status or "", **group)
+    verdict = judge(seen("CANCELLED", *([mine] if status else []), reason="by hand"), selector)
     assert verdict is not None
     assert verdict.outcome is Outcome.SKIPPED
     assert "cancelled, because the image was cancelled: by hand" in verdict.reason
@@ -235,7 +237,7 @@ def test_the_same_test_in_another_group_is_another_test() -> None:
 
 
 def test_a_stage_that_the_image_has_passed_without_the_workflow_is_skipped() -> None:
-    default = Sought(WorkflowType.TEST, "test-image")
+    default = WorkflowSelector(WorkflowType.TEST, "test-image")
     nothing_said = {"workflows": ()}
     assert outcome(seen("TESTING", build("COMPLETED"), **nothing_said), default) is None
     assert outcome(seen("DISTRIBUTING", build("COMPLETED"), **nothing_said), default) is Outcome.SKIPPED
@@ -289,7 +291,7 @@ BUILD_FAILED: dict[str, Any] = {"failureContext": {"imageStatus": "BUILDING"}}
 
 
 @pytest.mark.parametrize(
-    ("snapshot", "sought", "undone"),
+    ("snapshot", "selector", "undone"),
     [
         (seen("TESTING", boot("FAILED")), BOOT, True),
         (seen("FAILED", boot("FAILED")), BOOT, True),
@@ -315,11 +317,11 @@ BUILD_FAILED: dict[str, Any] = {"failureContext": {"imageStatus": "BUILDING"}}
     ],
 )
 def test_a_repair_may_change_what_ran_in_the_phases_that_it_repeats(
-    snapshot: ImageSnapshot, sought: Sought, undone: bool
+    snapshot: ImageSnapshot, selector: WorkflowSelector, undone: bool
 ) -> None:
-    verdict = judge(snapshot, sought)
+    verdict = judge(snapshot, selector)
     assert verdict is not None
-    assert may_be_undone(snapshot, sought, verdict) is undone
+    assert may_be_undone(snapshot, selector, verdict) is undone
 
 
 @pytest.mark.parametrize("status", ["TESTING", "FAILED"])
@@ -338,8 +340,8 @@ def test_equal_tests_of_a_group_are_told_apart_by_their_place() -> None:
     first = boot("COMPLETED", startTime="2026-01-01T00:00:00Z")
     second = boot("FAILED", startTime="2026-01-01T00:05:00Z")
     snapshot = seen("TESTING", second, first, workflows=(CONFIGURED[1], CONFIGURED[1]))
-    by_place = [Sought(WorkflowType.TEST, "boot", "functional", n) for n in range(3)]
-    assert [outcome(snapshot, sought) for sought in by_place] == [
+    by_place = [WorkflowSelector(WorkflowType.TEST, "boot", "functional", n) for n in range(3)]
+    assert [outcome(snapshot, selector) for selector in by_place] == [
         Outcome.SUCCESS,
         Outcome.FAILED,
         Outcome.SKIPPED,
@@ -348,12 +350,12 @@ def test_equal_tests_of_a_group_are_told_apart_by_their_place() -> None:
 
 def test_a_test_that_has_not_started_stands_after_those_that_have() -> None:
     pending, running = boot("PENDING"), boot("COMPLETED", startTime="2026-01-01T00:00:00Z")
-    sought = Sought(WorkflowType.TEST, "boot", "functional", 0)
-    assert sought.execution([pending, running]) is running
+    selector = WorkflowSelector(WorkflowType.TEST, "boot", "functional", 0)
+    assert selector.execution([pending, running]) is running
 
 
 def test_an_ungrouped_test_has_no_group_and_an_empty_one_is_none() -> None:
-    alone = Sought(WorkflowType.TEST, "boot")
+    alone = WorkflowSelector(WorkflowType.TEST, "boot")
     assert alone.execution([boot("RUNNING", parallelGroup="")]) is not None
     assert alone.execution([boot("RUNNING")]) is None
 
@@ -364,10 +366,12 @@ def test_a_workflow_of_the_same_name_and_another_type_is_another() -> None:
 
 
 @pytest.mark.parametrize("status", [s.value for s in ImageStatus if is_image_terminal(s.value)])
-@pytest.mark.parametrize("sought", [BUILD, BOOT, DISTRIBUTE], ids=lambda sought: sought.type.value)
-def test_every_image_that_has_ended_gives_every_monitor_an_outcome(status: str, sought: Sought) -> None:
-    assert outcome(seen(status), sought) is not None
-    assert outcome(seen(status, workflows=()), sought) is not None
+@pytest.mark.parametrize("selector", [BUILD, BOOT, DISTRIBUTE], ids=lambda selector: selector.type.value)
+def test_every_image_that_has_ended_gives_every_monitor_an_outcome(
+    status: str, selector: WorkflowSelector
+) -> None:
+    assert outcome(seen(status), selector) is not None
+    assert outcome(seen(status, workflows=()), selector) is not None
 
 
 # -- steps -------------------------------------------------------------------------------------------------
@@ -387,13 +391,13 @@ def test_a_step_is_told_with_action_state_duration_attempt_and_message() -> None
         maxAttempts=3,
         message="exit status 1",
     )
-    assert StepTeller().news([failed]) == [
+    assert StepLog().news([failed]) == [
         "step RunTests (RunCommand): FAILED, 90 s, attempt 2 of 3, exit status 1"
     ]
 
 
 def test_a_step_is_told_once_a_state_and_not_before_it_begins() -> None:
-    teller = StepTeller()
+    teller = StepLog()
     assert teller.news([step("a", "PENDING")]) == []
     assert teller.news([step("a", "RUNNING")]) == ["step a (RunCommand): RUNNING"]
     assert teller.news([step("a", "RUNNING")]) == []
@@ -405,7 +409,7 @@ def test_a_step_is_told_once_a_state_and_not_before_it_begins() -> None:
 
 def test_steps_are_told_in_the_order_in_which_they_began() -> None:
     later, earlier = step("b", "RUNNING", startTime="2026-01-02"), step("a", "FAILED", startTime="2026-01-01")
-    assert [line.split()[1] for line in StepTeller().news([later, earlier])] == ["a", "b"]
+    assert [line.split()[1] for line in StepLog().news([later, earlier])] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -427,6 +431,6 @@ def test_the_seconds_between_two_of_awss_times(
 
 def test_what_aws_says_reaches_a_log_on_one_clean_line() -> None:
     step = {"stepExecutionId": "s", "name": "Run", "action": "RunCommand", "status": "FAILED"}
-    [line] = StepTeller().news([{**step, "message": "a\x1b[31mred\r\nflag" + "x" * 10_000}])
+    [line] = StepLog().news([{**step, "message": "a\x1b[31mred\r\nflag" + "x" * 10_000}])
     assert line.isprintable()
     assert len(line) < 2_000

@@ -13,18 +13,18 @@ from airflow_imagebuilder.local.emulator.engine.clock import Clock, iso
 from airflow_imagebuilder.local.emulator.engine.engine import Engine
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError
 from airflow_imagebuilder.local.emulator.engine.identifiers import ACCOUNT
-from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Failure, Profile
+from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Behaviour, Failure
 from airflow_imagebuilder.local.emulator.engine.state import Effect
 from airflow_imagebuilder.local.emulator.engine.world import Recorder, World
 
 __all__ = [
     "ACCOUNT",
     "ApiError",
+    "Behaviour",
     "Clock",
     "Effect",
     "Engine",
     "Failure",
-    "Profile",
     "Recorder",
     "World",
     "iso",

@@ -10,13 +10,13 @@ from airflow_imagebuilder.local.emulator.engine import guesses
 from airflow_imagebuilder.local.emulator.engine import identifiers as names
 from airflow_imagebuilder.local.emulator.engine.clock import Clock, Timers, iso
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError
-from airflow_imagebuilder.local.emulator.engine.identifiers import Ids
+from airflow_imagebuilder.local.emulator.engine.identifiers import Identifiers
 from airflow_imagebuilder.local.emulator.engine.operations.images import Images
-from airflow_imagebuilder.local.emulator.engine.operations.resources import Documents
+from airflow_imagebuilder.local.emulator.engine.operations.resources import Resources
 from airflow_imagebuilder.local.emulator.engine.operations.table import Handler, handlers
 from airflow_imagebuilder.local.emulator.engine.simulation import workflow_documents as plans
-from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Profile
-from airflow_imagebuilder.local.emulator.engine.simulation.context import Core
+from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Behaviour
+from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
 from airflow_imagebuilder.local.emulator.engine.state import Effect, State
 from airflow_imagebuilder.local.emulator.engine.world import Recorder, World
 
@@ -51,7 +51,7 @@ class Engine:
         self,
         *,
         clock: Clock | None = None,
-        profile: Profile | None = None,
+        profile: Behaviour | None = None,
         world: World | None = None,
         seed: int | str | None = None,
         sink: Callable[[Effect], None] | None = None,
@@ -59,21 +59,21 @@ class Engine:
         self.clock = clock or Clock()
         self.world: World = world or Recorder()
         self.state = State()
-        core = Core(
+        core = SimulationContext(
             self.state,
             self.clock,
             Timers(),
-            Ids(seed),
-            profile or Profile(),
+            Identifiers(seed),
+            profile or Behaviour(),
             sink or self.world.apply,
         )
         self._core = core
-        documents = Documents(self.state)
+        documents = Resources(self.state)
         self._images = Images(core, documents, self.world)
         self._handlers = handlers(core, documents, self._images)
 
     @property
-    def profile(self) -> Profile:
+    def profile(self) -> Behaviour:
         """Durations and failures; changes count from now on."""
         return self._core.profile
 

@@ -105,7 +105,7 @@ def references(arn: str) -> dict[str, str]:
     }
 
 
-class Ids:
+class Identifiers:
     """A source of identifiers; the same seed gives the same ones in the same order.
 
     :param seed: any text or number; None takes one from the operating system.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.arns.arns import WorkflowArn
 from airflow_imagebuilder.service.errors import Fault
-from airflow_imagebuilder.service.request.draft import Asked
+from airflow_imagebuilder.service.request.draft import RequestDraft
 from airflow_imagebuilder.service.request.rules.regions import one_region
 from airflow_imagebuilder.service.request.rules.scans import SCAN_RULES
 from airflow_imagebuilder.service.request.workflows import WorkflowType
@@ -27,9 +27,9 @@ def broken_rules(fields: Mapping[str, object], later: Later) -> Iterator[Fault]:
 
     A rule is let pass where it depends on a value that is not known yet.
     """
-    asked = Asked(fields, later)
+    draft = RequestDraft(fields, later)
     for rule in RULES:
-        yield from rule(asked)
+        yield from rule(draft)
 
 
 def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
@@ -38,7 +38,7 @@ def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
     .. seealso:: "Manage image workflows": a stage without a workflow is skipped.
         https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html
     """
-    types = {entry.type for entry in Asked(fields, later).listed()}
+    types = {entry.type for entry in RequestDraft(fields, later).listed()}
     if types and None not in types and WorkflowType.BUILD not in types:
         recipe = "container" if fields.get("container_recipe_arn") else "image"
         yield (
@@ -48,38 +48,38 @@ def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
         )
 
 
-def _infrastructure(asked: Asked) -> Iterator[Fault]:
-    if not asked.is_set("infrastructure_configuration_arn"):
+def _infrastructure(draft: RequestDraft) -> Iterator[Fault]:
+    if not draft.is_set("infrastructure_configuration_arn"):
         way_out = "give the one that tells where to build"
         yield Fault(
             "infrastructure_configuration_arn", None, "the ARN of an infrastructure configuration", way_out
         )
 
 
-def _one_recipe(asked: Asked) -> Iterator[Fault]:
+def _one_recipe(draft: RequestDraft) -> Iterator[Fault]:
     names = ("image_recipe_arn", "container_recipe_arn")
-    given = [name for name in names if asked.is_set(name)]
-    if len(given) == 1 or asked.is_late(*names):
+    given = [name for name in names if draft.is_set(name)]
+    if len(given) == 1 or draft.is_late(*names):
         return
-    value = {name: asked.fields[name] for name in given} or None
+    value = {name: draft.fields[name] for name in given} or None
     way_out = (
         "leave one out" if given else "give image_recipe_arn for an AMI, container_recipe_arn for a container"
     )
     yield Fault(" and ".join(names), value, "exactly one of the two", way_out)
 
 
-def _role_for_workflows(asked: Asked) -> Iterator[Fault]:
-    if asked.is_set("workflows") and not asked.is_late("workflows") and not asked.is_set("execution_role"):
+def _role_for_workflows(draft: RequestDraft) -> Iterator[Fault]:
+    if draft.is_set("workflows") and not draft.is_late("workflows") and not draft.is_set("execution_role"):
         way_out = (
             "give the role that runs the workflows; its policy is EC2ImageBuilderExecutionPolicy or less"
         )
         yield Fault("execution_role", None, f"{_ROLE}, required with workflows", way_out)
 
 
-def _role_for_log_group(asked: Asked) -> Iterator[Fault]:
-    group = asked.inner("logging_configuration", "logGroupName")
+def _role_for_log_group(draft: RequestDraft) -> Iterator[Fault]:
+    group = draft.inner("logging_configuration", "logGroupName")
     outside = isinstance(group, str) and not group.startswith(_NAMESPACE)
-    if outside and not asked.is_set("execution_role"):
+    if outside and not draft.is_set("execution_role"):
         allowed = f"{_ROLE}, required with a log group outside {_NAMESPACE}"
         way_out = (
             f"give a role that may write to {group!r}, or name a log group that begins with {_NAMESPACE}"
@@ -87,16 +87,16 @@ def _role_for_log_group(asked: Asked) -> Iterator[Fault]:
         yield Fault("execution_role", None, allowed, way_out)
 
 
-def _at_most_ten(asked: Asked) -> Iterator[Fault]:
-    count = len(asked.listed())
+def _at_most_ten(draft: RequestDraft) -> Iterator[Fault]:
+    count = len(draft.listed())
     if count > MAX_WORKFLOWS:
         allowed = f"at most {MAX_WORKFLOWS} workflows, the build and the distribution included"
         yield Fault("workflows", f"{count} workflows", allowed, f"take out {count - MAX_WORKFLOWS}")
 
 
-def _one_build_one_distribution(asked: Asked) -> Iterator[Fault]:
+def _one_build_one_distribution(draft: RequestDraft) -> Iterator[Fault]:
     for kind in (WorkflowType.BUILD, WorkflowType.DISTRIBUTION):
-        paths = [entry.path for entry in asked.listed() if entry.type is kind]
+        paths = [entry.path for entry in draft.listed() if entry.type is kind]
         if len(paths) > 1:
             allowed = f"at most one {kind.lower()} workflow"
             yield Fault(
@@ -107,20 +107,20 @@ def _one_build_one_distribution(asked: Asked) -> Iterator[Fault]:
             )
 
 
-def _tests_only(asked: Asked) -> Iterator[Fault]:
+def _tests_only(draft: RequestDraft) -> Iterator[Fault]:
     names = ("parallel_group", "on_failure", "parallelGroup", "onFailure")
-    for entry in asked.listed():
+    for entry in draft.listed():
         if entry.type in (None, WorkflowType.TEST):
             continue
         for name in names:
             value = entry.members.get(name)
-            if value not in (None, "") and not asked.later(value):
+            if value not in (None, "") and not draft.later(value):
                 way_out = f"leave it out: this is the {entry.type.lower()} workflow"
                 yield Fault(f"{entry.path}.{name}", value, "set on test workflows only", way_out)
 
 
-def _managed_is_newest(asked: Asked) -> Iterator[Fault]:
-    for entry in asked.listed():
+def _managed_is_newest(draft: RequestDraft) -> Iterator[Fault]:
+    for entry in draft.listed():
         for name in ("arn", "workflowArn"):
             text = entry.members.get(name)
             if WorkflowArn.accepts(text) and (arn := WorkflowArn.parse(str(text))).is_managed:
@@ -132,8 +132,8 @@ def _managed_is_newest(asked: Asked) -> Iterator[Fault]:
                     )
 
 
-def _each_parameter_once(asked: Asked) -> Iterator[Fault]:
-    for entry in asked.listed():
+def _each_parameter_once(draft: RequestDraft) -> Iterator[Fault]:
+    for entry in draft.listed():
         listed = entry.members.get("parameters")
         items = (
             [item for item in listed if isinstance(item, Mapping)]
@@ -149,7 +149,7 @@ def _each_parameter_once(asked: Asked) -> Iterator[Fault]:
             seen.append(name)
 
 
-RULES: tuple[Callable[[Asked], Iterator[Fault]], ...] = (
+RULES: tuple[Callable[[RequestDraft], Iterator[Fault]], ...] = (
     _infrastructure,
     _one_recipe,
     _role_for_workflows,

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.errors import Fault
-from airflow_imagebuilder.service.request.draft import Asked
+from airflow_imagebuilder.service.request.draft import RequestDraft
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ _MEMBERS = (
 )
 
 
-def one_region(asked: Asked) -> Iterator[Fault]:
+def one_region(draft: RequestDraft) -> Iterator[Fault]:
     """Yield a fault where the ARNs of a request are of different regions."""
-    found = _regions(asked)
+    found = _regions(draft)
     firsts = {region: path for path, region in reversed(found.items())}
     if len(firsts) > 1:
         way_out = "Image Builder builds in one region, from what is there: write all with that region"
@@ -44,7 +44,7 @@ def region_faults(
     :param region: the region of the call; None, empty or not known yet passes.
     :param named: how the message names the region of the call.
     """
-    found = _regions(Asked(fields, later))
+    found = _regions(RequestDraft(fields, later))
     regions = set(found.values())
     if len(regions) != 1 or not isinstance(region, str) or is_blank(region) or later(region):
         return
@@ -55,10 +55,10 @@ def region_faults(
         yield Fault(named, region, allowed, way_out)
 
 
-def _regions(asked: Asked) -> dict[str, str]:
+def _regions(draft: RequestDraft) -> dict[str, str]:
     """Return the regions that are known, by where they stand."""
-    texts = {name: asked.fields.get(name) for name in _MEMBERS}
-    for entry in asked.listed():
+    texts = {name: draft.fields.get(name) for name in _MEMBERS}
+    for entry in draft.listed():
         name = "arn" if "arn" in entry.members else "workflowArn"
         texts[f"{entry.path}.{name}"] = entry.members.get(name)
     found = {path: _region_in(text) for path, text in texts.items()}

@@ -10,7 +10,7 @@ from airflow_imagebuilder.service.request.fields.fields import Flag
 from airflow_imagebuilder.service.request.fields.templates import is_blank
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.service.request.draft import Asked
+    from airflow_imagebuilder.service.request.draft import RequestDraft
 
 _SCAN = "image_scanning_configuration"
 _TESTS = "image_tests_configuration"
@@ -18,43 +18,43 @@ _DEFAULT = "TEST_INSTANCE_CVE"
 _ON_DEMAND = "ON_DEMAND_AMI_CVE"
 
 
-def _needs_tests(asked: Asked) -> Iterator[Fault]:
-    scans = Flag().clean(asked.inner(_SCAN, "imageScanningEnabled"))
-    tested = Flag().clean(asked.inner(_TESTS, "imageTestsEnabled"))
+def _needs_tests(draft: RequestDraft) -> Iterator[Fault]:
+    scans = Flag().clean(draft.inner(_SCAN, "imageScanningEnabled"))
+    tested = Flag().clean(draft.inner(_TESTS, "imageTestsEnabled"))
     if scans is True and tested is False:
         allowed = f"True where {_SCAN}.imageScanningEnabled is"
         way_out = "Inspector scans during the tests: turn them on, or the scan off"
         yield Fault(f"{_TESTS}.imageTestsEnabled", False, allowed, way_out)
 
 
-def _scan_of_amis_needs_an_ami(asked: Asked) -> Iterator[Fault]:
-    late = asked.is_late("image_recipe_arn", "container_recipe_arn")
-    container = asked.is_set("container_recipe_arn") and not asked.is_set("image_recipe_arn")
-    if container and not late and _scan_types(asked) == [_ON_DEMAND]:
+def _scan_of_amis_needs_an_ami(draft: RequestDraft) -> Iterator[Fault]:
+    late = draft.is_late("image_recipe_arn", "container_recipe_arn")
+    container = draft.is_set("container_recipe_arn") and not draft.is_set("image_recipe_arn")
+    if container and not late and _scan_types(draft) == [_ON_DEMAND]:
         way_out = f"leave it out: {_ON_DEMAND} scans what an image recipe makes"
         yield Fault(f"{_SCAN}.imageScanningTypes", [_ON_DEMAND], f"[{_DEFAULT!r}] with containers", way_out)
 
 
-def _condition_needs_scan_of_amis(asked: Asked) -> Iterator[Fault]:
-    condition = asked.inner(_SCAN, "scanResultCondition")
-    if condition is not None and _scan_types(asked) not in (None, [_ON_DEMAND]):
+def _condition_needs_scan_of_amis(draft: RequestDraft) -> Iterator[Fault]:
+    condition = draft.inner(_SCAN, "scanResultCondition")
+    if condition is not None and _scan_types(draft) not in (None, [_ON_DEMAND]):
         allowed = f"set with imageScanningTypes [{_ON_DEMAND!r}] only"
         way_out = "set this scan type, or leave the condition out"
         yield Fault(f"{_SCAN}.scanResultCondition", condition, allowed, way_out)
 
 
-SCAN_RULES: tuple[Callable[[Asked], Iterator[Fault]], ...] = (
+SCAN_RULES: tuple[Callable[[RequestDraft], Iterator[Fault]], ...] = (
     _needs_tests,
     _scan_of_amis_needs_an_ami,
     _condition_needs_scan_of_amis,
 )
 
 
-def _scan_types(asked: Asked) -> list[object] | None:
+def _scan_types(draft: RequestDraft) -> list[object] | None:
     """Return the scan types, AWS's default where none is set, None where they are not known."""
-    structure = asked.fields.get(_SCAN)
+    structure = draft.fields.get(_SCAN)
     types = structure.get("imageScanningTypes") if isinstance(structure, Mapping) else None
     if types is None or is_blank(types):
         return [_DEFAULT]
-    known = not asked.later(types) and isinstance(types, (list, tuple)) and not any(map(asked.later, types))
+    known = not draft.later(types) and isinstance(types, (list, tuple)) and not any(map(draft.later, types))
     return list(types) if known else None

@@ -14,7 +14,7 @@ import pytest
 from aiobotocore.session import ClientCreatorContext
 from botocore.config import Config
 
-from airflow_imagebuilder.service.client.aio_client import WatchClient, off_loop
+from airflow_imagebuilder.service.client.aio_client import AioClient, off_loop
 from airflow_imagebuilder.service.errors import ThrottledError, TransientError
 from airflow_imagebuilder.service.watcher.watcher import WatchSettings, shared
 from tests.support.stub import GOOD, Answer, stub
@@ -79,7 +79,7 @@ def test_the_client_is_made_in_a_thread_and_used_on_the_loop() -> None:
 )
 def test_a_call_is_one_try_whatever_the_retry_mode(mode: str, trouble: Answer) -> None:
     async def main(url: str) -> None:
-        client = WatchClient(Connect(url, retries={"mode": mode}), call_timeout=5)
+        client = AioClient(Connect(url, retries={"mode": mode}), call_timeout=5)
         try:
             with pytest.raises(TransientError):
                 await client.call("get_image", expect="image", imageBuildVersionArn=ARN)
@@ -126,7 +126,7 @@ def test_a_loop_that_ends_during_a_call_leaves_no_connection_open() -> None:
 def test_calls_at_once_make_one_client_between_them() -> None:
     async def main(url: str) -> int:
         connect = Connect(url)
-        client = WatchClient(connect, call_timeout=5)
+        client = AioClient(connect, call_timeout=5)
         calls = (client.call("get_image", expect="image", imageBuildVersionArn=ARN) for _ in range(20))
         await asyncio.gather(*calls)
         await client.aclose()
@@ -140,7 +140,7 @@ def test_calls_at_once_make_one_client_between_them() -> None:
 def test_expired_credentials_soon_after_a_client_was_made_do_not_make_another() -> None:
     async def main(url: str) -> int:
         connect = Connect(url)
-        client = WatchClient(connect, call_timeout=5)
+        client = AioClient(connect, call_timeout=5)
         for _ in range(3):
             with pytest.raises(TransientError, match="ExpiredToken"):
                 await client.call("get_image", expect="image", imageBuildVersionArn=ARN)
@@ -153,7 +153,7 @@ def test_expired_credentials_soon_after_a_client_was_made_do_not_make_another() 
 
 def test_whoever_cancels_the_first_call_does_not_cancel_the_client_for_others() -> None:
     async def main(url: str) -> None:
-        client = WatchClient(Connect(url), call_timeout=5)
+        client = AioClient(Connect(url), call_timeout=5)
         first = asyncio.ensure_future(client.call("get_image", expect="image", imageBuildVersionArn=ARN))
         other = asyncio.ensure_future(client.call("get_image", expect="image", imageBuildVersionArn=ARN))
         await asyncio.sleep(0)
@@ -167,7 +167,7 @@ def test_whoever_cancels_the_first_call_does_not_cancel_the_client_for_others() 
 
 def test_an_error_is_raised_by_its_own_name() -> None:
     async def main(url: str) -> None:
-        client = WatchClient(Connect(url), call_timeout=5)
+        client = AioClient(Connect(url), call_timeout=5)
         with pytest.raises(ThrottledError):
             await client.call("get_image", expect="image", imageBuildVersionArn=ARN)
         await client.aclose()

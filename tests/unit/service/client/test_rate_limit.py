@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_imagebuilder.service.client.rate_limit import CATCH_UP, Governor, TokenBucket
+from airflow_imagebuilder.service.client.rate_limit import CATCH_UP, AdaptiveRate, TokenBucket
 from tests.support.clockwork import now, run
 
 Fails = Callable[[float, random.Random], bool]
@@ -21,7 +21,7 @@ class Life:
 
     def __init__(self, demand: float, ceiling: float, fails: Fails) -> None:
         self.time, self.demand, self.fails = 0.0, demand, fails
-        self.governor = Governor(ceiling, lambda: self.time)
+        self.governor = AdaptiveRate(ceiling, lambda: self.time)
         self.random = random.Random(7)
         self.calls: list[tuple[float, bool]] = []
 
@@ -95,7 +95,7 @@ def test_the_rate_stays_between_a_call_in_five_seconds_and_the_ceiling(
     calls: list[tuple[float, bool]], ceiling: float
 ) -> None:
     time = 0.0
-    governor = Governor(ceiling, lambda: time)
+    governor = AdaptiveRate(ceiling, lambda: time)
     for pause, failed in calls:
         time += pause
         governor.record(failed=failed)

@@ -39,7 +39,7 @@ ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 MODES = ["legacy", "standard", "adaptive"]
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 
-Caller = Callable[..., dict[str, Any]]
+ScheduledClient = Callable[..., dict[str, Any]]
 
 
 def sync_call(url: str, mode: str, operation: str = "get_image", **kwargs: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ],
     ids=str,
 )
-def test_trouble_that_passes_is_outlived(caller: Caller, mode: str, trouble: Answer) -> None:
+def test_trouble_that_passes_is_outlived(caller: ScheduledClient, mode: str, trouble: Answer) -> None:
     # Seven are more than any mode tries; adaptive really waits for its own limiter in between.
     times = 2 if mode == "adaptive" else 7
     with stub(*[trouble] * times, GOOD) as (served, url):
@@ -104,7 +104,9 @@ def test_trouble_that_passes_is_outlived(caller: Caller, mode: str, trouble: Ans
 
 @both
 @pytest.mark.parametrize("trouble", ["hang", "truncated"])
-def test_an_answer_that_never_comes_or_is_cut_off_is_asked_for_again(caller: Caller, trouble: Answer) -> None:
+def test_an_answer_that_never_comes_or_is_cut_off_is_asked_for_again(
+    caller: ScheduledClient, trouble: Answer
+) -> None:
     with stub(trouble, trouble, GOOD) as (served, url):
         answer = caller(url, "standard", expect="image", imageBuildVersionArn=ARN)
     assert answer["image"]["state"]["status"] == "AVAILABLE"
@@ -127,7 +129,7 @@ def test_an_answer_that_never_comes_or_is_cut_off_is_asked_for_again(caller: Cal
     ids=str,
 )
 def test_a_refusal_is_raised_at_once(
-    caller: Caller, answer: Answer, kind: type[AwsError], code: str | None
+    caller: ScheduledClient, answer: Answer, kind: type[AwsError], code: str | None
 ) -> None:
     with stub(answer) as (served, url), pytest.raises(kind) as caught:
         caller(url, "standard", imageBuildVersionArn=ARN)
@@ -139,7 +141,7 @@ def test_a_refusal_is_raised_at_once(
 
 
 @both
-def test_patience_ends(caller: Caller, slept: list[float]) -> None:
+def test_patience_ends(caller: ScheduledClient, slept: list[float]) -> None:
     with stub((429, "CallRateLimitExceededException")) as (served, url), pytest.raises(ThrottledError):
         caller(url, "standard", imageBuildVersionArn=ARN, patience=timedelta(seconds=30))
     assert 1 < served.requests < 60
@@ -147,7 +149,7 @@ def test_patience_ends(caller: Caller, slept: list[float]) -> None:
 
 
 @both
-def test_without_patience_there_is_one_try_and_botocore_s_own(caller: Caller) -> None:
+def test_without_patience_there_is_one_try_and_botocore_s_own(caller: ScheduledClient) -> None:
     for mode, tries in (("legacy", 5), ("standard", 1), ("adaptive", 1)):
         with stub((429, "CallRateLimitExceededException")) as (served, url), pytest.raises(ThrottledError):
             caller(url, mode, imageBuildVersionArn=ARN, patience=0)
@@ -158,7 +160,7 @@ def test_without_patience_there_is_one_try_and_botocore_s_own(caller: Caller) ->
 @pytest.mark.parametrize(
     "answer", [{}, {"requestId": "1"}, {"image": {}}, {"image": None}, {"message": "hello"}, "page"], ids=str
 )
-def test_an_answer_without_what_is_expected_tells_its_shape(caller: Caller, answer: Answer) -> None:
+def test_an_answer_without_what_is_expected_tells_its_shape(caller: ScheduledClient, answer: Answer) -> None:
     with stub(answer) as (served, url), pytest.raises(MalformedAnswerError, match="shape") as caught:
         caller(url, "standard", expect="image", imageBuildVersionArn=ARN)
     assert served.requests == 3
@@ -166,14 +168,14 @@ def test_an_answer_without_what_is_expected_tells_its_shape(caller: Caller, answ
 
 
 @both
-def test_parameters_that_botocore_refuses_are_an_invalid_request(caller: Caller) -> None:
+def test_parameters_that_botocore_refuses_are_an_invalid_request(caller: ScheduledClient) -> None:
     with stub(GOOD) as (served, url), pytest.raises(InvalidRequestError, match="imageBuildVersionArn"):
         caller(url, "standard", imageBuildVersionArn=17)
     assert served.requests == 0
 
 
 @both
-def test_an_endpoint_that_refuses_connections_is_transient(caller: Caller) -> None:
+def test_an_endpoint_that_refuses_connections_is_transient(caller: ScheduledClient) -> None:
     with stub(GOOD) as (_, url):
         pass
     with pytest.raises(TransientError) as caught:

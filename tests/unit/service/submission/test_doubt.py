@@ -19,7 +19,7 @@ from airflow_imagebuilder.service.errors import (
     ThrottledError,
     WaitInterruptedError,
 )
-from airflow_imagebuilder.service.submission.ports import How, Try
+from airflow_imagebuilder.service.submission.ports import Origin, Try
 from airflow_imagebuilder.service.submission.submission import FIND_PATIENCE, RECORD_KEY, OnRetry, Submission
 from tests.unit.service.submission.test_submission import World, request
 
@@ -119,7 +119,7 @@ def test_one_not_found_on_a_retry_builds_nothing(world: Doubt) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.not_found = 1
     again = world.submission().submit(request(), Try("two", 1))
-    assert (again.arn, again.how, len(world.images)) == (first.arn, How.ATTACHED, 1)
+    assert (again.arn, again.origin, len(world.images)) == (first.arn, Origin.ATTACHED, 1)
 
 
 def test_a_not_found_that_lasts_fails_a_retry_and_says_what_to_do(world: Doubt) -> None:
@@ -136,7 +136,7 @@ def test_a_not_found_that_lasts_fails_a_retry_and_says_what_to_do(world: Doubt) 
 def test_a_person_who_clears_a_task_whose_image_is_not_found_gets_another(world: Doubt) -> None:
     world.submission().submit(request(), Try("one", 1))
     world.not_found = 10_000
-    assert world.submission().submit(request(), Try("two", 2)).how is How.CREATED
+    assert world.submission().submit(request(), Try("two", 2)).origin is Origin.CREATED
 
 
 def test_a_guard_tolerates_a_not_found_and_then_reports_it(world: Doubt) -> None:
@@ -144,7 +144,7 @@ def test_a_guard_tolerates_a_not_found_and_then_reports_it(world: Doubt) -> None
     guard = Submission(world, Doubt(), clock=world.clock, sleep=world.sleep)
     guard.rejoin(first.arn, Try("guard 1", 1))
     world.not_found = 1
-    assert guard.rejoin(first.arn, Try("guard 2", 1)).how is How.ATTACHED
+    assert guard.rejoin(first.arn, Try("guard 2", 1)).origin is Origin.ATTACHED
     world.not_found = 10_000
     with pytest.raises(ImageNotFoundError):
         guard.rejoin(first.arn, Try("guard 3", 1))
@@ -170,7 +170,7 @@ def test_a_not_found_while_a_clear_waits_for_the_cancel_is_tolerated(world: Doub
         return find(arn)
 
     world.get_image = lagging  # type: ignore[method-assign]
-    assert world.submission().submit(request(), Try("two", 2)).how is How.REPAIRED
+    assert world.submission().submit(request(), Try("two", 2)).origin is Origin.REPAIRED
     assert world.cancels == [first.arn]
 
 
@@ -198,7 +198,7 @@ def test_an_image_that_fails_again_in_the_same_way_is_repaired_again(world: Doub
     for number in range(2, 6):
         world.end(first.arn, "FAILED")
         again = world.submission().submit(request(), Try(f"try {number}", 5))
-        assert (again.how, world.images[first.arn]["state"]["status"]) == (How.REPAIRED, "TESTING")
+        assert (again.origin, world.images[first.arn]["state"]["status"]) == (Origin.REPAIRED, "TESTING")
     assert len(world.retry_tokens) == 4
 
 
@@ -208,7 +208,7 @@ def test_an_image_that_is_cancelled_twice_is_repaired_twice(world: Doubt) -> Non
     guard.rejoin(first.arn, Try("guard 1", 1))
     for number in (2, 3):
         world.end(first.arn, "CANCELLED")
-        assert guard.rejoin(first.arn, Try(f"guard {number}", number)).how is How.REPAIRED
+        assert guard.rejoin(first.arn, Try(f"guard {number}", number)).origin is Origin.REPAIRED
     assert world.images[first.arn]["life"] == 2
 
 
@@ -232,7 +232,7 @@ def test_a_try_that_dies_after_its_repair_leaves_the_repair_alone(world: Doubt) 
     with pytest.raises(KeyboardInterrupt):
         world.submission().submit(request(), Try("two", 2))  # a clear
     again = world.submission().submit(request(), Try("three", 2))  # Airflow's retry
-    assert (again.arn, again.how, world.cancels) == (first.arn, How.ATTACHED, [])
+    assert (again.arn, again.origin, world.cancels) == (first.arn, Origin.ATTACHED, [])
 
 
 # -- clears ------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_where_clears_are_not_counted_a_try_that_has_finished_is_followed_by_a_c
 def test_a_clear_of_other_tasks_of_the_run_is_no_clear_of_one_that_is_being_retried(world: Doubt) -> None:
     built = world.submission().submit(request(), Try("one", 2, clears=0))
     again = world.submission().submit(request(), Try("two", 2, clears=3))
-    assert (again.arn, again.how, world.cancels) == (built.arn, How.ATTACHED, [])
+    assert (again.arn, again.origin, world.cancels) == (built.arn, Origin.ATTACHED, [])
 
 
 def test_in_doubt_whether_this_task_was_cleared_no_build_is_cancelled(world: Doubt) -> None:
@@ -275,7 +275,7 @@ def test_in_doubt_whether_this_task_was_cleared_no_build_is_cancelled(world: Dou
     built = first.submit(request(), one)
     first.finished(one)
     again = world.submission().submit(request(), Try("two", 2, clears=1))
-    assert (again.arn, again.how, world.cancels) == (built.arn, How.ATTACHED, [])
+    assert (again.arn, again.origin, world.cancels) == (built.arn, Origin.ATTACHED, [])
 
 
 def test_a_finish_that_cannot_be_noted_fails_nothing(world: Doubt) -> None:
@@ -291,7 +291,7 @@ def test_with_on_retry_fail_a_clear_builds_another_image(world: Doubt, status: s
     first = world.submission(OnRetry.FAIL).submit(request(), Try("one", 0))
     world.end(first.arn, status)
     again = world.submission(OnRetry.FAIL).submit(request(), Try("two", 1))
-    assert (again.how, len(world.images), len(world.retry_tokens)) == (How.CREATED, 2, 0)
+    assert (again.origin, len(world.images), len(world.retry_tokens)) == (Origin.CREATED, 2, 0)
 
 
 def test_with_on_retry_fail_a_guard_that_is_cleared_alone_says_what_to_clear(world: Doubt) -> None:
@@ -308,14 +308,14 @@ def test_with_on_retry_fail_a_guard_that_is_cleared_alone_says_what_to_clear(wor
 def test_where_nothing_may_cancel_a_clear_attaches(world: Doubt) -> None:
     first = world.submission(cancel=False).submit(request(), Try("one", 1))
     again = world.submission(cancel=False).submit(request(), Try("two", 2))
-    assert (again.arn, again.how, world.cancels) == (first.arn, How.ATTACHED, [])
+    assert (again.arn, again.origin, world.cancels) == (first.arn, Origin.ATTACHED, [])
 
 
 def test_where_nothing_may_cancel_a_guard_attaches_after_a_clear(world: Doubt) -> None:
     guard = Submission(world, Doubt(), cancel=False, clock=world.clock, sleep=world.sleep)
     first = world.submission().submit(request(), Try("create 1", 1))
     for epoch in (1, 2):
-        assert guard.rejoin(first.arn, Try(f"guard {epoch}", epoch)).how is How.ATTACHED
+        assert guard.rejoin(first.arn, Try(f"guard {epoch}", epoch)).origin is Origin.ATTACHED
     assert world.cancels == []
 
 
@@ -350,7 +350,7 @@ def test_the_token_of_a_refused_request_is_not_in_the_way(
     world: Doubt, refusal: AwsError, epoch: int
 ) -> None:
     refused(world, refusal)
-    assert world.submission().submit(request("ubuntu"), Try("two", epoch)).how is How.CREATED
+    assert world.submission().submit(request("ubuntu"), Try("two", epoch)).origin is Origin.CREATED
     assert len(world.images) == 1
 
 

@@ -21,7 +21,7 @@ from airflow_imagebuilder.service.errors import (
     WaitInterruptedError,
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
-from airflow_imagebuilder.service.submission.ports import How, Try
+from airflow_imagebuilder.service.submission.ports import Origin, Try
 from airflow_imagebuilder.service.submission.repair import repair
 from airflow_imagebuilder.service.submission.submission import KILL_GRACE, RECORD_KEY, OnRetry, Submission
 
@@ -216,7 +216,7 @@ def test_a_succeeded_image_is_taken_by_a_retry_and_built_anew_after_a_clear(worl
     again = world.submission().submit(request(), Try("two", 1))
     cleared = world.submission().submit(request(), Try("three", 2))
     assert again.arn == first.arn
-    assert again.how is How.ATTACHED
+    assert again.origin is Origin.ATTACHED
     assert cleared.arn != first.arn
 
 
@@ -226,7 +226,7 @@ def test_a_failure_after_the_build_phase_is_repaired(world: World, stage: str) -
     first = world.submission().submit(request(), Try("one", 1))
     world.end(first.arn, "FAILED")
     second = world.submission().submit(request(), Try("two", 1))
-    assert (second.arn, second.how) == (first.arn, How.REPAIRED)
+    assert (second.arn, second.origin) == (first.arn, Origin.REPAIRED)
     assert second.stale_until is not None
     assert second.stale_until > world.now
 
@@ -236,7 +236,7 @@ def test_a_failure_of_the_build_phase_builds_anew(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.end(first.arn, "FAILED")
     second = world.submission().submit(request(), Try("two", 1))
-    assert second.how is How.CREATED
+    assert second.origin is Origin.CREATED
     assert second.arn != first.arn
     assert not world.retry_tokens
 
@@ -245,7 +245,7 @@ def test_a_container_image_is_never_repaired(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.images[first.arn]["type"] = "DOCKER"
     world.end(first.arn, "FAILED")
-    assert world.submission().submit(request(), Try("two", 1)).how is How.CREATED
+    assert world.submission().submit(request(), Try("two", 1)).origin is Origin.CREATED
     assert not world.retry_tokens
 
 
@@ -258,7 +258,7 @@ def test_a_repair_of_another_task_that_aws_does_not_show_yet_is_waited_for(world
     world.get_image = lambda _: shown.pop(0)  # type: ignore[method-assign,assignment]
     repaired = repair(world, before, "ours", clock=world.clock, sleep=world.sleep)
     assert repaired is not None
-    assert (repaired.arn, repaired.how, shown) == (first.arn, How.ATTACHED, [])
+    assert (repaired.arn, repaired.origin, shown) == (first.arn, Origin.ATTACHED, [])
     assert len(world.retry_tokens) == 1
 
 
@@ -272,7 +272,11 @@ def test_a_guard_that_is_cleared_with_the_submitting_task_leaves_its_repair_alon
     joined = Submission(world, guard, clock=world.clock, sleep=world.sleep).rejoin(
         again.arn, Try("guard 2", 2), stale_until=again.stale_until, submitted_by="create 2"
     )
-    assert (again.how, joined.how, joined.stale_until) == (How.REPAIRED, How.ATTACHED, again.stale_until)
+    assert (again.origin, joined.origin, joined.stale_until) == (
+        Origin.REPAIRED,
+        Origin.ATTACHED,
+        again.stale_until,
+    )
     assert world.cancels == []
     assert world.now == began
     assert world.in_progress() == [first.arn]
@@ -286,7 +290,7 @@ def test_a_guard_that_is_cleared_alone_waits_for_the_kill_and_repairs(world: Wor
             first.arn, Try(f"guard {epoch}", epoch), submitted_by="create 1"
         )
     assert world.cancels == [first.arn]
-    assert joined.how is How.REPAIRED
+    assert joined.origin is Origin.REPAIRED
     assert world.in_progress() == [first.arn]
 
 
@@ -304,7 +308,7 @@ def test_a_new_failure_soon_after_the_submitters_repair_is_repaired_by_the_guard
     guarding.rejoin(first.arn, Try("guard 1", 2), **known)
     world.end(first.arn, "FAILED")  # another workflow execution failed than the one that was repaired
     assert world.now < (again.stale_until or 0.0)
-    assert guarding.rejoin(first.arn, Try("guard 2", 2), **known).how is How.REPAIRED
+    assert guarding.rejoin(first.arn, Try("guard 2", 2), **known).origin is Origin.REPAIRED
     assert world.in_progress() == [first.arn]
 
 
@@ -319,7 +323,7 @@ def test_a_guard_that_is_cleared_alone_soon_after_the_submitters_repair_repairs_
             first.arn, Try(f"guard {epoch}", epoch), stale_until=again.stale_until, submitted_by="create 2"
         )
     assert world.now < (again.stale_until or 0.0)
-    assert (world.cancels, joined.how) == ([first.arn], How.REPAIRED)
+    assert (world.cancels, joined.origin) == ([first.arn], Origin.REPAIRED)
 
 
 @pytest.mark.parametrize("status", ["AVAILABLE", "FAILED"])
@@ -332,7 +336,7 @@ def test_a_clear_builds_anew_though_the_ended_image_of_before_was_not_known(
     (first,) = world.images
     world.end(first, status)
     second = world.submission(OnRetry.FAIL).submit(request(), Try("two", 1))
-    assert (second.how, len(world.images)) == (How.CREATED, 2)
+    assert (second.origin, len(world.images)) == (Origin.CREATED, 2)
     assert second.arn != first
 
 
@@ -350,7 +354,7 @@ def test_trouble_with_credentials_at_a_repair_builds_no_new_image(code: str, wor
     with pytest.raises(WaitInterruptedError, match=code):
         world.submission().submit(request(), Try("two", 1))
     assert list(world.images) == [first.arn]
-    assert world.submission().submit(request(), Try("three", 1)).how is How.REPAIRED
+    assert world.submission().submit(request(), Try("three", 1)).origin is Origin.REPAIRED
 
 
 def test_a_guard_whose_image_cannot_be_repaired_says_what_to_clear(world: World) -> None:
@@ -373,7 +377,7 @@ def test_a_repair_that_is_refused_because_another_task_did_it_attaches(world: Wo
     world.retry_image(first.arn, "a person")
     repaired = repair(world, seen, "ours", clock=world.clock, sleep=world.sleep)
     assert repaired is not None
-    assert repaired.how is How.ATTACHED
+    assert repaired.origin is Origin.ATTACHED
     assert len(world.images) == 1
 
 
@@ -447,4 +451,4 @@ def test_an_image_that_aws_calls_deleted_is_built_anew(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.end(first.arn, "DELETED")
     world.refuse_retries = True
-    assert world.submission().submit(request(), Try("two", 1)).how is How.CREATED
+    assert world.submission().submit(request(), Try("two", 1)).origin is Origin.CREATED

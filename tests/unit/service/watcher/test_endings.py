@@ -161,13 +161,13 @@ def test_an_unexpected_fault_with_one_image_is_tolerated_like_a_malformed_answer
 
     async def main() -> list[Any]:
         async with watcher_of(service) as watcher:
-            polls = watcher._poll._images
+            polls = watcher._poller._images
             works, bad = polls.image, arns[:25]
 
-            async def sometimes(watched: Any) -> None:
-                if 20 < now() < 40 or (watched.arn in bad and now() > 20):
+            async def sometimes(tracked: Any) -> None:
+                if 20 < now() < 40 or (tracked.arn in bad and now() > 20):
                     raise KeyError("a mistake of ours")
-                await works(watched)
+                await works(tracked)
 
             polls.image = sometimes  # type: ignore[method-assign]
             return await asyncio.gather(*(statuses(watcher, arn) for arn in arns), return_exceptions=True)
@@ -186,14 +186,14 @@ def test_a_fault_in_the_poll_itself_ends_no_wait_unless_it_lasts(caplog: pytest.
 
     async def main() -> list[tuple[float, str]]:
         async with watcher_of(service) as watcher:
-            works = watcher._poll._next_due
+            works = watcher._poller._next_due
 
             async def sometimes() -> Any:
                 if 20 < now() < 40:
                     raise KeyError("a mistake of ours")
                 return await works()
 
-            watcher._poll._next_due = sometimes  # type: ignore[method-assign]
+            watcher._poller._next_due = sometimes  # type: ignore[method-assign]
             return await statuses(watcher, ARN)
 
     assert [status for _, status in run(main())] == ["BUILDING", "AVAILABLE"]

@@ -34,7 +34,7 @@ def builds(service: Service, count: int, end: float, *, names: int = 1) -> list[
     ]
 
 
-def watched(service: Service, arns: list[str], **settings: Any) -> list[list[tuple[float, str]]]:
+def tracked(service: Service, arns: list[str], **settings: Any) -> list[list[tuple[float, str]]]:
     async def main() -> list[list[tuple[float, str]]]:
         async with watcher_of(service, **settings) as watcher:
             return await asyncio.gather(*(statuses(watcher, arn) for arn in arns))
@@ -45,7 +45,7 @@ def watched(service: Service, arns: list[str], **settings: Any) -> list[list[tup
 def test_many_builds_of_one_version_are_answered_by_lists() -> None:
     service = Service()
     arns = builds(service, 200, 300)
-    seen = watched(service, arns)
+    seen = tracked(service, arns)
     assert all([status for _, status in one] == ["BUILDING", "TESTING", "AVAILABLE"] for one in seen)
     assert max(one[-1][0] for one in seen) < 310 + 2
     # 200 images in 30 intervals: eight pages an interval, and a trial.
@@ -55,17 +55,17 @@ def test_many_builds_of_one_version_are_answered_by_lists() -> None:
 def test_one_build_of_many_versions_is_answered_by_the_account_s_list() -> None:
     service = Service()
     arns = builds(service, 100, 300, names=100)
-    watched(service, arns)
+    tracked(service, arns)
     assert len(service.calls) < 100 * 30 / 10
     assert set(service.counted("list_image_build_versions")) == {""}
 
 
 def test_versions_with_several_builds_have_lists_of_their_own() -> None:
     service = Service()
-    watched(service, builds(service, 60, 300, names=2))
-    asked = service.counted("list_image_build_versions")
-    assert all(arn.endswith("/1.0.0") for arn in asked)
-    assert len(asked) == 2
+    tracked(service, builds(service, 60, 300, names=2))
+    asked_at = service.counted("list_image_build_versions")
+    assert all(arn.endswith("/1.0.0") for arn in asked_at)
+    assert len(asked_at) == 2
 
 
 def test_a_wait_with_workflows_is_given_the_end_as_getimage_tells_it() -> None:
@@ -83,7 +83,7 @@ def test_a_wait_with_workflows_is_given_the_end_as_getimage_tells_it() -> None:
 def test_a_list_s_end_is_the_end_of_a_plain_wait() -> None:
     service = Service()
     arns = builds(service, 25, 100)
-    assert all(seen[-1][1] == "AVAILABLE" for seen in watched(service, arns))
+    assert all(seen[-1][1] == "AVAILABLE" for seen in tracked(service, arns))
     assert not service.counted("get_image")
 
 
@@ -120,7 +120,7 @@ def test_an_image_in_progress_is_light() -> None:
 def test_a_list_that_holds_mostly_old_builds_is_given_up_and_seldom_tried_again() -> None:
     service = Service(old=2000)
     arns = builds(service, 10, 1000, names=10)
-    watched(service, arns)
+    tracked(service, arns)
     lists = service.counted("list_image_build_versions")[""]
     assert 1 <= lists <= 10
     assert len(service.calls) < 10 * 100 * 1.02
@@ -130,13 +130,13 @@ def test_a_list_that_holds_mostly_old_builds_is_given_up_and_seldom_tried_again(
 def test_a_trial_costs_at_most_a_quarter_of_an_interval_s_calls() -> None:
     service = Service(old=10_000)
     arns = builds(service, 100, 45, names=100)
-    watched(service, arns)
+    tracked(service, arns)
     assert service.counted("list_image_build_versions")[""] <= 25
 
 
 def test_two_images_are_asked_for_one_by_one() -> None:
     service = Service()
-    watched(service, builds(service, 2, 300))
+    tracked(service, builds(service, 2, 300))
     assert not service.counted("list_image_build_versions")
 
 
@@ -144,7 +144,7 @@ def test_who_may_not_list_gets() -> None:
     error = client_error("AccessDeniedException", 403, "ListImageBuildVersions")
     listed = "list_image_build_versions"
     service = Service(fault=lambda operation, arn, time: error if operation == listed else None)
-    seen = watched(service, builds(service, 20, 100))
+    seen = tracked(service, builds(service, 20, 100))
     assert {one[-1][1] for one in seen} == {"AVAILABLE"}
 
 
@@ -155,7 +155,7 @@ def test_a_list_of_the_wrong_shape_is_no_reason_to_fail(answer: Any) -> None:
 
     listed = "list_image_build_versions"
     service = Service(fault=lambda operation, arn, time: wrong() if operation == listed else None)
-    seen = watched(service, builds(service, 20, 100))
+    seen = tracked(service, builds(service, 20, 100))
     assert {one[-1][1] for one in seen} == {"AVAILABLE"}
 
 
@@ -184,7 +184,7 @@ def test_throttled_lists_are_read_on_and_an_outage_is_outlived() -> None:
 
     service = Service(fault=fault)
     arns = builds(service, 200, 300)
-    seen = watched(service, arns)
+    seen = tracked(service, arns)
     assert {one[-1][1] for one in seen} == {"AVAILABLE"}
     assert max(one[-1][0] for one in seen) < 340
 
@@ -192,7 +192,7 @@ def test_throttled_lists_are_read_on_and_an_outage_is_outlived() -> None:
 def test_a_list_that_is_throttled_now_and_then_is_not_given_up_for_a_look_at_each() -> None:
     service = Service(fault=lambda operation, arn, time: THROTTLED if len(service.calls) % 5 == 0 else None)
     arns = builds(service, 100, 300)
-    seen = watched(service, arns)
+    seen = tracked(service, arns)
     assert max(one[-1][0] for one in seen) < 300 + 2 * 10
     assert not service.counted("get_image")
 
@@ -200,7 +200,7 @@ def test_a_list_that_is_throttled_now_and_then_is_not_given_up_for_a_look_at_eac
 def test_where_lists_alone_are_throttled_each_image_is_asked_for() -> None:
     listed = "list_image_build_versions"
     service = Service(fault=lambda operation, arn, time: THROTTLED if operation == listed else None)
-    seen = watched(service, builds(service, 50, 300))
+    seen = tracked(service, builds(service, 50, 300))
     assert {one[-1][1] for one in seen} == {"AVAILABLE"}
     assert max(one[-1][0] for one in seen) < 300 + 2 * 10
 

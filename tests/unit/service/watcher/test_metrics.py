@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_imagebuilder.service.client.loop_registry import Shared
+from airflow_imagebuilder.service.client.loop_registry import LoopRegistry
 from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatchSettings
 from tests.support.clockwork import ARN, Service, run, statuses, wall
 
@@ -75,7 +75,7 @@ def test_what_fails_while_it_is_closed_does_not_reach_the_last_user(caplog: pyte
             raise ValueError("not now")
 
     async def main() -> str:
-        shared: Shared[Stubborn] = Shared()
+        shared: LoopRegistry[Stubborn] = LoopRegistry()
         async with shared.use("a", Stubborn):
             return "the answer"
 

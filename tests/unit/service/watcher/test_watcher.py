@@ -306,12 +306,12 @@ def test_nothing_is_kept_of_waits_that_have_come_and_gone() -> None:
             waits = [asyncio.ensure_future(come_and_go(watcher, arn, 7 + n)) for n, arn in enumerate(arns)]
             for _ in range(40):
                 await asyncio.sleep(200)
-                sizes.append(len(watcher._poll._agenda) + len(watcher._poll._looking))
+                sizes.append(len(watcher._poller._agenda) + len(watcher._poller._looking))
             await asyncio.gather(*waits)
-            assert not watcher._poll._watched
-            assert not watcher._poll._images.listings._versions
-            assert not watcher._poll._images.listings._account.members
-            assert watcher._poll._caller.demand == 0
+            assert not watcher._poller._watched
+            assert not watcher._poller._images.listings._versions
+            assert not watcher._poller._images.listings._account.members
+            assert watcher._poller._client.demand == 0
 
     run(main())
     assert max(sizes) < 100
@@ -385,12 +385,12 @@ def test_a_fault_of_ours_reaches_the_waits_and_the_next_wait_starts_afresh() -> 
 
     async def main() -> list[tuple[float, str]]:
         async with watcher_of(service) as watcher:
-            watcher._poll._next_due = None  # type: ignore[method-assign, assignment]
+            watcher._poller._next_due = None  # type: ignore[method-assign, assignment]
             with pytest.raises(ImageBuilderError, match="fault of the package") as caught:
                 await statuses(watcher, ARN)
             assert isinstance(caught.value.__cause__, TypeError)
             assert now() >= 30
-            del watcher._poll._next_due
+            del watcher._poller._next_due
             return await statuses(watcher, ARN)
 
     assert run(main())[-1][1] == "AVAILABLE"

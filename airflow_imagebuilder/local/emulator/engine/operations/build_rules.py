@@ -12,7 +12,7 @@ from airflow_imagebuilder.local.emulator.engine.simulation import workflow_docum
 from airflow_imagebuilder.local.emulator.engine.state import PlannedWorkflow, State
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.emulator.engine.operations.resources import Documents
+    from airflow_imagebuilder.local.emulator.engine.operations.resources import Resources
     from airflow_imagebuilder.local.emulator.engine.state import Doc
 
 MAX_WORKFLOWS = 10
@@ -30,14 +30,14 @@ class Build:
     workflows: tuple[PlannedWorkflow, ...]
 
 
-class Rules:
+class BuildRules:
     """Checks requests and finds what they name.
 
     :param state: where workflow documents have been read to.
     :param documents: where to find things.
     """
 
-    def __init__(self, state: State, documents: Documents) -> None:
+    def __init__(self, state: State, documents: Resources) -> None:
         self._state = state
         self._documents = documents
 

@@ -9,21 +9,21 @@ from airflow_imagebuilder.local.emulator.engine import identifiers as names
 from airflow_imagebuilder.local.emulator.engine.clock import iso
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError
 from airflow_imagebuilder.local.emulator.engine.operations import responses as views
-from airflow_imagebuilder.local.emulator.engine.operations.build_rules import Build, Rules
+from airflow_imagebuilder.local.emulator.engine.operations.build_rules import Build, BuildRules
 from airflow_imagebuilder.local.emulator.engine.operations.pagination import filtered, paged, pick
 from airflow_imagebuilder.local.emulator.engine.operations.resources import (
-    Documents,
+    Resources,
     os_version_of,
     platform_of,
     unknown,
 )
-from airflow_imagebuilder.local.emulator.engine.simulation.image_lifecycle import Life
+from airflow_imagebuilder.local.emulator.engine.simulation.image_lifecycle import ImageLifecycle
 from airflow_imagebuilder.local.emulator.engine.state import Doc, Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_imagebuilder.local.emulator.engine.simulation.context import Core
+    from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
     from airflow_imagebuilder.local.emulator.engine.world import World
 
 _CONFIGURATION = ("imageScanningConfiguration", "workflows", "executionRole", "loggingConfiguration", "tags")
@@ -37,12 +37,12 @@ class Images:
     :param world: where AMIs of other origin are looked for.
     """
 
-    def __init__(self, core: Core, documents: Documents, world: World) -> None:
+    def __init__(self, core: SimulationContext, documents: Resources, world: World) -> None:
         self._core = core
         self._documents = documents
         self._world = world
-        self.life = Life(core)
-        self.rules = Rules(core.state, documents)
+        self.life = ImageLifecycle(core)
+        self.rules = BuildRules(core.state, documents)
 
     def create(self, params: Doc, region: str) -> Doc:
         """CreateImage."""

@@ -19,7 +19,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ResourceType:
     """One kind of document.
 
     :param noun: as operations are named: Create<noun>, Get<noun>, Delete<noun>, List<noun>s.
@@ -43,8 +43,8 @@ class Kind:
     hidden: frozenset[str] = frozenset()
 
 
-KINDS: tuple[Kind, ...] = (
-    Kind(
+RESOURCE_TYPES: tuple[ResourceType, ...] = (
+    ResourceType(
         noun="Component",
         segment="component",
         arn_member="componentBuildVersionArn",
@@ -64,7 +64,7 @@ KINDS: tuple[Kind, ...] = (
         defaults={"type": "BUILD", "encrypted": True},
         hidden=frozenset({"status"}),
     ),
-    Kind(
+    ResourceType(
         noun="Workflow",
         segment="workflow",
         arn_member="workflowBuildVersionArn",
@@ -85,7 +85,7 @@ KINDS: tuple[Kind, ...] = (
             (),
         ),
     ),
-    Kind(
+    ResourceType(
         noun="ImageRecipe",
         segment="image-recipe",
         arn_member="imageRecipeArn",
@@ -98,7 +98,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         defaults={"type": "AMI"},
     ),
-    Kind(
+    ResourceType(
         noun="ContainerRecipe",
         segment="container-recipe",
         arn_member="containerRecipeArn",
@@ -112,7 +112,7 @@ KINDS: tuple[Kind, ...] = (
         defaults={"encrypted": True},
         hidden=frozenset({"platformOverride", "imageOsVersionOverride"}),
     ),
-    Kind(
+    ResourceType(
         noun="InfrastructureConfiguration",
         segment="infrastructure-configuration",
         arn_member="infrastructureConfigurationArn",
@@ -126,7 +126,7 @@ KINDS: tuple[Kind, ...] = (
         updatable=True,
         defaults={"terminateInstanceOnFailure": True, "terminateInstanceOnCompletion": True},
     ),
-    Kind(
+    ResourceType(
         noun="DistributionConfiguration",
         segment="distribution-configuration",
         arn_member="distributionConfigurationArn",
@@ -141,7 +141,7 @@ KINDS: tuple[Kind, ...] = (
         defaults={"timeoutMinutes": 720},
         hidden=frozenset({"regions"}),
     ),
-    Kind(
+    ResourceType(
         noun="ImagePipeline",
         segment="image-pipeline",
         arn_member="imagePipelineArn",

@@ -10,18 +10,22 @@ from airflow_imagebuilder.local.emulator.engine import identifiers as names
 from airflow_imagebuilder.local.emulator.engine.clock import iso
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError, invalid_value
 from airflow_imagebuilder.local.emulator.engine.operations.pagination import filtered, paged, pick
-from airflow_imagebuilder.local.emulator.engine.operations.resource_types import KINDS, Kind, Listing
+from airflow_imagebuilder.local.emulator.engine.operations.resource_types import (
+    RESOURCE_TYPES,
+    Listing,
+    ResourceType,
+)
 from airflow_imagebuilder.local.emulator.engine.simulation import workflow_documents as plans
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.state import Doc, State
 
-BY_SEGMENT = {kind.segment: kind for kind in KINDS}
+BY_SEGMENT = {kind.segment: kind for kind in RESOURCE_TYPES}
 _NOT_KEPT = frozenset({"clientToken", "dryRun", "semanticVersion", "uri", "dockerfileTemplateUri"})
 _OWNERS = {"Self": names.ACCOUNT, "Amazon": "Amazon"}
 
 
-class Documents:
+class Resources:
     """The documents of every region.
 
     :param state: where they are kept.
@@ -30,7 +34,7 @@ class Documents:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def create(self, kind: Kind, params: Doc, region: str, now: float) -> Doc:
+    def create(self, kind: ResourceType, params: Doc, region: str, now: float) -> Doc:
         """Create<noun>.
 
         :raises ApiError: for a name and version that are taken, or a broken document.
@@ -48,7 +52,7 @@ class Documents:
         self._state.documents[arn] = doc
         return _created(kind, arn)
 
-    def _new_arn(self, kind: Kind, params: Doc, region: str) -> str:
+    def _new_arn(self, kind: ResourceType, params: Doc, region: str) -> str:
         name = names.normalise(params["name"])
         segment = f"workflow/{params['type'].lower()}" if kind.noun == "Workflow" else kind.segment
         tail = f"{segment}/{name}"
@@ -83,7 +87,7 @@ class Documents:
         found = names.newest((a for a in self._state.documents if a.startswith(prefix)), arn)
         return self._state.documents[found] if found else None
 
-    def get(self, kind: Kind, params: Doc, region: str) -> Doc:
+    def get(self, kind: ResourceType, params: Doc, region: str) -> Doc:
         """Get<noun>."""
         doc = self.find(params[kind.arn_member], region)
         answer: Doc = {kind.body: {k: v for k, v in doc.items() if k not in kind.hidden}}
@@ -91,7 +95,7 @@ class Documents:
             answer["latestVersionReferences"] = names.references(doc["arn"])
         return answer
 
-    def delete(self, kind: Kind, params: Doc, region: str) -> Doc:
+    def delete(self, kind: ResourceType, params: Doc, region: str) -> Doc:
         """Delete<noun>.
 
         :raises ApiError: while a pipeline or a recipe needs it.
@@ -105,7 +109,7 @@ class Documents:
         del self._state.documents[arn]
         return {kind.arn_member: arn}
 
-    def update(self, kind: Kind, params: Doc, region: str, now: float) -> Doc:
+    def update(self, kind: ResourceType, params: Doc, region: str, now: float) -> Doc:
         """Update<noun>: what is not given is gone afterwards, as the API reference tells for pipelines."""
         doc = self.find(params[kind.arn_member], region)
         kept = pick(doc, ("arn", "name", "dateCreated", "tags", "dateLastRun", "lastRunStatus"))
@@ -116,7 +120,7 @@ class Documents:
         self._state.documents[doc["arn"]] = new
         return {kind.arn_member: doc["arn"]}
 
-    def list_kind(self, kind: Kind, params: Doc, region: str) -> Doc:
+    def list_kind(self, kind: ResourceType, params: Doc, region: str) -> Doc:
         """List<noun>s; of what has versions, the newest build of each."""
         docs = self._of(kind, region)
         if kind.versioned:
@@ -124,7 +128,7 @@ class Documents:
             docs = [doc for doc in docs if doc["owner"] == _OWNERS.get(owner)]
         return self._page(kind.listing, docs, params, cut=kind.builds is not None)
 
-    def list_builds(self, kind: Kind, params: Doc, region: str) -> Doc:
+    def list_builds(self, kind: ResourceType, params: Doc, region: str) -> Doc:
         """List<noun>BuildVersions."""
         docs = self._of(kind, region)
         version_arn = next((v for k, v in params.items() if k.endswith("VersionArn")), None)
@@ -134,7 +138,7 @@ class Documents:
         assert listing is not None  # noqa: S101  (only kinds with builds have the operation)
         return self._page(listing, docs, params, cut=False)
 
-    def _of(self, kind: Kind, region: str) -> list[Doc]:
+    def _of(self, kind: ResourceType, region: str) -> list[Doc]:
         head = f":{kind.segment}/"
         return [d for a, d in self._state.documents.items() if head in a and names.parse(a).region == region]
 
@@ -168,14 +172,14 @@ def unknown(arn: str) -> ApiError:
     )
 
 
-def _created(kind: Kind, arn: str) -> Doc:
+def _created(kind: ResourceType, arn: str) -> Doc:
     answer: Doc = {kind.arn_member: arn}
     if kind.versioned:
         answer["latestVersionReferences"] = names.references(arn)
     return answer
 
 
-def _complete(kind: Kind, doc: Doc) -> None:
+def _complete(kind: ResourceType, doc: Doc) -> None:
     if kind.noun == "Component":
         doc["state"] = {"status": "ACTIVE"}
         doc["status"] = "ACTIVE"

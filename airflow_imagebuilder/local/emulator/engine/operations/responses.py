@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from airflow_imagebuilder.local.emulator.engine import identifiers as names
 from airflow_imagebuilder.local.emulator.engine.clock import iso
 from airflow_imagebuilder.local.emulator.engine.operations.pagination import pick
-from airflow_imagebuilder.local.emulator.engine.operations.resource_types import KINDS
+from airflow_imagebuilder.local.emulator.engine.operations.resource_types import RESOURCE_TYPES
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution, Image, Step
 
-_HIDDEN = {kind.segment: kind.hidden for kind in KINDS}
+_HIDDEN = {kind.segment: kind.hidden for kind in RESOURCE_TYPES}
 
 
 def shown(doc: Doc) -> Doc:

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.local.emulator.engine.operations.resource_types import KINDS, Kind
-from airflow_imagebuilder.local.emulator.engine.operations.workflow_executions import Runs
+from airflow_imagebuilder.local.emulator.engine.operations.resource_types import RESOURCE_TYPES, ResourceType
+from airflow_imagebuilder.local.emulator.engine.operations.workflow_executions import WorkflowExecutions
 from airflow_imagebuilder.local.emulator.engine.state import Doc
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.emulator.engine.operations.build_rules import Rules
+    from airflow_imagebuilder.local.emulator.engine.operations.build_rules import BuildRules
     from airflow_imagebuilder.local.emulator.engine.operations.images import Images
-    from airflow_imagebuilder.local.emulator.engine.operations.resources import Documents
-    from airflow_imagebuilder.local.emulator.engine.simulation.context import Core
+    from airflow_imagebuilder.local.emulator.engine.operations.resources import Resources
+    from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
 
 Handler = Callable[[Doc, str], Doc]
 
 
-def handlers(core: Core, documents: Documents, images: Images) -> dict[str, Handler]:
+def handlers(core: SimulationContext, documents: Resources, images: Images) -> dict[str, Handler]:
     """The whole table."""
-    runs, found = Runs(core, images), Catalogue(core, documents, images.rules).handlers()
+    runs, found = WorkflowExecutions(core, images), OperationTable(core, documents, images.rules).handlers()
     return found | {
         "CreateImage": images.create,
         "GetImage": images.get,
@@ -43,10 +43,10 @@ def handlers(core: Core, documents: Documents, images: Images) -> dict[str, Hand
     }
 
 
-class Catalogue:
+class OperationTable:
     """The operations on documents and tags."""
 
-    def __init__(self, core: Core, documents: Documents, rules: Rules) -> None:
+    def __init__(self, core: SimulationContext, documents: Resources, rules: BuildRules) -> None:
         self._core = core
         self._documents = documents
         self._rules = rules
@@ -58,11 +58,11 @@ class Catalogue:
             "UntagResource": self._untag,
             "ListTagsForResource": self._list_tags,
         }
-        for kind in KINDS:
+        for kind in RESOURCE_TYPES:
             found |= self._of(kind)
         return found
 
-    def _of(self, kind: Kind) -> dict[str, Handler]:
+    def _of(self, kind: ResourceType) -> dict[str, Handler]:
         documents = self._documents
         found: dict[str, Handler] = {
             f"Create{kind.noun}": partial(self._create, kind),
@@ -76,14 +76,14 @@ class Catalogue:
             found[kind.builds.operation] = partial(documents.list_builds, kind)
         return found
 
-    def _create(self, kind: Kind, params: Doc, region: str) -> Doc:
+    def _create(self, kind: ResourceType, params: Doc, region: str) -> Doc:
         if kind.noun == "ImagePipeline":
             self._rules.check(params, region)
         for component in params.get("components", ()):
             self._documents.find(component["componentArn"], region)
         return self._documents.create(kind, params, region, self._core.clock.now())
 
-    def _update(self, kind: Kind, params: Doc, region: str) -> Doc:
+    def _update(self, kind: ResourceType, params: Doc, region: str) -> Doc:
         if kind.noun == "ImagePipeline":
             self._rules.check(params, region)
         return self._documents.update(kind, params, region, self._core.clock.now())

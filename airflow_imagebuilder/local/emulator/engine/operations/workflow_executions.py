@@ -11,18 +11,18 @@ from airflow_imagebuilder.local.emulator.engine.operations.pagination import pag
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.operations.images import Images
-    from airflow_imagebuilder.local.emulator.engine.simulation.context import Core
+    from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
     from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution
 
 
-class Runs:
+class WorkflowExecutions:
     """Executions and steps of every region.
 
     :param core: what the engine holds on to.
     :param images: whose executions they are.
     """
 
-    def __init__(self, core: Core, images: Images) -> None:
+    def __init__(self, core: SimulationContext, images: Images) -> None:
         self._core = core
         self._images = images
 

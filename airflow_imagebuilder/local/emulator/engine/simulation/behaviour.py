@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.emulator.engine.identifiers import Ids
+    from airflow_imagebuilder.local.emulator.engine.identifiers import Identifiers
     from airflow_imagebuilder.local.emulator.engine.state import Execution, Image, Step
 
 #: Virtual seconds, or a range out of which each workflow takes its own number.
@@ -78,7 +78,7 @@ class Failure:
 
 
 @dataclass
-class Profile:
+class Behaviour:
     """Durations and failures; may be changed while builds run.
 
     :param durations: virtual seconds by phase, over :data:`DEFAULT_DURATIONS`.
@@ -94,12 +94,12 @@ class Profile:
     failures: list[Failure] = field(default_factory=list)
     findings: dict[str, int] = field(default_factory=dict)
 
-    def phase_seconds(self, phase: str, ids: Ids, key: str) -> float:
+    def phase_seconds(self, phase: str, ids: Identifiers, key: str) -> float:
         """How long a phase takes."""
         seconds = self.durations.get(phase, DEFAULT_DURATIONS[phase])
         return ids.between(*seconds, key) if isinstance(seconds, tuple) else float(seconds)
 
-    def step_seconds(self, image: Image, execution: Execution, step: Step, ids: Ids) -> float:
+    def step_seconds(self, image: Image, execution: Execution, step: Step, ids: Identifiers) -> float:
         """How long a step takes."""
         workflow = execution.workflow
         given = self.steps.get(f"{workflow.name}/{step.planned.name}")

@@ -12,20 +12,20 @@ from airflow_imagebuilder.local.emulator.engine.state import Effect, Image, Stat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_imagebuilder.local.emulator.engine.identifiers import Ids
-    from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Profile
+    from airflow_imagebuilder.local.emulator.engine.identifiers import Identifiers
+    from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Behaviour
     from airflow_imagebuilder.local.emulator.engine.state import Doc
 
 
 @dataclass
-class Core:
+class SimulationContext:
     """State, time, identifiers, the profile, and the way out to the world."""
 
     state: State
     clock: Clock
     timers: Timers
-    ids: Ids
-    profile: Profile
+    ids: Identifiers
+    profile: Behaviour
     sink: Callable[[Effect], None]
 
     def after(self, seconds: float, kind: str, *args: object) -> None:

@@ -11,7 +11,7 @@ from airflow_imagebuilder.local.emulator.engine.clock import iso
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Failure
-    from airflow_imagebuilder.local.emulator.engine.simulation.context import Core
+    from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
     from airflow_imagebuilder.local.emulator.engine.state import Doc, Image
 
 #: Members of a distribution that are worked on after the copy, and their ``imageConfigurationStep``.
@@ -24,10 +24,10 @@ CONFIGURATION_STEPS = {
 }
 
 
-class Outputs:
+class Distribution:
     """Makes the outputs of images."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: SimulationContext) -> None:
         self._core = core
 
     def create(self, image: Image) -> None:

@@ -9,24 +9,24 @@ from airflow_imagebuilder.local.emulator.engine import identifiers as names
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError
 from airflow_imagebuilder.local.emulator.engine.simulation import test_order as order
 from airflow_imagebuilder.local.emulator.engine.simulation import workflow_documents as plans
-from airflow_imagebuilder.local.emulator.engine.simulation.distribution import Outputs
-from airflow_imagebuilder.local.emulator.engine.simulation.workflow_runner import Executions
+from airflow_imagebuilder.local.emulator.engine.simulation.distribution import Distribution
+from airflow_imagebuilder.local.emulator.engine.simulation.workflow_runner import WorkflowRunner
 from airflow_imagebuilder.local.emulator.engine.state import Execution, Image, PlannedWorkflow
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.emulator.engine.simulation.context import Core
+    from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
     from airflow_imagebuilder.local.emulator.engine.state import Doc
 
 FAILED_EXECUTION = frozenset({"FAILED", "ROLLBACK_COMPLETED"})
 
 
-class Life:
+class ImageLifecycle:
     """Moves images on, one timer after another."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: SimulationContext) -> None:
         self._core = core
-        self._outputs = Outputs(core)
-        self.executions = Executions(core, self)
+        self._outputs = Distribution(core)
+        self.executions = WorkflowRunner(core, self)
         self._handlers = {
             "creating": self._creating,
             "build": self._build,

@@ -12,7 +12,7 @@ from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Fail
 from airflow_imagebuilder.local.emulator.engine.state import Execution, Image, PlannedWorkflow, Step
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.emulator.engine.simulation.context import Core
+    from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
     from airflow_imagebuilder.local.emulator.engine.state import Doc
 
 WAITING_EVENT = "EC2 Image Builder Workflow Step Waiting"
@@ -32,14 +32,14 @@ class Hooks(Protocol):
         """An execution has ended by itself."""
 
 
-class Executions:
+class WorkflowRunner:
     """Runs executions, one step after another.
 
     :param core: what the engine holds on to.
     :param hooks: who is told what happens.
     """
 
-    def __init__(self, core: Core, hooks: Hooks) -> None:
+    def __init__(self, core: SimulationContext, hooks: Hooks) -> None:
         self._core = core
         self._hooks = hooks
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from airflow_imagebuilder.local.emulator.engine import ApiError, Failure, Profile
+from airflow_imagebuilder.local.emulator.engine import ApiError, Behaviour, Failure
 from tests.support.bench import HEAD, Bench, workflow
 
 BASE = f"{HEAD}component/golden-base/1.0.0/1"
@@ -242,7 +242,7 @@ def test_a_retry_of_a_container_is_refused() -> None:
 
 
 def test_a_retry_may_leave_the_old_failure_to_be_seen_for_a_while() -> None:
-    profile = Profile(durations={"retry": 7.0}, failures=[Failure(workflow="boot", times=1)])
+    profile = Behaviour(durations={"retry": 7.0}, failures=[Failure(workflow="boot", times=1)])
     bench = Bench(profile=profile)
     arn = bench.bake()
     bench.finish(arn)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from airflow_imagebuilder.local.emulator.engine import ApiError, Profile
+from airflow_imagebuilder.local.emulator.engine import ApiError, Behaviour
 from tests.support.bench import FUNCTIONAL, HEAD, Bench, image_request, workflow
 
 ALL = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING", "AVAILABLE"]
@@ -346,7 +346,7 @@ def test_a_build_writes_its_log_under_the_name_of_the_image(bench: Bench) -> Non
 
 
 def test_a_scan_is_told_by_state_event_and_counts() -> None:
-    bench = Bench(profile=Profile(findings={"high": 2, "medium": 5}))
+    bench = Bench(profile=Behaviour(findings={"high": 2, "medium": 5}))
     arn = bench.bake(imageScanningConfiguration={"imageScanningEnabled": True})
     bench.run_to(arn, "TESTING")
     assert bench.image(arn)["scanState"] == {"status": "SCANNING"}
