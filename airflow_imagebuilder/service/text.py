@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Mapping
 from html import unescape
 
+from airflow_imagebuilder.service.arns.grammar import name_and_version, region_of
+
 _SHOWN = 240
 _READ = 20  # times the limit: what is read of a text that may be mostly escape sequences
 _TITLE = 120
@@ -71,8 +73,7 @@ def answer_line(text: object, limit: int) -> str:
 
 def image_name(arn: str) -> str:
     """Return how a message names an image, ``golden-al2023 1.0.0/3``; another text is returned as it is."""
-    _, image, tail = arn.partition(":image/")
-    return one_line(tail.replace("/", " ", 1) if image and tail else arn)
+    return one_line(name_and_version(arn, "image"))
 
 
 def aws_command(operation: str, arn: str) -> str:
@@ -80,8 +81,8 @@ def aws_command(operation: str, arn: str) -> str:
 
     :param operation: of the CLI, e.g. ``cancel-image-creation``.
     """
-    region = arn.split(":")[3:4]
-    where = f" --region {region[0]}" if region and region[0] else ""
+    region = region_of(arn)
+    where = f" --region {region}" if region else ""
     return f"aws imagebuilder {operation} --image-build-version-arn {arn}{where}"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_imagebuilder.service.arns.grammar import workflow_type_and_name
 from airflow_imagebuilder.service.states import WorkflowStatus
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class WorkflowResult:
         arn = str(execution.get("workflowBuildVersionArn", ""))
         start, end = execution.get("startTime"), execution.get("endTime")
         return result_class(str(execution.get("type")))(
-            name=arn.split("/")[2] if arn.count("/") > 1 else arn,
+            name=workflow_type_and_name(arn)[1] or arn,
             arn=arn,
             type=str(execution.get("type")),
             status=str(execution.get("status")),
