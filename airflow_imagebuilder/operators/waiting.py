@@ -26,7 +26,7 @@ from airflow_imagebuilder.service.errors import (
     WaitInterruptedError,
     ended_badly,
 )
-from airflow_imagebuilder.service.results.failure import failed_execution
+from airflow_imagebuilder.service.results.cause import failed_execution
 from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.states import (
     IMAGE_SUCCEEDED,

@@ -70,6 +70,16 @@ IMAGE_IN_PROGRESS: frozenset[str] = frozenset(
     }
 )
 
+STAGE_TYPES: dict[str, str] = {
+    ImageStatus.PENDING.value: "BUILD",
+    ImageStatus.CREATING.value: "BUILD",
+    ImageStatus.BUILDING.value: "BUILD",
+    ImageStatus.TESTING.value: "TEST",
+    ImageStatus.DISTRIBUTING.value: "DISTRIBUTION",
+    ImageStatus.INTEGRATING.value: "DISTRIBUTION",
+}
+"""The type of the workflows that run while an image has each status."""
+
 # A build ends AVAILABLE. Resource management may have marked the image DEPRECATED or DISABLED before a late
 # look: it was AVAILABLE, so the build went well, but its output may no longer be meant for use.
 IMAGE_SUCCEEDED: frozenset[str] = frozenset(

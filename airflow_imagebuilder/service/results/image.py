@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.results.failure import ImageFailure, failed_execution, log_location
+from airflow_imagebuilder.service.arns.grammar import path_of
+from airflow_imagebuilder.service.results.cause import failed_execution
+from airflow_imagebuilder.service.results.failure import ImageFailure, log_location
+from airflow_imagebuilder.service.results.failure_record import known_members
 from airflow_imagebuilder.service.results.workflow import (
     PHASES,
     TestResult,
@@ -112,7 +115,7 @@ class ImageResult:
         """
         outputs = image.get("outputResources") or {}
         status = image["state"]["status"]
-        _, name, *numbers = image["arn"].split(":", 5)[5].split("/")
+        name, *numbers = path_of(image["arn"], "image") or (image["arn"],)
         return cls(
             arn=image["arn"],
             name=image.get("name") or name,
@@ -151,7 +154,7 @@ class ImageResult:
             raise ValueError(
                 f"this record has schema {mapping['schema']}, this version reads up to {SCHEMA}: upgrade"
             )
-        known = _known(cls, mapping)
+        known = known_members(cls, mapping)
         for name, read in _READERS.items():
             known[name] = tuple(read(item) for item in known.get(name) or ())
         failure = known.get("failure")
@@ -159,16 +162,12 @@ class ImageResult:
 
 
 _READERS: dict[str, Any] = {
-    "amis": lambda item: Ami(**_known(Ami, item)),
+    "amis": lambda item: Ami(**known_members(Ami, item)),
     "containers": lambda item: Container(
         region=item["region"], image_uris=tuple(item.get("image_uris") or ())
     ),
-    "workflows": lambda item: result_class(item["type"])(**_known(WorkflowResult, item)),
+    "workflows": lambda item: result_class(item["type"])(**known_members(WorkflowResult, item)),
 }
-
-
-def _known(kind: Any, mapping: Mapping[str, Any]) -> dict[str, Any]:
-    return {item.name: mapping[item.name] for item in fields(kind) if item.name in mapping}
 
 
 def _ami(ami: Mapping[str, Any]) -> Ami:

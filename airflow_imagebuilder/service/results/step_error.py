@@ -6,10 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from airflow_imagebuilder.service.results.failure import ImageFailure
+from typing import Any
 
 WAIT_FOR_ACTION = "WaitForAction"
 STOPPED = f"stopped at {WAIT_FOR_ACTION} by a person"
@@ -131,8 +128,3 @@ def _read(value: Any) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
-
-
-def is_stopped(failure: ImageFailure) -> bool:
-    """Whether a person stopped the workflow at WaitForAction: a decision, not a fault."""
-    return (failure.message or "").startswith(STOPPED)

@@ -159,6 +159,15 @@ def test_a_test_that_a_failed_neighbour_cut_off_is_skipped_and_names_it(
     assert verdict.reason.startswith("cancelled, because the test workflow cis failed")
 
 
+def test_the_cause_is_the_execution_that_the_reason_of_the_image_names() -> None:
+    named = execution("test", "cis", "FAILED", workflowExecutionId="wf-c1", endTime="2026-01-01T00:01:00Z")
+    later = execution("test", "audit", "FAILED", workflowExecutionId="wf-a1", endTime="2026-01-01T00:02:00Z")
+    reason = "Workflow Execution ID: wf-c1 failed with reason: no route to host"
+    verdict = judge(seen("FAILED", named, later, boot("CANCELLED"), reason=reason), BOOT)
+    assert verdict is not None
+    assert verdict.reason.startswith("cancelled, because the test workflow cis failed")
+
+
 def test_a_test_that_the_image_names_as_its_failure_has_failed_itself() -> None:
     named: dict[str, Any] = {"failureContext": {"imageStatus": "TESTING", "workflowExecutionId": "wf-boot-"}}
     snapshot = seen("FAILED", execution("test", "cis", "FAILED"), boot("RUNNING"), **named)

@@ -12,13 +12,12 @@ from airflow_imagebuilder.service.results.advice.permissions import RIGHTS
 from airflow_imagebuilder.service.results.advice.reason import LOG, Mark, Reason
 from airflow_imagebuilder.service.results.advice.steps import ANSWERS, COMMANDS, COMPONENTS, OTHERS
 from airflow_imagebuilder.service.results.advice.systems_manager import SYSTEMS_MANAGER
-from airflow_imagebuilder.service.results.step_error import is_stopped
 from airflow_imagebuilder.service.text import CLEAR, MAY_CONTINUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_imagebuilder.service.results.failure import ImageFailure
+    from airflow_imagebuilder.service.results.failure_record import FailureRecord
 
 REASONS: tuple[Reason, ...] = (
     *ANSWERS,
@@ -40,7 +39,7 @@ _RESOURCES = re.compile(r"arn:aws[\w-]*:imagebuilder:\S+")  # the name of a comp
 _SENTENCES = re.compile(r"(?<=[\w)/]\.) (?=[A-Z])")
 
 
-def advice(failure: ImageFailure, *, repairable: bool = True) -> str:
+def advice(failure: FailureRecord, *, repairable: bool = True) -> str:
     """Say what was the cause, what to check, and how to continue: a sentence a line.
 
     :param repairable: whether RetryImage may still continue the image; if not, no next step is named.
@@ -52,7 +51,7 @@ def advice(failure: ImageFailure, *, repairable: bool = True) -> str:
     return "\n".join(filter(None, lines))
 
 
-def find(failure: ImageFailure) -> Reason | None:
+def find(failure: FailureRecord) -> Reason | None:
     """Return the first known reason that fits."""
     where = _where(failure)
     for text in (_own(failure), _everything(failure)):  # of many regions, the message speaks of the first
@@ -62,8 +61,8 @@ def find(failure: ImageFailure) -> Reason | None:
     return None
 
 
-def _cause(failure: ImageFailure, said: str) -> str:
-    if failure.image_status == "CANCELLED" or is_stopped(failure):
+def _cause(failure: FailureRecord, said: str) -> str:
+    if failure.image_status == "CANCELLED" or failure.was_stopped:
         return _CANCELLED if failure.image_status == "CANCELLED" else _DECIDED
     if reason := find(failure):
         guess = " (This cause is a guess: AWS does not document it.)" if reason.mark is Mark.GUESSED else ""
@@ -71,7 +70,7 @@ def _cause(failure: ImageFailure, said: str) -> str:
     return next(text for applies, text in _KINDS if applies(failure, said))
 
 
-def _next_step(failure: ImageFailure) -> str | None:
+def _next_step(failure: FailureRecord) -> str | None:
     if failure.image_status not in (None, "FAILED", "CANCELLED"):
         return None  # the image is in progress, or AVAILABLE in spite of a failed test
     if failure.image_type == "DOCKER" or failure.stage not in {*_RETRIED, None}:
@@ -84,7 +83,7 @@ def _next_step(failure: ImageFailure) -> str | None:
     )
 
 
-def _execution(failure: ImageFailure) -> str | None:
+def _execution(failure: FailureRecord) -> str | None:
     """Return the command that shows the execution of a state machine."""
     for name, arn in failure.details.items():
         if name.rsplit(".", 1)[-1] == "executionArn" and arn.startswith("arn:"):
@@ -101,12 +100,12 @@ def _encoded(said: str) -> str | None:
     )
 
 
-def _everything(failure: ImageFailure) -> str:
+def _everything(failure: FailureRecord) -> str:
     regions = (f"{r.get('imageConfigurationStep', '')} {r.get('errorMessage', '')}" for r in failure.regions)
     return "\n".join([_own(failure), *map(_ends, regions)])[: 5 * _SEARCHED]
 
 
-def _own(failure: ImageFailure) -> str:
+def _own(failure: FailureRecord) -> str:
     parts = (failure.message, failure.reason, *failure.details.values())
     return "\n".join(_ends(part) for part in parts if part)[: 4 * _SEARCHED]
 
@@ -116,12 +115,12 @@ def _ends(text: str) -> str:
     return text if len(text) <= 2 * _SEARCHED else f"{text[:_SEARCHED]}\n{text[-_SEARCHED:]}"
 
 
-def _where(failure: ImageFailure) -> str:
+def _where(failure: FailureRecord) -> str:
     parts = {
         "stage": failure.stage,
-        "step": failure.step,
+        "step": failure.step.name,
         "action": failure.action,
-        "component": failure.component,
+        "component": failure.component.arn,
         "type": failure.image_type,
     }
     return " ".join(f"{name}={part}" for name, part in parts.items() if part)
@@ -158,10 +157,10 @@ _BEFORE = (
 )
 _NO_RETRY = "(RetryImage cannot continue this one: it repeats the test and distribution phases of AMIs only.)"
 
-_KINDS: tuple[tuple[Callable[[ImageFailure, str], bool], str], ...] = (
+_KINDS: tuple[tuple[Callable[[FailureRecord, str], bool], str], ...] = (
     (lambda failure, _: bool(failure.regions) or failure.stage in {"DISTRIBUTING", "INTEGRATING"}, _SENDING),
-    (lambda failure, said: bool(failure.component) or ":component/" in said, f"{LOG} {_LOOK_AROUND}"),
-    (lambda failure, _: bool(failure.workflow or failure.step), _READ),
+    (lambda failure, said: bool(failure.component.arn) or ":component/" in said, f"{LOG} {_LOOK_AROUND}"),
+    (lambda failure, _: bool(failure.workflow.name or failure.step.name), _READ),
     (lambda failure, _: failure.stage is not None, _IN_A_STAGE),
     (lambda *_: True, _BEFORE),
 )

@@ -10,6 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_imagebuilder.service.errors import ImageFailedError
+from airflow_imagebuilder.service.results.failure_record import (
+    FailedComponent,
+    FailedStep,
+    FailedWorkflow,
+    LogLocation,
+)
 from airflow_imagebuilder.service.results.image import ImageFailure, failed_execution
 from tests.support import answers
 
@@ -17,16 +23,16 @@ from tests.support import answers
 def test_a_component_is_told_from_the_failure_context() -> None:
     failure = ImageFailure.from_api(answers.failed_in_component())
     assert failure.stage == "BUILDING"
-    assert (failure.workflow, failure.workflow_execution_id) == ("golden-build", answers.BUILD_ID)
-    assert (failure.step, failure.step_execution_id) == ("ApplyBuildComponents", answers.STEP_ID)
-    assert failure.component == answers.COMPONENT
-    assert (failure.component_phase, failure.component_step, failure.action) == (
+    assert (failure.workflow.name, failure.workflow.execution_id) == ("golden-build", answers.BUILD_ID)
+    assert (failure.step.name, failure.step.execution_id) == ("ApplyBuildComponents", answers.STEP_ID)
+    assert failure.component.arn == answers.COMPONENT
+    assert (failure.component.phase, failure.component.step, failure.action) == (
         "build",
         "HardenSshd",
         "ExecuteBash",
     )
     assert failure.message == "exit status 1"
-    assert (failure.log_group, failure.log_stream) == ("/aws/imagebuilder/Golden-AL2023", "1.0.0/3")
+    assert (failure.log.group, failure.log.stream) == ("/aws/imagebuilder/Golden-AL2023", "1.0.0/3")
 
 
 def test_regions_are_told_from_the_failure_context() -> None:
@@ -38,7 +44,7 @@ def test_regions_are_told_from_the_failure_context() -> None:
 
 def test_a_test_that_was_let_pass_is_not_blamed_for_the_distribution() -> None:
     failure = ImageFailure.from_api(answers.failed_in_integration(), answers.executions())
-    assert failure.workflow is None
+    assert failure.workflow.name is None
 
 
 def test_without_a_context_the_failed_execution_and_its_failed_step_tell() -> None:
@@ -47,8 +53,8 @@ def test_without_a_context_the_failed_execution_and_its_failed_step_tell() -> No
         answers.failed_without_context(), [answers.boot(), failing], answers.steps()
     )
     assert failure.stage == "TESTING"
-    assert (failure.workflow, failure.workflow_execution_id) == ("cis-level-1", answers.CIS_ID)
-    assert (failure.step, failure.action) == ("ApplyTestComponents", "ExecuteComponents")
+    assert (failure.workflow.name, failure.workflow.execution_id) == ("cis-level-1", answers.CIS_ID)
+    assert (failure.step.name, failure.action) == ("ApplyTestComponents", "ExecuteComponents")
     assert failure.message == "sshd permits root login"
 
 
@@ -71,12 +77,12 @@ def test_the_message_of_a_step_is_found_wherever_aws_put_it(step: dict[str, Any]
 def test_a_step_that_the_guide_calls_timed_out_has_failed() -> None:
     steps = [{"name": "Fine", "status": "COMPLETED"}, {"name": "Late", "status": "TIMED_OUT"}]
     failing = answers.cis(status="FAILED")
-    assert ImageFailure.from_api(answers.failed_without_context(), [failing], steps).step == "Late"
+    assert ImageFailure.from_api(answers.failed_without_context(), [failing], steps).step.name == "Late"
 
 
 def test_with_nothing_but_a_reason_the_reason_is_the_message() -> None:
     failure = ImageFailure.from_api(answers.failed_without_context())
-    assert failure.workflow is None
+    assert failure.workflow.name is None
     assert failure.message == answers.failed_without_context()["state"]["reason"]
 
 
@@ -84,14 +90,14 @@ def test_what_the_context_lacks_is_taken_from_the_execution_that_it_names() -> N
     failed = answers.failed_in_component()
     del failed["state"]["failureContext"]["workflowArn"]
     failure = ImageFailure.from_api(failed, answers.executions())
-    assert failure.workflow == "golden-build"
+    assert failure.workflow.name == "golden-build"
 
 
 def test_steps_of_another_execution_do_not_stand_in_for_the_one_that_is_named() -> None:
     failed = answers.failed_in_component()
     failed["state"]["failureContext"]["stepExecutionId"] = "step-22222222-0000-4000-8000-00000000000f"
     failure = ImageFailure.from_api(failed, answers.executions(), answers.steps())
-    assert failure.step == "ApplyBuildComponents"
+    assert failure.step.name == "ApplyBuildComponents"
     assert failure.message == "exit status 1"
 
 
@@ -146,7 +152,11 @@ def test_one_that_a_retry_superseded_is_not_looked_at() -> None:
 def test_a_failed_test_of_an_image_that_is_available() -> None:
     failing = answers.boot(status="FAILED", message="Step RunBoot failed")
     failure = ImageFailure.from_execution(answers.image(), failing, answers.steps())
-    assert (failure.stage, failure.workflow, failure.step) == ("TESTING", "boot", "ApplyTestComponents")
+    assert (failure.stage, failure.workflow.name, failure.step.name) == (
+        "TESTING",
+        "boot",
+        "ApplyTestComponents",
+    )
     assert "RetryImage" not in failure.describe()
     assert "build a new image" not in failure.describe()
 
@@ -162,12 +172,18 @@ def test_a_failed_test_has_nothing_of_the_failure_of_the_distribution() -> None:
 def test_the_context_of_another_execution_is_let_be(read: Any) -> None:
     failing = answers.boot(status="FAILED", message="Step RunBoot failed")
     failure = read(answers.failed_in_component(), failing)
-    assert (failure.workflow, failure.component, failure.message) == ("boot", None, "Step RunBoot failed")
+    assert (failure.workflow.name, failure.component.arn, failure.message) == (
+        "boot",
+        None,
+        "Step RunBoot failed",
+    )
 
 
 def test_the_context_of_this_execution_is_taken() -> None:
     build = answers.execution("BUILD", "golden-build", answers.BUILD_ID, status="FAILED")
-    assert ImageFailure.from_execution(answers.failed_in_component(), build).component == answers.COMPONENT
+    assert (
+        ImageFailure.from_execution(answers.failed_in_component(), build).component.arn == answers.COMPONENT
+    )
 
 
 # -- as it reads ---------------------------------------------------------------------------------------------
@@ -283,7 +299,7 @@ def test_a_message_of_a_hundred_pages_is_cut() -> None:
 
 
 def test_a_log_group_is_quoted_in_the_command() -> None:
-    told = ImageFailure(arn=answers.ARN, log_group="/a b", log_stream="1.0.0/1").describe()
+    told = ImageFailure(arn=answers.ARN, log=LogLocation(group="/a b", stream="1.0.0/1")).describe()
     assert "--log-group-name '/a b' --log-stream-name 1.0.0/1" in told
 
 
@@ -316,7 +332,7 @@ def test_a_component_that_only_the_reason_names_is_known_too() -> None:
         "failed!"
     )
     failure = ImageFailure.from_api(answers.image(state={"status": "FAILED", "reason": reason}))
-    assert failure.component == answers.COMPONENT
+    assert failure.component.arn == answers.COMPONENT
     assert first_line(failure) == (
         "Image golden-al2023 1.0.0/3 failed: component cis-hardening 1.2.0/4: its log says why"
     )
@@ -328,8 +344,8 @@ def test_a_component_that_only_the_reason_names_is_known_too() -> None:
         ({}, "failed"),
         ({"stage": "TESTING"}, "failed in TESTING"),
         ({"message": "no"}, "failed: no"),
-        ({"stage": "TESTING", "step": "Run"}, "failed in TESTING: step Run"),
-        ({"workflow": "cis", "message": "no"}, "failed: workflow cis: no"),
+        ({"stage": "TESTING", "step": FailedStep(name="Run")}, "failed in TESTING: step Run"),
+        ({"workflow": FailedWorkflow(name="cis"), "message": "no"}, "failed: workflow cis: no"),
         ({"regions": ({"region": "eu-west-1", "errorMessage": "no"},)}, "failed: eu-west-1: FAILED: no"),
         ({"reason": "Workflow Execution ID: wf-1 failed with reason: no"}, "failed: no"),
         ({"message": "a\n\x1b[31m b\r\n"}, "failed: a b"),
@@ -349,7 +365,14 @@ def test_the_first_line_has_the_words_of_aws_without_their_frame_and_of_a_sane_l
     assert first_line(failure) == (
         "Image golden-al2023 1.0.0/3 failed in BUILDING: SSM Agent verification failed"
     )
-    assert len(first_line(ImageFailure(stage="TESTING", workflow="w" * 300, message="x" * 384_000))) < 400
+    assert (
+        len(
+            first_line(
+                ImageFailure(stage="TESTING", workflow=FailedWorkflow(name="w" * 300), message="x" * 384_000)
+            )
+        )
+        < 400
+    )
 
 
 # -- steps ---------------------------------------------------------------------------------------------------
@@ -424,7 +447,7 @@ def test_the_step_that_failed_last_is_the_cause_when_an_earlier_one_was_let_pass
         {"name": "End", "status": "CANCELLED", "endTime": "2026-09-09T19:17:00.000Z"},
     ]
     failure = ImageFailure.from_api(answers.failed_without_context(), [answers.cis(status="FAILED")], steps)
-    assert (failure.step, failure.message) == ("Run", "the cause")
+    assert (failure.step.name, failure.message) == ("Run", "the cause")
 
 
 @pytest.mark.parametrize(
@@ -491,7 +514,12 @@ members = st.none() | st.text(max_size=20)
 @given(
     st.builds(
         ImageFailure,
-        **dict.fromkeys(["stage", "workflow", "step", "component", "message", "log_group"], members),
+        stage=members,
+        workflow=st.builds(FailedWorkflow, name=members),
+        step=st.builds(FailedStep, name=members),
+        component=st.builds(FailedComponent, arn=members),
+        message=members,
+        log=st.builds(LogLocation, group=members),
     )
 )
 def test_whatever_is_missing_it_reads_and_is_stored(failure: ImageFailure) -> None:

@@ -164,7 +164,7 @@ def test_the_least_that_aws_may_answer() -> None:
 def test_a_failed_image_has_its_failure() -> None:
     result = ImageResult.from_api(answers.failed_in_component(), answers.executions())
     assert result.failure is not None
-    assert result.failure.component == answers.COMPONENT
+    assert result.failure.component.arn == answers.COMPONENT
 
 
 RESULTS = [
@@ -194,7 +194,9 @@ def test_what_a_template_reaches_for_in_the_xcom() -> None:
 
 def test_a_record_of_schema_1_with_more_in_it_is_read() -> None:
     stored = ImageResult.from_api(answers.failed_in_component(), answers.executions()).to_dict()
-    for part in (stored, *stored["amis"], *stored["workflows"], stored["failure"]):
+    failure = stored["failure"]
+    nested = [failure[name] for name in ("workflow", "step", "component", "log")]
+    for part in (stored, *stored["amis"], *stored["workflows"], failure, *nested):
         part["added_later"] = {"by": "another version"}
     expected = ImageResult.from_api(answers.failed_in_component(), answers.executions())
     assert ImageResult.from_dict(stored) == expected
