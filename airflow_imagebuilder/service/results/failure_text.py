@@ -1,8 +1,9 @@
-"""How a failure reads at three in the morning: its first line, all its lines, and the way to its log."""
+"""The text of a failure: its first line, all its lines, and the command that reads its log."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,25 @@ _HEAD, _NAME = 200, 80
 _DOCUMENT = re.compile(r"^Document arn:\S+ failed!?$")
 
 
-def headline(failure: FailureRecord, head: str | None = None) -> str:
-    """Say in one line what failed, where and why; what AWS leaves out is left out.
+def failure_message(
+    failure: FailureRecord, arn: str, *, head: str | None = None, repairable: bool = True
+) -> str:
+    """Return the message of an error: the headline, and the description below it.
 
-    :param head: how the line begins, if not with the image.
+    :param failure: what failed.
+    :param arn: the image build version ARN, for a failure that has none.
+    :param head: the beginning of the headline; the image by default.
+    :param repairable: see :func:`describe`.
+    """
+    known = failure if failure.arn else replace(failure, arn=arn)
+    return f"{headline(known, head)}\n{describe(known, repairable=repairable)}"
+
+
+def headline(failure: FailureRecord, head: str | None = None) -> str:
+    """Return one line: what failed, where and why, as far as AWS reports it.
+
+    :param failure: what failed.
+    :param head: the beginning of the line; the image by default.
     """
     verb = "was stopped" if failure.was_stopped else "failed"
     head = head or f"Image {image_name(failure.arn or '(unknown)')} {verb}"
@@ -44,15 +60,17 @@ def headline(failure: FailureRecord, head: str | None = None) -> str:
 
 
 def describe(failure: FailureRecord, *, repairable: bool = True) -> str:
-    """Say what failed in several lines, each with its label.
+    """Return what failed in several lines, each with its label.
 
-    :param repairable: whether RetryImage may still continue the image; if not, no next step is named.
+    :param failure: what failed.
+    :param repairable: whether RetryImage may still continue the image (the default); if not, the text
+        names no next step.
     """
     return "\n".join(labelled(label, text) for label, text in _lines(failure, repairable=repairable) if text)
 
 
 def labelled(label: str, text: str | None) -> str:
-    """Return a line with its label, or nothing where there is no text."""
+    """Return a line with its label; an empty text if there is nothing to show."""
     if not text:
         return ""
     clean = cut_and_clean(text, _SHOWN, ", the log has them all")
@@ -84,7 +102,7 @@ def _lines(failure: FailureRecord, *, repairable: bool) -> Iterator[tuple[str, s
 
 
 def log_command(failure: FailureRecord) -> str | None:
-    """Return the command that reads the image's log."""
+    """Return the AWS CLI's command that reads the image's log; ``None`` if its place is not known."""
     region, log = region_of(failure.arn or ""), failure.log
     if not region or not log.group or not log.stream:
         return None
@@ -101,7 +119,7 @@ def _why(failure: FailureRecord) -> str:
 
 
 def _component(failure: FailureRecord) -> str | None:
-    """Name a component for one line: ``cis-hardening 1.2.0/4, build step HardenSshd``."""
+    """Return a component on one line: ``cis-hardening 1.2.0/4 (build step HardenSshd)``."""
     component = failure.component
     if not component.arn:
         return None
