@@ -468,7 +468,7 @@ _AFTER_CANCEL = (
     "Airflow's audit log shows a kill of the task or its run; AWS CloudTrail shows who called "
     "CancelImageCreation."
 )
-_USUAL_CANCELS = "a person cancelled it, or a task that was killed, was cleared or reached its deadline"
+_USUAL_CANCELS = "cancelled by a person, or by a task that was killed, cleared or past its deadline"
 
 
 def _cause_line(cause: BaseException | str) -> str:

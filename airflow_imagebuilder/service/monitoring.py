@@ -1,4 +1,4 @@
-"""What one workflow of an image is doing, judged from AWS's records and nothing else."""
+"""The verdict on one workflow of an image, from AWS's records alone, and the log of its steps."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a workflow ended, and why, in a sentence for the task's log."""
+    """How a workflow ended, with the reason for the task's log."""
 
     outcome: Outcome
     reason: str
@@ -53,13 +53,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class WorkflowSelector:
-    """
-    Which workflow execution of an image is meant.
+    """The workflow that a task monitors, by which it finds the workflow's execution.
 
     :param type: BUILD, TEST or DISTRIBUTION.
-    :param name: the workflow's name; ``None`` means any of its type.
-    :param parallel_group: the test's parallel group.
-    :param ordinal: which one, where an image runs the same workflow in the same group more than once.
+    :param name: the workflow's name; ``None`` (the default) selects any workflow of this type.
+    :param parallel_group: the test's parallel group; ``None`` (the default) selects a test without one.
+    :param ordinal: the position, from 0 (the default), among equal workflows of the same group.
     """
 
     type: WorkflowType
@@ -68,21 +67,27 @@ class WorkflowSelector:
     ordinal: int = 0
 
     def execution(self, executions: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """Find it among the executions that AWS shows (those with ``retried`` must be left out)."""
-        found = [e for e in executions if self._is(e)]
+        """Return the execution of this workflow, if AWS shows it yet.
+
+        :param executions: ListWorkflowExecutions' ``workflowExecutions`` without those that are ``retried``.
+        """
+        found = [e for e in executions if self._selects_execution(e)]
         found.sort(key=lambda e: (str(e.get("startTime") or "~"), str(e.get("workflowExecutionId"))))
         return found[self.ordinal] if self.ordinal < len(found) else None
 
     def configured(self, workflows: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether an image with these workflows (GetImage's ``workflows``) runs it."""
-        same = [w for w in map(Workflow.from_api, workflows) if self._means(w.arn, w.parallel_group)]
+        """Return whether an image runs this workflow.
+
+        :param workflows: GetImage's ``workflows``.
+        """
+        same = [w for w in map(Workflow.from_api, workflows) if self._selects(w.arn, w.parallel_group)]
         return self.ordinal < len(same)
 
-    def _is(self, execution: Mapping[str, Any]) -> bool:
-        return self._means(str(execution.get("workflowBuildVersionArn")), execution.get("parallelGroup"))
+    def _selects_execution(self, execution: Mapping[str, Any]) -> bool:
+        return self._selects(str(execution.get("workflowBuildVersionArn")), execution.get("parallelGroup"))
 
-    def _means(self, arn: str, group: str | None) -> bool:
-        # An execution names the build version; the request may have said x.x.x. Type and name are the same.
+    def _selects(self, arn: str, group: str | None) -> bool:
+        # An execution names the build version and the request may name x.x.x, so the version does not count.
         type_, name = workflow_type_and_name(arn)
         if type_ != self.type.value.lower():
             return False
@@ -233,18 +238,21 @@ def _colon(message: object) -> str:
 
 
 class StepLog:
-    """Tells the steps of a workflow as they change: name, action, state, duration, attempt."""
+    """Log lines for the steps of a workflow as they change: name, action, state, duration, attempt."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[Any, ...]] = {}
+        self._logged: dict[str, tuple[Any, ...]] = {}
 
     def news(self, steps: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Return a line for each step that is not as it was."""
+        """Return a line for each step that has started and has changed since the last call.
+
+        :param steps: ListWorkflowStepExecutions' ``steps`` of one execution.
+        """
         lines = []
         for step in sorted(steps, key=lambda s: str(s.get("startTime") or "~")):
             state = (step.get("status"), step.get("attemptNumber"), step.get("rollbackStatus"))
-            if step.get("status") != "PENDING" and self._told.get(step["stepExecutionId"]) != state:
-                self._told[step["stepExecutionId"]] = state
+            if step.get("status") != "PENDING" and self._logged.get(step["stepExecutionId"]) != state:
+                self._logged[step["stepExecutionId"]] = state
                 lines.append(_line(step))
         return lines
 
