@@ -461,7 +461,7 @@ def test_a_failed_image_is_told_with_the_step_of_the_workflow_that_failed_it() -
     with pytest.raises(ImageFailedError) as error:
         create(hook).execute_complete(context(), event())
     assert hook.asked_steps == ["wf-boot"]
-    assert (error.value.failure.workflow, error.value.failure.step) == ("boot", "RunTests")
+    assert (error.value.failure.workflow.name, error.value.failure.step.name) == ("boot", "RunTests")
     assert "no route" in str(error.value)
 
 
