@@ -131,7 +131,7 @@ OPTIONS: Mapping[str, Shape] = {
     "cancel_on_kill": YesNo(),
     "delete_outputs_on_kill": YesNo(),
     "fail_on_test_failure": YesNo(),
-    "image_build_version_arn": ImageArn(kind=ImageBuildVersionArn),
+    "image_build_version_arn": ImageArn(kind=ImageBuildVersionArn.KIND),
     "stale_until": Moment(),
     "stale_failure": Text(allowed="the id of a workflow execution"),
     "submitted_by": Text(allowed="the seed of a try"),

@@ -12,6 +12,7 @@ from airflow_imagebuilder.service.request.fields.suggestions import closest
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, is_template
 from airflow_imagebuilder.service.request.image_request import ImageRequest, faults_in
 from airflow_imagebuilder.service.request.workflows import (
+    ARN_WITH_STAGE,
     TestGroup,
     Workflow,
     WorkflowType,
@@ -20,7 +21,6 @@ from airflow_imagebuilder.service.request.workflows import (
 )
 
 _TESTS = "a list of TestGroup, and of Workflow for tests that run alone"
-_ARN = "a workflow ARN: ...:workflow/<build, test or distribution>/<name>/<version>"
 _HOMES = {
     WorkflowType.BUILD: "give it as build_workflow",
     WorkflowType.TEST: "list it in test_groups",
@@ -182,4 +182,4 @@ def _not_drawn(path: str, workflow: Workflow) -> Iterator[Fault]:
         yield Fault(f"{path}.parallel_group", workflow.parallel_group, "a name", way_out)
     if is_late(workflow.arn) and stage_of(workflow) is None:
         way_out = "the graph shows its stage and name: write this part of the ARN plainly, without a template"
-        yield Fault(f"{path}.arn", workflow.arn, _ARN, way_out)
+        yield Fault(f"{path}.arn", workflow.arn, ARN_WITH_STAGE, way_out)

@@ -52,7 +52,9 @@ def _repository_hint(text: str) -> str | None:
     return f"give the repository's name alone, without the registry: {text.partition('/')[2]!r}"
 
 
-_WORKFLOW_ARN = ArnText(kind=WorkflowArn, allowed=f"the ARN of a workflow, such as {WorkflowArn.example()}")
+_WORKFLOW_ARN = ArnText(
+    kind=WorkflowArn.KIND, allowed=f"the ARN of a workflow, such as {WorkflowArn.KIND.example()}"
+)
 _PARAMETER_NAME = Text(
     allowed="1 to 128 characters", pattern=r"[^\x00]+", minimum=1, maximum=128, characters=r"[^\x00]"
 )
@@ -114,10 +116,10 @@ class WorkflowShape(Shape):
 
 
 MEMBERS: dict[str, Shape] = {
-    "infrastructure_configuration_arn": ArnText(kind=InfrastructureConfigurationArn),
-    "image_recipe_arn": ArnText(kind=ImageRecipeArn),
-    "container_recipe_arn": ArnText(kind=ContainerRecipeArn),
-    "distribution_configuration_arn": ArnText(kind=DistributionConfigurationArn),
+    "infrastructure_configuration_arn": ArnText(kind=InfrastructureConfigurationArn.KIND),
+    "image_recipe_arn": ArnText(kind=ImageRecipeArn.KIND),
+    "container_recipe_arn": ArnText(kind=ContainerRecipeArn.KIND),
+    "distribution_configuration_arn": ArnText(kind=DistributionConfigurationArn.KIND),
     "image_tests_configuration": Structure(
         allowed="a mapping with imageTestsEnabled and timeoutMinutes",
         members={

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_imagebuilder.service.arns.arns import WorkflowArn
+from airflow_imagebuilder.service.arns.grammar import is_like_an_arn, workflow_parts_in
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request.fields.fields import Text
 from airflow_imagebuilder.service.request.fields.suggestions import refuses_unknown_names
@@ -24,6 +24,9 @@ PARALLEL_GROUP = Text(
     blank_is_unset=False,  # a name that is left out changes which tests run together
 )
 """The name of a parallel group (API reference, ``ParallelGroup``)."""
+
+ARN_WITH_STAGE = "a workflow ARN: ...:workflow/<build, test or distribution>/<name>/<version>"
+"""What is allowed as a workflow's ARN where its stage and name are read from it."""
 
 
 class WorkflowType(str, Enum):
@@ -128,15 +131,12 @@ class Workflow:
         )
 
     def _read(self, part: str) -> str:
-        # Not the strict ARN pattern: account and region may be templates while type and name are plain. What
-        # stands inside of a template is not looked at, it may be one of several choices.
-        plain = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "{}", str(self.arn), flags=re.DOTALL)
-        found = list(re.finditer(r":workflow/(?P<type>build|test|distribution)/(?P<name>[^/{}]+)/", plain))
-        if len(found) != 1:
-            allowed = "a workflow ARN: ...:workflow/<build, test or distribution>/<name>/<version>"
+        # Not WorkflowArn.parse: account and region may be templates while type and name are plain.
+        parts = workflow_parts_in(self.arn)
+        if parts is None:
             way_out = f"its {part} is read from the ARN: write this part of it plainly, without a template"
-            raise InvalidRequestError([Fault("arn", self.arn, allowed, way_out)])
-        return found[0][part]
+            raise InvalidRequestError([Fault("arn", self.arn, ARN_WITH_STAGE, way_out)])
+        return parts[part]
 
 
 @refuses_unknown_names()
@@ -200,7 +200,7 @@ def no_workflow(path: str, value: object, allowed: str = "a Workflow") -> Fault:
     elif is_late(value):
         way_out = "write the workflow out: only the account and the region of its ARN may be templates"
     else:
-        written = arn if isinstance(arn, str) and arn.startswith("arn:") else WorkflowArn.example()
+        written = arn if is_like_an_arn(arn) else WorkflowArn.KIND.example()
         way_out = f"write Workflow({written!r})"
     return Fault(path, value, allowed, way_out)
 
@@ -213,7 +213,7 @@ def _way_to_a_tuple(tests: object) -> str:
         return f"put it into a tuple, with a comma: (Workflow({tests.arn!r}),)"
     if is_late(tests):
         return "write the tests out, for the graph to show; run_tests chooses among them when the task runs"
-    return f"write (Workflow({WorkflowArn.example()!r}),)"
+    return f"write (Workflow({WorkflowArn.KIND.example()!r}),)"
 
 
 _A_MAPPING = "AWS's WorkflowConfiguration: a mapping with workflowArn"

@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arns.arns import Arn, fault_in_arn
+from airflow_imagebuilder.service.arns.hints import fault_in_arn
 from airflow_imagebuilder.service.errors import Fault
 from airflow_imagebuilder.service.request.fields.suggestions import closest, unknown_member
 from airflow_imagebuilder.service.request.fields.templates import RENDERED_NONE, is_blank, never
 from airflow_imagebuilder.service.text import shortened
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.service.arns.grammar import ArnKind
 
 Later = Callable[[object], bool]
 """Tells whether a value is not known yet."""
@@ -109,7 +112,7 @@ class Text(Shape):
 class ArnText(Shape):
     """An ARN of one kind."""
 
-    kind: type[Arn]
+    kind: ArnKind
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if fault := fault_in_arn(self.kind, value, path):

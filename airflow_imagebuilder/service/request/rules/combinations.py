@@ -123,13 +123,12 @@ def _managed_is_newest(draft: RequestDraft) -> Iterator[Fault]:
     for entry in draft.listed():
         for name in ("arn", "workflowArn"):
             text = entry.members.get(name)
-            if WorkflowArn.accepts(text) and (arn := WorkflowArn.parse(str(text))).is_managed:
-                newest = str(text).split(arn.version)[0] + "x.x.x"
-                if text != newest:
-                    allowed = "the newest version of a workflow that Amazon manages"
-                    yield Fault(
-                        f"{entry.path}.{name}", text, allowed, f"AWS takes no pinned one: write {newest!r}"
-                    )
+            if not WorkflowArn.accepts(text) or not (arn := WorkflowArn.parse(str(text))).is_managed:
+                continue
+            if arn != arn.newest:
+                allowed = "the newest version of a workflow that Amazon manages"
+                way_out = f"AWS takes no pinned one: write {str(arn.newest)!r}"
+                yield Fault(f"{entry.path}.{name}", text, allowed, way_out)
 
 
 def _each_parameter_once(draft: RequestDraft) -> Iterator[Fault]:

@@ -5,9 +5,9 @@ Managed workflows have a region in their ARN too, and shared resources are share
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from airflow_imagebuilder.service.arns.grammar import region_in
 from airflow_imagebuilder.service.errors import Fault
 from airflow_imagebuilder.service.request.draft import RequestDraft
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late
@@ -61,11 +61,5 @@ def _regions(draft: RequestDraft) -> dict[str, str]:
     for entry in draft.listed():
         name = "arn" if "arn" in entry.members else "workflowArn"
         texts[f"{entry.path}.{name}"] = entry.members.get(name)
-    found = {path: _region_in(text) for path, text in texts.items()}
+    found = {path: region_in(text) for path, text in texts.items()}
     return {path: region for path, region in found.items() if region}
-
-
-def _region_in(text: object) -> str | None:
-    """Return the region of an ARN. What stands behind it may be a template."""
-    match = re.match(r"arn:[^:{]+:imagebuilder:([a-z0-9-]+):", text) if isinstance(text, str) else None
-    return match[1] if match else None

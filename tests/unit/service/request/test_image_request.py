@@ -120,7 +120,7 @@ def differences(path: str, ours: Shape, theirs: Any) -> list[str]:
 def leaf(ours: Shape) -> tuple[Any, ...]:
     match ours:
         case ArnText():
-            return ("string", ours.kind.PATTERN, 0, None)
+            return ("string", ours.kind.pattern, 0, None)
         case Text():
             return ("string", ours.pattern, ours.minimum, ours.maximum)
         case Number():
@@ -197,7 +197,7 @@ RULES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a wildcard that is not rightmost": (
         asked(image_recipe_arn=f"{HERE}image-recipe/golden/x.2.x"),
         "image_recipe_arn",
-        "x may only stand rightmost",
+        "x may only be rightmost",
     ),
     "a version number that is too large": (
         asked(image_recipe_arn=f"{HERE}image-recipe/golden/1.{2**30}.0"),
