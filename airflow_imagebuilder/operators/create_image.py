@@ -100,7 +100,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         image_tests_configuration: Mapping[str, Any] | str | None = None,
         enhanced_image_metadata_enabled: bool | str | None = None,
         image_scanning_configuration: Mapping[str, Any] | str | None = None,
-        workflows: Sequence[Workflow | Mapping[str, Any]] | str | None = None,
+        workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None = None,
         execution_role: str | None = None,
         logging_configuration: Mapping[str, Any] | str | None = None,
         tags: Mapping[str, str] | str | None = None,
@@ -109,26 +109,16 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         on_retry: OnRetry | str = OnRetry.REPAIR,
         **kwargs: Any,
     ) -> None:
+        arguments = locals()
         super().__init__(**kwargs)
-        given = _members(request, of=f"task {self.task_id!r}")
-        self.infrastructure_configuration_arn = infrastructure_configuration_arn
-        self.image_recipe_arn = image_recipe_arn
-        self.container_recipe_arn = container_recipe_arn
-        self.distribution_configuration_arn = distribution_configuration_arn
-        self.image_tests_configuration = image_tests_configuration
-        self.enhanced_image_metadata_enabled = enhanced_image_metadata_enabled
-        self.image_scanning_configuration = image_scanning_configuration
-        self.workflows = _plain(workflows)
-        self.execution_role = execution_role
-        self.logging_configuration = logging_configuration
-        self.tags: Any = tags
+        written = _members(request, {name: arguments[name] for name in FIELDS}, of=f"task {self.task_id!r}")
+        for name, value in written.items():
+            setattr(self, name, _plain(value))
         self.run_tests = run_tests
         self.wait_for_completion = wait_for_completion
         self.on_retry = str(on_retry.value) if isinstance(on_retry, OnRetry) else on_retry
-        self._take(given)
-        # As they were written, so that a fault names what the user wrote, not AWS's name for it.
-        written = given.get("workflows", workflows)
-        self._refuse({**self._fields(), "workflows": written})
+        # As written, not as set: so a fault names what the user wrote, not AWS's name for it.
+        self._refuse(written)
 
     def execute(self, context: Context) -> dict[str, Any] | str:
         """Submit, or find again, this task's image; then wait for it."""
@@ -199,15 +189,6 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         for surprise in surprises(fields, is_late):
             warnings.warn(f"Task {self.task_id!r}: {surprise}", stacklevel=2)
 
-    def _take(self, given: Mapping[str, Any]) -> None:
-        """Spread a request over the members, where Airflow can render them."""
-        once = "either request or single members"
-        twice = [name for name in given if not MEMBERS[name].is_unset(getattr(self, name))]
-        faults = [Fault(name, getattr(self, name), once, "leave one out") for name in twice]
-        refuse(faults, of=f"task {self.task_id!r}")
-        for name, value in given.items():
-            setattr(self, name, value)
-
 
 def region_of(hook: Any) -> str | None:
     """Return the region that a hook's client calls, ``None`` where there is no client: the call says why."""
@@ -218,9 +199,19 @@ def region_of(hook: Any) -> str | None:
     return region if isinstance(region, str) else None
 
 
-def _members(request: ImageRequest | Mapping[str, Any] | None, of: str) -> dict[str, Any]:
-    if request is None:
-        return {}
+def _members(
+    request: ImageRequest | Mapping[str, Any] | None, single: Mapping[str, Any], of: str
+) -> dict[str, Any]:
+    """Return the members of a request, or the single ones; a member that both give is refused."""
+    given = {} if request is None else _members_of(request, of)
+    once = "either request or single members"
+    twice = [name for name in given if not MEMBERS[name].is_unset(single[name])]
+    refuse([Fault(name, single[name], once, "leave one out") for name in twice], of=of)
+    return {**single, **given}
+
+
+def _members_of(request: object, of: str) -> dict[str, Any]:
+    """Return the members that a request sets."""
     try:
         made = ImageRequest.from_api(request) if isinstance(request, Mapping) else request
     except InvalidRequestError as error:

@@ -709,7 +709,8 @@ def test_an_empty_recipe_leaves_the_other_as_the_one() -> None:
 
 def test_empty_members_beside_a_request_are_none() -> None:
     request = ImageRequest(**BASE)
-    assert ImageBuilderCreateImageOperator(task_id="t", request=request, tags="").tags == ""
+    made: Any = ImageBuilderCreateImageOperator(task_id="t", request=request, tags="")
+    assert made.tags == ""
 
 
 # -- other tasks' outputs ----------------------------------------------------------------------------------

@@ -405,7 +405,8 @@ def test_what_aws_would_refuse_is_refused_at_parse(dag: DAG) -> None:
 
 def test_templates_are_left_for_the_run(dag: DAG) -> None:
     group = bake(image_recipe_arn="{{ params.recipe }}", tags="{{ params.tags | tojson }}")
-    assert group.create_image.image_recipe_arn == "{{ params.recipe }}"
+    create_image: Any = group.create_image
+    assert create_image.image_recipe_arn == "{{ params.recipe }}"
 
 
 # -- places ------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,11 @@ from airflow_imagebuilder.service.request.fields.templates import is_blank, is_l
 from airflow_imagebuilder.service.request.rules.combinations import broken_rules
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.workflows import Workflow
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_imagebuilder.service.request.schema import CreateImageMembers
 
 FIELDS: tuple[str, ...] = tuple(MEMBERS)
 """The members of :class:`ImageRequest`, in order."""
@@ -105,21 +110,7 @@ class ImageRequest:
 
     if TYPE_CHECKING:
         # More may be given than is held: AWS's mappings for workflows, and templates for anything.
-        def __init__(
-            self,
-            *,
-            infrastructure_configuration_arn: str | None = None,
-            image_recipe_arn: str | None = None,
-            container_recipe_arn: str | None = None,
-            distribution_configuration_arn: str | None = None,
-            image_tests_configuration: Mapping[str, Any] | str | None = None,
-            enhanced_image_metadata_enabled: bool | str | None = None,
-            image_scanning_configuration: Mapping[str, Any] | str | None = None,
-            workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None = (),
-            execution_role: str | None = None,
-            logging_configuration: Mapping[str, Any] | str | None = None,
-            tags: Mapping[str, str] | str | None = None,
-        ) -> None: ...
+        def __init__(self, **members: Unpack[CreateImageMembers]) -> None: ...
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in FIELDS}

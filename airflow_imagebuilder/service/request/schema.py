@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_imagebuilder.service.arns.arns import (
     ContainerRecipeArn,
@@ -113,6 +113,30 @@ class WorkflowShape(Shape):
 
     def _clean(self, value: Any) -> Any:
         return WORKFLOW.clean(value)
+
+
+class ImageMembers(TypedDict, total=False):
+    """The members of CreateImage except ``workflows``, as they may be given; templates are texts.
+
+    :class:`~airflow_imagebuilder.service.request.image_request.ImageRequest` documents each of them.
+    """
+
+    infrastructure_configuration_arn: str | None
+    image_recipe_arn: str | None
+    container_recipe_arn: str | None
+    distribution_configuration_arn: str | None
+    image_tests_configuration: Mapping[str, Any] | str | None
+    enhanced_image_metadata_enabled: bool | str | None
+    image_scanning_configuration: Mapping[str, Any] | str | None
+    execution_role: str | None
+    logging_configuration: Mapping[str, Any] | str | None
+    tags: Mapping[str, str] | str | None
+
+
+class CreateImageMembers(ImageMembers, total=False):
+    """All members of CreateImage, as they may be given."""
+
+    workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None
 
 
 MEMBERS: dict[str, Shape] = {
