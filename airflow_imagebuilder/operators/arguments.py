@@ -30,6 +30,8 @@ _OF_THE_OPERATOR = {
     "task_id": "give group_id: this is a task group",
 }
 
+_MEMBERS_OF_THE_GROUP = tuple(name for name in MEMBERS if name != "workflows")
+
 
 def refuse(faults: Iterable[Fault], of: str | None = None) -> None:
     """
@@ -58,7 +60,7 @@ def unknown_arguments(operator: type[BaseOperator], given: Mapping[str, Any]) ->
 
 def unknown_group_arguments(group: type[TaskGroup], given: Mapping[str, Any]) -> Iterable[Fault]:
     """Yield the arguments that neither a task group of ours nor Airflow's TaskGroup knows."""
-    own = _own(group)
+    own = (*_own(group), *_MEMBERS_OF_THE_GROUP)
     airflows = _keywords(TaskGroup)
     for name, value in given.items():
         if name not in own and name not in airflows:

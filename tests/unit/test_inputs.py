@@ -855,7 +855,9 @@ def parameters(cls: Any) -> list[str]:
     for one in cls.__mro__:
         if one is not BaseOperator and one.__module__.startswith("airflow_imagebuilder"):
             found += list(inspect.signature(one.__init__).parameters)
-    airflows = {"self", "kwargs", "group", "group_id", "task_id", "trigger_rule", "args", "_"}
+    if cls is ImageBuilderTaskGroup:
+        found += [name for name in ImageRequest.__dataclass_fields__ if name != "workflows"]
+    airflows = {"self", "kwargs", "arguments", "group_id", "task_id", "trigger_rule", "args", "_"}
     return [name for name in dict.fromkeys(found) if name not in airflows]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.arns.arns import WorkflowArn
 from airflow_imagebuilder.service.errors import Fault
-from airflow_imagebuilder.service.request.draft import RequestDraft
+from airflow_imagebuilder.service.request.rules.draft import RequestDraft
 from airflow_imagebuilder.service.request.rules.regions import one_region
 from airflow_imagebuilder.service.request.rules.scans import SCAN_RULES
 from airflow_imagebuilder.service.request.workflows import WorkflowType

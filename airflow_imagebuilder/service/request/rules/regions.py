@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.arns.grammar import region_in
 from airflow_imagebuilder.service.errors import Fault
-from airflow_imagebuilder.service.request.draft import RequestDraft
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late
+from airflow_imagebuilder.service.request.rules.draft import RequestDraft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from airflow_imagebuilder.service.request.fields.fields import Flag
 from airflow_imagebuilder.service.request.fields.templates import is_blank
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.service.request.draft import RequestDraft
+    from airflow_imagebuilder.service.request.rules.draft import RequestDraft
 
 _SCAN = "image_scanning_configuration"
 _TESTS = "image_tests_configuration"

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_imagebuilder.service.errors import Fault, InvalidRequestError, NoSuchTestsError
-from airflow_imagebuilder.service.request.fields.suggestions import closest
+from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, is_template
 from airflow_imagebuilder.service.request.image_request import ImageRequest, faults_in
 from airflow_imagebuilder.service.request.workflows import (
@@ -100,17 +99,6 @@ def request_of(request: object, members: Mapping[str, Any], declared: Declared) 
     if faults := list(_not_drawable(made)):
         raise InvalidRequestError(faults)
     return made
-
-
-class TestsByName(dict[str, Any]):
-    """The test groups that are drawn, by name; an unknown name is told with those that there are."""
-
-    __test__ = False  # the name would make pytest collect it
-
-    def __missing__(self, name: object) -> Any:
-        close = closest(name, self)
-        way_out = f"did you mean {close!r}?" if close else "take one of these"
-        raise NoSuchTestsError([Fault(f"tests[{name!r}]", name, ", ".join(self) or "no test", way_out)])
 
 
 def _alone(path: str, value: object, stage: WorkflowType) -> Iterator[Any]:
