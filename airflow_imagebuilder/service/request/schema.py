@@ -1,4 +1,4 @@
-"""The members of CreateImage and their bounds: AWS's model as a table, which a test holds to botocore's."""
+"""The members of CreateImage and their bounds: AWS's model as a table. A test compares it with botocore's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from airflow_imagebuilder.service.request.fields.fields import (
     Text,
 )
 from airflow_imagebuilder.service.request.fields.templates import RENDERED_NONE
-from airflow_imagebuilder.service.request.workflows import PARALLEL_GROUP, OnFailure, Workflow, no_workflow
+from airflow_imagebuilder.service.request.workflows import PARALLEL_GROUP, OnFailure, Workflow, not_a_workflow
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.service.errors import Fault
@@ -101,7 +101,7 @@ _WORKFLOW_OBJECT = Structure(
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowShape(Shape):
-    """A workflow, as our own class or as AWS's mapping; faults name the members as the user wrote them."""
+    """A workflow: a :class:`Workflow` or AWS's mapping. Faults name its members as the user wrote them."""
 
     def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
         if isinstance(value, Workflow):
@@ -109,9 +109,10 @@ class WorkflowShape(Shape):
         elif isinstance(value, Mapping):
             yield from WORKFLOW.faults(path, value, later)
         else:
-            yield no_workflow(path, value, self.allowed)
+            yield not_a_workflow(path, value, self.allowed)
 
-    def _clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> Any:
+        """Return AWS's mapping; a :class:`Workflow` is returned as it is."""
         return WORKFLOW.clean(value)
 
 
@@ -232,4 +233,4 @@ MEMBERS: dict[str, Shape] = {
         maximum=50,
     ),
 }
-"""Every member of CreateImage but clientToken, in the order of this package's documents."""
+"""Every member of CreateImage except clientToken, each with its bounds, in the order of ImageRequest."""

@@ -41,10 +41,10 @@ class WorkflowType(str, Enum):
 
 
 class OnFailure(str, Enum):
-    """What becomes of the image when a test workflow fails (API reference, ``OnWorkflowFailure``).
+    """What AWS does with the image when a test workflow fails (API reference, ``OnWorkflowFailure``).
 
-    ``CONTINUE`` logs the failure and goes on: the image can end AVAILABLE with a failed test. ``ABORT`` fails
-    the image, as it does where nothing is set.
+    ``CONTINUE`` logs the failure and continues: the image can become AVAILABLE with a failed test. ``ABORT``
+    fails the image, as AWS does by default.
     """
 
     CONTINUE = "CONTINUE"
@@ -59,12 +59,14 @@ class OnFailure(str, Enum):
 class Workflow:
     """One workflow of an image: AWS's WorkflowConfiguration.
 
-    It holds what it is given, templates included; :class:`ImageRequest` checks it, together with the rest.
+    It may hold templates and is not checked by itself: :class:`ImageRequest` checks it together with the
+    other members.
 
-    :param arn: the workflow's ARN; an Amazon-managed one ends in ``/x.x.x``.
-    :param parameters: a list of strings for each parameter, whatever its type in the workflow document.
-    :param parallel_group: tests of one group run at the same time, five at once; tests only.
-    :param on_failure: :class:`OnFailure`; tests only. Unset, a failed test fails the image.
+    :param arn: the workflow's ARN; that of an Amazon-managed workflow has the version ``x.x.x``.
+    :param parameters: a list of strings per parameter, of whatever type the workflow document declares it.
+    :param parallel_group: for tests only: tests with the same group run at the same time, at most five at
+        once. Without it (default) a test runs alone.
+    :param on_failure: for tests only: :class:`OnFailure`. Without it (default) a failed test fails the image.
     """
 
     arn: str
@@ -86,7 +88,7 @@ class Workflow:
     def type(self) -> WorkflowType:
         """The stage, read from the ARN.
 
-        :raises InvalidRequestError: the ARN does not tell, e.g. because a template will render it.
+        :raises InvalidRequestError: the ARN has no stage, for example because it is a template.
         """
         return WorkflowType(self._read("type").upper())
 
@@ -94,12 +96,12 @@ class Workflow:
     def name(self) -> str:
         """The workflow's name, read from the ARN.
 
-        :raises InvalidRequestError: the ARN does not tell, e.g. because a template will render it.
+        :raises InvalidRequestError: the ARN has no name, for example because it is a template.
         """
         return self._read("name")
 
     def to_api(self) -> dict[str, Any]:
-        """Return AWS's WorkflowConfiguration, without what is unset."""
+        """Return AWS's WorkflowConfiguration, without unset members."""
         out: dict[str, Any] = {"workflowArn": self.arn}
         if self.parameters:
             out["parameters"] = _listed(self.parameters)
@@ -111,9 +113,9 @@ class Workflow:
 
     @classmethod
     def from_api(cls, mapping: Mapping[str, Any]) -> Workflow:
-        """Read AWS's WorkflowConfiguration, as CreateImage takes it and GetImage answers it.
+        """Make a workflow of AWS's WorkflowConfiguration, as CreateImage takes it and GetImage returns it.
 
-        :param mapping: unknown members are left out: AWS adds some over time.
+        :param mapping: AWS's names and values; unknown members are left out, because AWS adds some over time.
         :raises InvalidRequestError: it is not a mapping with a workflowArn.
         """
         if not isinstance(mapping, Mapping) or "workflowArn" not in mapping:
@@ -142,11 +144,11 @@ class Workflow:
 @refuses_unknown_names()
 @dataclass(frozen=True)
 class TestGroup:
-    """Test workflows that run at the same time, :data:`WIDTH` at once; the next begins as one finishes.
+    """Test workflows that run at the same time, at most five at once: the next begins when one finishes.
 
-    :param name: the parallel group; None for an ungrouped test, which runs alone.
+    :param name: the parallel group; ``None`` for an ungrouped test, which runs alone.
     :param workflows: its tests, in the order of the request: one at least.
-    :raises InvalidRequestError: the name is not one that AWS takes, or what is listed are not workflows.
+    :raises InvalidRequestError: AWS does not take the name, or an entry is not a :class:`Workflow`.
     """
 
     __test__: ClassVar[bool] = False  # the name would make pytest collect it
@@ -179,22 +181,26 @@ class TestGroup:
         else:
             for number, test in enumerate(tests):
                 if not isinstance(test, Workflow):
-                    yield no_workflow(f"workflows[{number}]", test)
+                    yield not_a_workflow(f"workflows[{number}]", test)
 
 
 def stage_of(workflow: Workflow) -> WorkflowType | None:
-    """Return a workflow's stage; ``None`` where its ARN does not tell it."""
+    """Return a workflow's stage; ``None`` where its ARN has none, for example because it is a template."""
     try:
         return workflow.type
     except InvalidRequestError:
         return None
 
 
-def no_workflow(path: str, value: object, allowed: str = "a Workflow") -> Fault:
-    """Return the fault of a value that stands where a workflow belongs, with what to write instead."""
+def not_a_workflow(path: str, value: object, allowed: str = "a Workflow") -> Fault:
+    """Return the fault of a value that is not a workflow although one belongs there.
+
+    :param path: where the value is, e.g. ``workflows[2]``.
+    :param allowed: what is allowed there, in words.
+    """
     arn = value.get("workflowArn") if isinstance(value, Mapping) else value
     if value is ...:
-        way_out = "the dots stand for more workflows: write these, or take the dots out"
+        way_out = "the dots are not a workflow: write the workflows that they mean, or take the dots out"
     elif isinstance(value, TestGroup):
         way_out = f"list its workflows, each with parallel_group={value.name!r}"
     elif is_late(value):

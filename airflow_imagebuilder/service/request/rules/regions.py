@@ -1,6 +1,6 @@
-"""The region of a build: Image Builder builds in one, from what is in this region.
+"""The region of a build: Image Builder builds in one region, from resources of this region.
 
-Managed workflows have a region in their ARN too, and shared resources are shared within a region.
+The ARNs of managed workflows have a region too, and resources are shared within a region alone.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ def region_faults(
     """Yield a fault where the ARNs of a request are of another region than the call.
 
     :param fields: the members of the request.
-    :param region: the region of the call; None, empty or not known yet passes.
-    :param named: how the message names the region of the call.
+    :param region: the region of the call. ``None``, empty text and a region that is not known yet are not
+        checked.
+    :param named: how the fault names the region of the call (default ``region_name``).
+    :param later: returns whether a value is not known yet.
     """
     found = _regions(RequestDraft(fields, later))
     regions = set(found.values())
@@ -56,7 +58,7 @@ def region_faults(
 
 
 def _regions(draft: RequestDraft) -> dict[str, str]:
-    """Return the regions that are known, by where they stand."""
+    """Return the regions that are known, by the path of their ARN."""
     texts = {name: draft.fields.get(name) for name in _MEMBERS}
     for entry in draft.listed():
         name = "arn" if "arn" in entry.members else "workflowArn"

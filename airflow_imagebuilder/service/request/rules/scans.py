@@ -1,4 +1,4 @@
-"""The rules of vulnerability scans, as the API reference of ImageScanningConfiguration tells them."""
+"""The rules for vulnerability scans (API reference, ``ImageScanningConfiguration``)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SCAN_RULES: tuple[Callable[[RequestDraft], Iterator[Fault]], ...] = (
 
 
 def _scan_types(draft: RequestDraft) -> list[object] | None:
-    """Return the scan types, AWS's default where none is set, None where they are not known."""
+    """Return the scan types: AWS's default where none is set; ``None`` where they are not known."""
     structure = draft.fields.get(_SCAN)
     types = structure.get("imageScanningTypes") if isinstance(structure, Mapping) else None
     if types is None or is_blank(types):
