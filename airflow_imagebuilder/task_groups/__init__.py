@@ -12,9 +12,9 @@ from airflow_imagebuilder.operators.arguments import refuse, unknown_group_argum
 from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
 from airflow_imagebuilder.operators.options import LONGEST, as_seconds
+from airflow_imagebuilder.service.request import WorkflowType
 from airflow_imagebuilder.service.request.image_request import FIELDS
 from airflow_imagebuilder.service.request.test_plan import test_plan
-from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.submission.submission import OnRetry
 from airflow_imagebuilder.task_groups.arguments import checked_request, listed_outlets, refuse_place
 from airflow_imagebuilder.task_groups.declaration import declare
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from airflow_imagebuilder.service.request.image_request import ImageRequest
-    from airflow_imagebuilder.service.request.workflows import TestGroup, Workflow
+    from airflow_imagebuilder.service.request import ImageRequest, TestGroup, Workflow
     from airflow_imagebuilder.task_groups.arguments import GroupArguments
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import DAG, TaskGroup
 
-    from airflow_imagebuilder.service.request.image_request import ImageRequest
+    from airflow_imagebuilder.service.request import ImageRequest
     from airflow_imagebuilder.task_groups.declaration import Declared
 
 

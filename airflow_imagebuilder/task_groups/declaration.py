@@ -8,16 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.request import ImageRequest, TestGroup, Workflow, WorkflowType
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, is_template
-from airflow_imagebuilder.service.request.image_request import ImageRequest, faults_in
-from airflow_imagebuilder.service.request.workflows import (
-    ARN_WITH_STAGE,
-    TestGroup,
-    Workflow,
-    WorkflowType,
-    not_a_workflow,
-    stage_of,
-)
+from airflow_imagebuilder.service.request.image_request import faults_in
+from airflow_imagebuilder.service.request.workflows import ARN_WITH_STAGE, not_a_workflow, stage_of
 
 _TESTS = "a list of TestGroup, and of Workflow for tests that run alone"
 _HOMES = {

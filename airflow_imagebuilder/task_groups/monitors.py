@@ -12,14 +12,14 @@ from airflow.sdk import TaskGroup, TriggerRule
 
 from airflow_imagebuilder.operators.monitor_workflow import ImageBuilderMonitorWorkflowOperator
 from airflow_imagebuilder.service.errors import Fault, NoSuchTestsError
+from airflow_imagebuilder.service.request import WorkflowType
 from airflow_imagebuilder.service.request.fields.suggestions import closest
 from airflow_imagebuilder.service.request.test_plan import WIDTH
-from airflow_imagebuilder.service.request.workflows import WorkflowType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_imagebuilder.service.request.workflows import TestGroup
+    from airflow_imagebuilder.service.request import TestGroup
 
 OWN_TASKS = ("create_image", "image", "build", "distribute", "monitored", "ready")
 """The ids of the tasks that every image has, which no test group may take."""
@@ -90,7 +90,7 @@ class Monitors:
         return next(task_group_id for task_group_id in ids if full(task_group_id) not in taken)
 
     def _numbered(self, tests: TestGroup) -> list[dict[str, Any]]:
-        """Number the tests that have group and workflow in common, which tells AWS's executions apart."""
+        """Number the tests of one group that run the same workflow: a monitor finds its own by the number."""
         numbered = []
         for workflow in tests.workflows:
             key = (tests.name, workflow.name)
