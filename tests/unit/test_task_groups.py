@@ -73,7 +73,7 @@ def test_two_strands_follow_the_submit(dag: DAG) -> None:
     }
 
 
-def test_what_follows_the_group_hangs_on_its_one_leaf(dag: DAG) -> None:
+def test_a_task_after_the_group_follows_its_one_leaf(dag: DAG) -> None:
     @task
     def after() -> None: ...
 
@@ -83,7 +83,7 @@ def test_what_follows_the_group_hangs_on_its_one_leaf(dag: DAG) -> None:
     assert [leaf.node_id for leaf in group.get_leaves()] == ["g.ready"]
 
 
-def test_groups_one_after_another_and_in_one_another_hang_on_the_one_leaf(dag: DAG) -> None:
+def test_groups_one_after_another_and_nested_follow_the_one_leaf(dag: DAG) -> None:
     @task
     def after() -> None: ...
 
@@ -293,7 +293,7 @@ def test_odd_group_names_become_ids_and_stay_as_labels(dag: DAG) -> None:
     assert [tests.group_display_name for tests in group.tests.values()] == list(ids)
 
 
-def test_names_that_become_the_same_id_are_told_apart(dag: DAG) -> None:
+def test_names_that_become_the_same_id_get_different_ids(dag: DAG) -> None:
     group = bake(together("a+b", "boot"), together("a#b", "users"), together("a_b", "network"))
     assert len({tests.group_id for tests in group.tests.values()}) == 3
 
@@ -322,7 +322,7 @@ def test_an_ungrouped_test_named_like_a_parallel_group_is_a_task_of_its_own(dag:
     assert mapped.expand_input.value == [{"workflow": "boot", "ordinal": 0}]
 
 
-# -- what is drawn for what is asked -----------------------------------------------------------------------
+# -- the graph of a declaration ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ def test_templates_are_left_for_the_run(dag: DAG) -> None:
 # -- places ------------------------------------------------------------------------------------------------
 
 
-def test_two_groups_in_a_plain_task_group_do_not_meet(dag: DAG) -> None:
+def test_two_groups_in_a_plain_task_group_share_no_edge(dag: DAG) -> None:
     with TaskGroup("fleet"):
         first, second = bake(together("f", "boot"), group_id="a"), bake(together("f", "boot"), group_id="b")
     assert first.group_id == "fleet.a"

@@ -1,4 +1,4 @@
-"""ARN kinds: AWS's patterns, what is told about a wrong one, and there and back again."""
+"""ARN kinds: AWS's patterns, the faults of wrong ARNs, and reading and writing."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_made_from_keywords() -> None:
     assert str(arn) == "arn:aws-us-gov:imagebuilder:us-gov-west-1:123456789012:image/golden/1.0.0/2"
 
 
-def test_what_is_no_arn_cannot_be_made_either() -> None:
+def test_a_text_that_is_not_an_arn_cannot_be_made_into_one() -> None:
     with pytest.raises(InvalidRequestError, match="image-pipeline/golden'"):
         ImagePipelineArn(region="us-east-1", account="123456789012", name="Golden")
 
@@ -216,13 +216,13 @@ WRONG: list[tuple[type[Arn], object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "text", "told"), WRONG)
-def test_what_is_wrong_is_told(kind: type[Arn], text: object, told: str) -> None:
+@pytest.mark.parametrize(("kind", "text", "message"), WRONG)
+def test_a_wrong_arn_is_a_fault_with_the_way_out(kind: type[Arn], text: object, message: str) -> None:
     fault = fault_in_arn(kind.KIND, text, "the_field")
     assert fault is not None
     assert (fault.field, fault.value) == ("the_field", text)
     assert kind.KIND.noun in fault.allowed
-    assert told in fault.way_out
+    assert message in fault.way_out
 
 
 near_misses = st.text("arnwsimgbuld:/-xX.0123 \n{", max_size=40).map(lambda tail: HERE + tail) | st.text()
@@ -233,9 +233,7 @@ near_misses = st.text("arnwsimgbuld:/-xX.0123 \n{", max_size=40).map(lambda tail
 @example(WorkflowArn, "arn:::::")
 @example(ImageRecipeArn, f"{HERE}image-recipe/golden/..")
 @example(ImageRecipeArn, f"{HERE}image-recipe/golden/\u0661.\u0660.\u0660")
-def test_whatever_is_given_something_is_told_exactly_if_aws_would_refuse_it(
-    kind: type[Arn], text: str
-) -> None:
+def test_any_text_is_a_fault_exactly_if_aws_would_refuse_it(kind: type[Arn], text: str) -> None:
     fault = fault_in_arn(kind.KIND, text, "arn")
     assert (fault is None) == kind.accepts(text)
     assert fault is None or fault.way_out
