@@ -89,7 +89,7 @@ def request_of(request: object, members: Mapping[str, Any], declared: Declared) 
         raise InvalidRequestError([*declared.faults, *twice])
     made = ImageRequest.from_api(request) if isinstance(request, Mapping) else request
     if not isinstance(made, ImageRequest):
-        way_out = "give single members instead: but for the workflows, each may be a template"
+        way_out = "give single members instead: each of them except the workflows may be a template"
         raise InvalidRequestError([Fault("request", request, "an ImageRequest", way_out)])
     if faults := list(_not_drawable(made)):
         raise InvalidRequestError(faults)

@@ -102,7 +102,7 @@ def test_what_precedes_the_group_precedes_the_submit_only(dag: DAG) -> None:
     assert dag.get_task("before").downstream_task_ids == {"g.create_image"}
 
 
-def test_a_task_can_hang_on_a_test_group(dag: DAG) -> None:
+def test_a_task_can_follow_a_test_group(dag: DAG) -> None:
     @task
     def notify() -> None: ...
 
@@ -112,7 +112,7 @@ def test_a_task_can_hang_on_a_test_group(dag: DAG) -> None:
     assert list(group.tests) == ["functional", "security"]
 
 
-def test_the_result_hands_the_image_to_another_task(dag: DAG) -> None:
+def test_the_result_is_an_argument_of_another_task(dag: DAG) -> None:
     @task
     def use(image: Any) -> None: ...
 
@@ -120,7 +120,7 @@ def test_the_result_hands_the_image_to_another_task(dag: DAG) -> None:
     assert dag.get_task("use").upstream_task_ids == {"g.image"}
 
 
-def test_whatever_becomes_of_a_monitor_what_aws_does_next_is_shown_next(dag: DAG) -> None:
+def test_monitors_run_after_a_monitor_that_failed(dag: DAG) -> None:
     bake(together("functional", "boot"), together("security", "cis"))
     rules = {t.task_id: t.trigger_rule for t in dag.tasks}
     assert rules == {
@@ -156,7 +156,7 @@ def test_a_trigger_rule_of_the_group_says_when_it_begins(dag: DAG) -> None:
     assert group.image.trigger_rule == group.build.trigger_rule == TriggerRule.ALL_SUCCESS
 
 
-def test_the_scheduler_ends_the_leaf_itself_whatever_default_args_bring(dag: DAG) -> None:
+def test_the_scheduler_finishes_the_leaf_itself_whatever_default_args_set(dag: DAG) -> None:
     from airflow.models.taskinstance import TaskInstance
     from airflow.serialization.serialized_objects import DagSerialization
 
@@ -342,7 +342,7 @@ def test_without_tests_none_is_drawn(dag: DAG) -> None:
     assert ("g.build", "g.distribute") in edges(dag)
 
 
-def test_a_build_workflow_alone_has_no_together(dag: DAG) -> None:
+def test_a_build_workflow_alone_has_no_test_groups(dag: DAG) -> None:
     group = bake(build_workflow=workflow("b", "build"))
     assert group.tests == {}
 

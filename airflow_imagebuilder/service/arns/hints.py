@@ -16,8 +16,9 @@ from airflow_imagebuilder.service.errors import Fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PARTS = 6
+_COLONS = 5  # of an ARN
 
+# What another kind of resource is, and which argument takes it.
 _HOMES = {
     "image-recipe": "an image recipe: give it as image_recipe_arn",
     "container-recipe": "a container recipe: give it as container_recipe_arn",
@@ -50,6 +51,7 @@ def _way_out(kind: ArnKind, text: object) -> str:
 
 
 def _nearly(kind: ArnKind, text: str) -> str | None:
+    """Correct a known mistake, if that gives an ARN of this kind."""
     for reason, candidate in _candidates(kind, text):
         if candidate != text and kind.accepts(candidate):
             return f"{reason}: write {candidate!r}"
@@ -78,36 +80,25 @@ def _not_an_arn(kind: ArnKind, text: str) -> str | None:
     return f"give the whole ARN, not a name: {kind.example().rsplit('/', len(kind.tail))[0]}/..."
 
 
-def _incomplete(_: ArnKind, text: str) -> str | None:
-    return None if text.count(":") >= _PARTS - 1 else "an ARN has six parts with a colon between two of them"
+def _head(kind: ArnKind, text: str) -> str | None:
+    """Check the parts before the name: service, resource type, region and account."""
+    if text.count(":") < _COLONS:
+        return "an ARN has six parts, separated by colons"
+    _, _, service, region, account, tail = text.split(":", _COLONS)
+    if service != "imagebuilder":
+        return f"this is an ARN of {service or 'no service'}, not imagebuilder"
+    if (resource := tail.split("/", 1)[0]) != kind.resource:
+        return _other_resource(kind, resource)
+    if not region:
+        return "the region is missing: write it after 'imagebuilder:'"
+    if not re.fullmatch(r"[0-9]{12}|aws(-[a-z-]+)?|third-party", account):
+        return f"the account is {account!r}: write its twelve digits, or aws for what Amazon manages"
+    return None
 
 
-def _other_service(_: ArnKind, text: str) -> str | None:
-    service = text.split(":")[2]
-    return (
-        None
-        if service == "imagebuilder"
-        else f"this is an ARN of {service or 'no service'}, not imagebuilder"
-    )
-
-
-def _other_kind(kind: ArnKind, text: str) -> str | None:
-    resource = text.split(":", 5)[5].split("/", 1)[0]
-    if resource == kind.resource:
-        return None
+def _other_resource(kind: ArnKind, resource: str) -> str:
     home = _HOMES.get(resource)
     return f"this is {home}" if home else f"Image Builder has no {resource!r}, write {kind.resource}/..."
-
-
-def _region(_: ArnKind, text: str) -> str | None:
-    return None if text.split(":")[3] else "the region is missing: write it after 'imagebuilder:'"
-
-
-def _owner(_: ArnKind, text: str) -> str | None:
-    account = text.split(":")[4]
-    if re.fullmatch(r"[0-9]{12}|aws(-[a-z-]+)?|third-party", account):
-        return None
-    return f"the account is {account!r}: write its twelve digits, or aws for what Amazon manages"
 
 
 def _stage(kind: ArnKind, text: str) -> str | None:
@@ -137,20 +128,16 @@ def _missing_build(kind: ArnKind, text: str) -> str | None:
     return "the build number is missing: write it after the version, as in 1.0.0/1"
 
 
-def _anything(kind: ArnKind, _: str) -> str:
+def _compare(kind: ArnKind, _: str) -> str:
     return f"compare it with {kind.example()}: names are made of a-z, 0-9, - and _"
 
 
 _HINTS: tuple[Callable[[ArnKind, str], str | None], ...] = (
     _nearly,
     _not_an_arn,
-    _incomplete,
-    _other_service,
-    _other_kind,
-    _region,
-    _owner,
+    _head,
     _stage,
     _version,
     _missing_build,
-    _anything,
+    _compare,
 )

@@ -56,7 +56,7 @@ def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
 
 def _infrastructure(draft: RequestDraft) -> Iterator[Fault]:
     if not draft.is_set("infrastructure_configuration_arn"):
-        way_out = "give the one of the place to build in"
+        way_out = "give the configuration of the instances that build the image"
         yield Fault(
             "infrastructure_configuration_arn", None, "the ARN of an infrastructure configuration", way_out
         )
@@ -133,7 +133,7 @@ def _managed_is_newest(draft: RequestDraft) -> Iterator[Fault]:
                 continue
             if arn != arn.newest:
                 allowed = "the newest version of a workflow that Amazon manages"
-                way_out = f"AWS takes no pinned one: write {str(arn.newest)!r}"
+                way_out = f"AWS takes it in its newest version alone: write {str(arn.newest)!r}"
                 yield Fault(f"{entry.path}.{name}", text, allowed, way_out)
 
 

@@ -30,7 +30,7 @@ def one_region(draft: RequestDraft) -> Iterator[Fault]:
     found = _regions(draft)
     firsts = {region: path for path, region in reversed(found.items())}
     if len(firsts) > 1:
-        way_out = "Image Builder builds in one region, from what is there: write all with that region"
+        way_out = "Image Builder builds in one region, from resources of this region: write all ARNs with it"
         paths = [path for path in found if path in firsts.values()]
         yield Fault(" and ".join(paths), found, "ARNs of one region", way_out)
 

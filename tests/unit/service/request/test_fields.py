@@ -284,7 +284,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("fields", "field", "message"), WRONG.values(), ids=WRONG)
-def test_refused(fields: dict[str, Any], field: str, message: str) -> None:
+def test_a_broken_bound_is_a_fault(fields: dict[str, Any], field: str, message: str) -> None:
     fault = one_fault(fields)
     assert fault.field == field
     assert message in str(fault)

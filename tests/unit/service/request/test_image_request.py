@@ -116,7 +116,7 @@ ALLOWED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fields", ALLOWED.values(), ids=ALLOWED)
-def test_allowed(fields: dict[str, Any]) -> None:
+def test_an_allowed_request_has_no_fault_and_botocore_takes_it(fields: dict[str, Any]) -> None:
     assert faults_in(fields) == ()
     parameters = ImageRequest(**fields).to_api()
     shape = model().operation_model("CreateImage").input_shape

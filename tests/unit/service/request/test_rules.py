@@ -142,7 +142,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("fields", "field", "message"), BROKEN.values(), ids=BROKEN)
-def test_refused(fields: dict[str, Any], field: str, message: str) -> None:
+def test_a_broken_rule_is_a_fault(fields: dict[str, Any], field: str, message: str) -> None:
     fault = one_fault(fields)
     assert fault.field == field
     assert message in str(fault)
