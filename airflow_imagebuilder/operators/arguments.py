@@ -1,4 +1,4 @@
-"""The arguments of an operator: misspelt names and wrong values are told as the faults of a request are."""
+"""The names of arguments: a misspelt one is a fault, with the name that the user probably meant."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ _OF_THE_OPERATOR = {
     "task_id": "give group_id: this is a task group",
 }
 
+_MEMBERS_OF_THE_GROUP = tuple(name for name in MEMBERS if name != "workflows")
+
 
 def refuse(faults: Iterable[Fault], of: str | None = None) -> None:
     """
-    Raise the faults, if there are any.
+    Raise an error with all faults; do nothing if there are none.
 
-    :param of: whose arguments they are, e.g. ``task 'bake'``; a task's own log need not say it.
-    :raises InvalidRequestError: there are some.
+    :param of: whose arguments they are, e.g. ``task 'bake'``; ``None`` (default) in a task's own log.
+    :raises InvalidRequestError: there is a fault.
     """
     if found := tuple(faults):
         raise InvalidRequestError(found, of=of)
@@ -44,10 +46,10 @@ def refuse(faults: Iterable[Fault], of: str | None = None) -> None:
 
 def unknown_arguments(operator: type[BaseOperator], given: Mapping[str, Any]) -> Iterable[Fault]:
     """
-    Yield the arguments that neither an operator nor Airflow knows.
+    Yield a fault per argument that neither an operator nor Airflow has.
 
-    :param operator: its class.
-    :param given: the arguments that are left once the operator has taken its own.
+    :param operator: the operator's class.
+    :param given: the arguments that the operator's own parameters do not take.
     """
     own, airflows = _names(operator)
     for name, value in given.items():
@@ -57,8 +59,13 @@ def unknown_arguments(operator: type[BaseOperator], given: Mapping[str, Any]) ->
 
 
 def unknown_group_arguments(group: type[TaskGroup], given: Mapping[str, Any]) -> Iterable[Fault]:
-    """Yield the arguments that neither a task group of ours nor Airflow's TaskGroup knows."""
-    own = _own(group)
+    """
+    Yield a fault per argument that neither the task group nor Airflow's TaskGroup has.
+
+    :param group: the task group's class.
+    :param given: the arguments that are not members of CreateImage.
+    """
+    own = (*_own(group), *_MEMBERS_OF_THE_GROUP)
     airflows = _keywords(TaskGroup)
     for name, value in given.items():
         if name not in own and name not in airflows:
@@ -70,7 +77,12 @@ def unknown_group_arguments(group: type[TaskGroup], given: Mapping[str, Any]) ->
 
 
 def partial_faults(operator: type[BaseOperator], given: Mapping[str, Any]) -> Iterable[Fault]:
-    """Yield what is wrong with arguments of ``.partial()``, each judged without the rest."""
+    """
+    Yield what is wrong with the arguments of ``.partial()``, each by itself.
+
+    :param operator: the operator's class.
+    :param given: the arguments; the rest comes with ``.expand()``.
+    """
     yield from unknown_arguments(operator, given)
     yield from option_faults(given)
     own, _ = _names(operator)
@@ -86,14 +98,14 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 @cache
 def _names(operator: type[BaseOperator]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return an operator's own parameters, and those of Airflow and of what else it is derived from."""
+    """Return an operator's own parameters, and those of its base classes, Airflow's included."""
     own = _own(operator)
     others = {name for c in operator.__mro__ for name in _keywords(c)}
     return own, frozenset(others - set(own)) | {"_airflow_mapped_validation_only"}
 
 
 def _own(cls: type) -> tuple[str, ...]:
-    """Return the parameters of a class that are not Airflow's."""
+    """Return the parameters that a class has beside Airflow's."""
     ours = [c for c in cls.__mro__ if c.__module__.partition(".")[0] != "airflow"]
     return tuple(dict.fromkeys(name for c in ours for name in _keywords(c)))
 

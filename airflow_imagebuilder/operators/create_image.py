@@ -1,4 +1,4 @@
-"""The operator that bakes an image."""
+"""The operator that submits an image with CreateImage and waits for it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from airflow_imagebuilder.operators.options import as_on_retry, option_faults
 from airflow_imagebuilder.operators.task_state import TaskStore, this_try
 from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
 from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
+from airflow_imagebuilder.service.request import ImageRequest, Workflow
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
-from airflow_imagebuilder.service.request.image_request import FIELDS, ImageRequest, faults_in
+from airflow_imagebuilder.service.request.image_request import FIELDS, faults_in
 from airflow_imagebuilder.service.request.rules.combinations import surprises
 from airflow_imagebuilder.service.request.rules.regions import region_faults
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.test_choice import choose_tests, faults_in_choice, read_names
-from airflow_imagebuilder.service.request.workflows import Workflow
 from airflow_imagebuilder.service.submission.ports import Origin, Submitted
 from airflow_imagebuilder.service.submission.submission import OnRetry, Submission
 from airflow_imagebuilder.xcom import SUBMISSION_KEY, publish_arn, submission_record
@@ -37,51 +37,53 @@ STRUCTURED = frozenset(
         "workflows",
     }
 )
-"""Members that are no strings, and may be JSON text where a template renders them."""
+"""Members that are not strings. A template renders them as JSON text, or as native objects."""
 
 
 class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
     """
-    Bake an image with EC2 Image Builder's CreateImage, and wait until it can be used.
+    Bake an image with EC2 Image Builder's CreateImage, and wait until it is finished.
 
-    The first parameters are the members of CreateImage, all templated. What AWS would refuse is refused
-    before anything is sent, all faults at once: when the Dag is parsed where nothing is templated, else when
-    the task runs. An optional member that is empty text is as if not given. Instead of single members a whole
-    :class:`ImageRequest` may be given.
+    The members of CreateImage are parameters, all of them templated. Give these, or a whole
+    :class:`ImageRequest`, which documents each member. What AWS would refuse is refused before the call, all
+    faults at once: when the Dag is parsed where nothing is templated, otherwise when the task runs. Empty
+    text leaves an optional member unset.
 
-    Whatever dies, one image is built: see :mod:`airflow_imagebuilder.service.submission.submission`.
+    One image is built whatever process dies: see :mod:`airflow_imagebuilder.service.submission.submission`.
 
-    :param request: everything that CreateImage takes, instead of the members below.
-    :param infrastructure_configuration_arn: where to build (required).
-    :param image_recipe_arn: what to build: an AMI. Exactly one of the two recipes.
-    :param container_recipe_arn: what to build: a container image.
-    :param distribution_configuration_arn: where to copy the output; without it, it stays in the region.
+    :param request: everything that CreateImage takes, instead of single members.
+    :param infrastructure_configuration_arn: where to build; required.
+    :param image_recipe_arn: the recipe of an AMI. Exactly one of the two recipes is required.
+    :param container_recipe_arn: the recipe of a container image.
+    :param distribution_configuration_arn: where to copy the output; without it the output stays in the
+        region.
     :param image_tests_configuration: ``imageTestsEnabled``, ``timeoutMinutes``.
-    :param enhanced_image_metadata_enabled: whether to collect operating system and packages.
-    :param image_scanning_configuration: ``imageScanningEnabled``, ``ecrConfiguration``.
-    :param workflows: at most ten :class:`Workflow` (or AWS's mappings), one build, one distribution.
+    :param enhanced_image_metadata_enabled: whether AWS lists operating system and packages.
+    :param image_scanning_configuration: ``imageScanningEnabled``, ``ecrConfiguration``,
+        ``imageScanningTypes``, ``scanResultCondition``.
+    :param workflows: at most ten :class:`Workflow` (or AWS's mappings): at most one build, one distribution.
     :param execution_role: name or ARN; required with workflows.
     :param logging_configuration: ``logGroupName``.
     :param tags: 1 to 50 tags of the Image Builder image.
-    :param run_tests: names of the parallel groups and ungrouped tests to run, out of ``workflows``; ``None``
-        or empty text, as a form leaves it, runs all. An empty list runs none.
-    :param wait_for_completion: ``False`` submits and returns the ARN.
-    :param on_retry: what a new try does about an image that an earlier one left FAILED or CANCELLED:
-        ``repair`` it where AWS allows it (RetryImage), ``rebuild``, or ``fail``.
+    :param run_tests: names of the parallel groups and ungrouped tests of ``workflows`` to run. ``None``
+        (default) or empty text runs all, an empty list none.
+    :param wait_for_completion: ``True`` (default) waits; ``False`` submits and returns the ARN.
+    :param on_retry: what a new try does about an image that an earlier try left FAILED or CANCELLED:
+        ``repair`` it where AWS allows it (RetryImage; default), ``rebuild`` it, or ``fail``.
     :param deferrable: wait in the triggerer (default), or on the worker.
-    :param timeout: how long the image may take, from the submit on; then it is cancelled. The task's
-        ``execution_timeout`` counts too, whichever ends first.
-    :param poll_interval: seconds (or a timedelta) between two looks; ``None`` takes ``[imagebuilder]
-        poll_interval``.
+    :param timeout: how long the image may take after the submit; then it is cancelled. The task's
+        ``execution_timeout`` counts too; the earlier of the two applies.
+    :param poll_interval: seconds (or a timedelta) between two polls; ``None`` (default) takes
+        ``[imagebuilder] poll_interval``.
     :param cancel_on_kill: cancel the image when the task is killed, cleared or runs out of time.
     :param delete_outputs_on_kill: then also remove the AMIs and snapshots that the build left behind.
-    :param fail_on_test_failure: fail when a test failed, though AWS calls the image AVAILABLE.
-    :return: the :class:`ImageResult` as a JSON-safe mapping; the ARN alone without waiting. The ARN is also
-        pushed as XCom ``image_build_version_arn`` before the wait begins.
-    :raises InvalidRequestError: refused before the call.
+    :param fail_on_test_failure: fail when a test failed although AWS calls the image AVAILABLE.
+    :return: the :class:`ImageResult` as a JSON-safe mapping; without waiting, the ARN alone. The task also
+        pushes the ARN as XCom ``image_build_version_arn`` before it begins to wait.
+    :raises InvalidRequestError: the request was refused before the call.
     :raises ImageFailedError: the image failed: stage, workflow, step, component, message, log.
-    :raises ImageCancelledError: somebody cancelled the image.
-    :raises DeadlineExceededError: it was not ready in time.
+    :raises ImageCancelledError: the image was cancelled from outside of this task.
+    :raises DeadlineExceededError: the image did not finish in time.
 
     .. seealso:: https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_CreateImage.html
     """
@@ -100,7 +102,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         image_tests_configuration: Mapping[str, Any] | str | None = None,
         enhanced_image_metadata_enabled: bool | str | None = None,
         image_scanning_configuration: Mapping[str, Any] | str | None = None,
-        workflows: Sequence[Workflow | Mapping[str, Any]] | str | None = None,
+        workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None = None,
         execution_role: str | None = None,
         logging_configuration: Mapping[str, Any] | str | None = None,
         tags: Mapping[str, str] | str | None = None,
@@ -109,29 +111,19 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         on_retry: OnRetry | str = OnRetry.REPAIR,
         **kwargs: Any,
     ) -> None:
+        arguments = locals()  # before any other name: the members are read from it by name
         super().__init__(**kwargs)
-        given = _members(request, of=f"task {self.task_id!r}")
-        self.infrastructure_configuration_arn = infrastructure_configuration_arn
-        self.image_recipe_arn = image_recipe_arn
-        self.container_recipe_arn = container_recipe_arn
-        self.distribution_configuration_arn = distribution_configuration_arn
-        self.image_tests_configuration = image_tests_configuration
-        self.enhanced_image_metadata_enabled = enhanced_image_metadata_enabled
-        self.image_scanning_configuration = image_scanning_configuration
-        self.workflows = _plain(workflows)
-        self.execution_role = execution_role
-        self.logging_configuration = logging_configuration
-        self.tags: Any = tags
+        written = _members(request, {name: arguments[name] for name in FIELDS}, of=f"task {self.task_id!r}")
+        for name, value in written.items():
+            setattr(self, name, _plain(value))
         self.run_tests = run_tests
         self.wait_for_completion = wait_for_completion
         self.on_retry = str(on_retry.value) if isinstance(on_retry, OnRetry) else on_retry
-        self._take(given)
-        # As they were written, so that a fault names what the user wrote, not AWS's name for it.
-        written = given.get("workflows", workflows)
-        self._refuse({**self._fields(), "workflows": written})
+        # As written, not as set: a fault then names what the user wrote, not AWS's name for it.
+        self._refuse(written)
 
     def execute(self, context: Context) -> dict[str, Any] | str:
-        """Submit, or find again, this task's image; then wait for it."""
+        """Submit this task's image, or find the one of an earlier try; then wait for it."""
         self._context = context
         return self.in_time(context, lambda: self._execute(context))
 
@@ -146,7 +138,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         return submitted.arn
 
     def submit(self, context: Context) -> Submitted:
-        """Check the rendered request and submit it; see :class:`Submission` for what earlier tries left."""
+        """Check the rendered request and submit it; :class:`Submission` decides about earlier tries."""
         request = self._rendered()
         self._submission = Submission(
             self.hook,
@@ -158,7 +150,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         return self._submission.submit(request, this_try(context))
 
     def _before_repair(self, context: Context, arn: str) -> None:
-        """Publish whose image it is now, before RetryImage gives it a new life."""
+        """Publish that this try owns the image, before RetryImage runs it again."""
         if not self.wait_for_completion:
             self._publish_submission(context, Submitted(arn, Origin.REPAIRED))
         publish_arn(context, arn)
@@ -169,19 +161,25 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         context["ti"].xcom_push(key=SUBMISSION_KEY, value=record)
 
     def learn_arn(self) -> str | None:
-        """Return this try's image. A CreateImage on its way is sent again: its token gives the same image."""
+        """Return the ARN of this try's image.
+
+        A CreateImage without an answer is sent again: with the same token AWS returns the same image.
+        """
         if self._submission is None or self._submission.sent is None or self._submission.arn:
             return super().learn_arn()
         try:
             return self.hook.create_image(*self._submission.sent)
         except ImageBuilderError as error:
-            self.log.warning("The task is killed, and whether it submitted an image is not known: %s", error)
+            self.log.warning("The task was killed; it is not known whether it submitted an image: %s", error)
             return None
 
     def _rendered(self) -> ImageRequest:
-        """Check what is rendered, against the connection too, and return it without the tests left out."""
+        """Return the rendered request without the tests that are not chosen.
+
+        :raises InvalidRequestError: AWS would refuse it, also for the region of the connection.
+        """
         fields = {name: _parsed(name, value) for name, value in self._fields().items()}
-        # Nothing is to be rendered any more: braces that are left are what AWS would get.
+        # All templates are rendered: braces that are left are text that AWS would get.
         refuse(faults_in(fields, later=never))
         connected = f"region of the connection {self.aws_conn_id!r}"
         refuse(region_faults(fields, region_of(self.hook), connected))
@@ -193,34 +191,35 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         return {name: getattr(self, name) for name in FIELDS}
 
     def _refuse(self, fields: Mapping[str, Any]) -> None:
-        """Refuse what is known to be wrong at parse, and warn of what AWS takes all the same."""
+        """Refuse what is known to be wrong when the Dag is parsed, and warn of what the user hardly means."""
         faults = [*option_faults(vars(self)), *faults_in(fields), *region_faults(fields, self.region_name)]
         refuse(faults or faults_in_choice(fields, self.run_tests), of=f"task {self.task_id!r}")
         for surprise in surprises(fields, is_late):
             warnings.warn(f"Task {self.task_id!r}: {surprise}", stacklevel=2)
 
-    def _take(self, given: Mapping[str, Any]) -> None:
-        """Spread a request over the members, where Airflow can render them."""
-        once = "either request or single members"
-        twice = [name for name in given if not MEMBERS[name].is_unset(getattr(self, name))]
-        faults = [Fault(name, getattr(self, name), once, "leave one out") for name in twice]
-        refuse(faults, of=f"task {self.task_id!r}")
-        for name, value in given.items():
-            setattr(self, name, value)
-
 
 def region_of(hook: Any) -> str | None:
-    """Return the region that a hook's client calls, ``None`` where there is no client: the call says why."""
+    """Return the region that a hook's client calls; ``None`` where the hook has no client."""
     try:
         region = hook.conn_region_name
-    except Exception:  # noqa: BLE001 (a missing connection, role or region is told by the call that needs it)
+    except Exception:  # noqa: BLE001 (CreateImage itself reports a missing connection, role or region)
         return None
     return region if isinstance(region, str) else None
 
 
-def _members(request: ImageRequest | Mapping[str, Any] | None, of: str) -> dict[str, Any]:
-    if request is None:
-        return {}
+def _members(
+    request: ImageRequest | Mapping[str, Any] | None, single: Mapping[str, Any], of: str
+) -> dict[str, Any]:
+    """Return the members of a request, or the single ones; a member that both give is refused."""
+    given = {} if request is None else _members_of(request, of)
+    once = "either request or single members"
+    twice = [name for name in given if not MEMBERS[name].is_unset(single[name])]
+    refuse([Fault(name, single[name], once, "leave one out") for name in twice], of=of)
+    return {**single, **given}
+
+
+def _members_of(request: object, of: str) -> dict[str, Any]:
+    """Return the members that a request sets."""
     try:
         made = ImageRequest.from_api(request) if isinstance(request, Mapping) else request
     except InvalidRequestError as error:
@@ -233,18 +232,18 @@ def _members(request: ImageRequest | Mapping[str, Any] | None, of: str) -> dict[
 
 
 def _plain(value: Any) -> Any:
-    """Turn workflows into AWS's mappings: Airflow renders templates inside of these, not of our classes."""
+    """Return workflows as AWS's mappings: Airflow renders templates in mappings, not in our classes."""
     if isinstance(value, (list, tuple)):
         return [item.to_api() if isinstance(item, Workflow) else item for item in value]
     return value
 
 
 def _parsed(name: str, value: Any) -> Any:
-    """Read a structured member that a template rendered to text."""
+    """Return a rendered member as CreateImage takes it: a template renders structures as JSON text."""
     if is_blank(value):
         return None
     if name == "workflows" and isinstance(value, Sequence) and not isinstance(value, str):
-        return list(value)  # the outputs of mapped tasks come as a sequence of Airflow's own
+        return list(value)  # the outputs of mapped tasks are a sequence class of Airflow's
     if name not in STRUCTURED or not isinstance(value, str):
         return value
     try:

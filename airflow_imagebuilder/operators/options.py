@@ -1,4 +1,4 @@
-"""The parameters that are ours and not AWS's, as a table: how to wait, and what to do when it goes wrong."""
+"""The parameters that AWS does not have, as a table: connection, waiting, retries, kills."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.request import WorkflowType
 from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Shape, Text
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
-from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.submission.submission import OnRetry
 
 
@@ -32,12 +32,12 @@ class Seconds(Shape):
 
 
 LONGEST = timedelta(days=366)
-"""The longest time that a wait may take: it has to be added to a date."""
+"""The longest time that a wait may take. Python cannot add every timedelta to a date."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Duration(Shape):
-    """A timedelta, short enough to be added to a time."""
+    """A timedelta that can be added to a date."""
 
     allowed: str = "a timedelta above 0, a year at most"
 
@@ -53,7 +53,7 @@ class Duration(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class YesNo(Shape):
-    """True or False, without quotes: Airflow does not render it."""
+    """``True`` or ``False``, not as text: Airflow does not render it."""
 
     allowed: str = "True or False"
 
@@ -79,19 +79,19 @@ class OneOf(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageArn(ArnText):
-    """The ARN of an image; a task that submitted none pushes none, which Jinja renders as ``None``."""
+    """The ARN of an image. A task without an image pushes no ARN, and Jinja renders that as ``None``."""
 
     def is_unset(self, value: object) -> bool:
-        """Return whether there is no image to wait for."""
+        """Return whether the ARN is missing."""
         return value == "None" or super().is_unset(value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moment(Shape):
-    """A Unix time, or the text of one; ``None`` as above."""
+    """A Unix time in seconds, or the text of one; Jinja renders a missing one as ``None``."""
 
     def is_unset(self, value: object) -> bool:
-        """Return whether there is no such time."""
+        """Return whether the time is missing."""
         return value == "None" or super().is_unset(value)
 
     allowed: str = "a Unix time in seconds"
@@ -106,8 +106,8 @@ class Moment(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place(Shape):
-    """A place in a list, counted from 0."""
+class Position(Shape):
+    """A position in a list, counted from 0."""
 
     allowed: str = "0, 1, 2, ..."
 
@@ -131,7 +131,7 @@ OPTIONS: Mapping[str, Shape] = {
     "cancel_on_kill": YesNo(),
     "delete_outputs_on_kill": YesNo(),
     "fail_on_test_failure": YesNo(),
-    "image_build_version_arn": ImageArn(kind=ImageBuildVersionArn),
+    "image_build_version_arn": ImageArn(kind=ImageBuildVersionArn.KIND),
     "stale_until": Moment(),
     "stale_failure": Text(allowed="the id of a workflow execution"),
     "submitted_by": Text(allowed="the seed of a try"),
@@ -141,12 +141,12 @@ OPTIONS: Mapping[str, Shape] = {
     "workflow_type": Choice(words=tuple(WorkflowType.__members__)),
     "workflow": _NAME,
     "parallel_group": _NAME,
-    "ordinal": Place(),
+    "ordinal": Position(),
 }
-"""Every parameter of ours, by its name in the operators and the task group."""
+"""Every parameter that AWS does not have, by its name in the operators and the task group."""
 
 _ALWAYS = frozenset(
-    {name for name, shape in OPTIONS.items() if isinstance(shape, (YesNo, Duration, Place))}
+    {name for name, shape in OPTIONS.items() if isinstance(shape, (YesNo, Duration, Position))}
     | {"workflow_type"}
 )
 _TEMPLATED = frozenset(
@@ -166,9 +166,10 @@ _TEMPLATED = frozenset(
 
 
 def option_faults(given: Mapping[str, object]) -> Iterator[Fault]:
-    """Yield what is wrong with parameters of ours; what a template renders is let pass.
+    """
+    Yield what is wrong with options. A template is not checked where Airflow renders the option.
 
-    :param given: parameters by the names of :data:`OPTIONS`; others are not looked at.
+    :param given: options by the names of :data:`OPTIONS`; other names are ignored.
     """
     for name, shape in OPTIONS.items():
         value = given.get(name)
@@ -183,14 +184,16 @@ def option_faults(given: Mapping[str, object]) -> Iterator[Fault]:
 
 
 def as_seconds(interval: float | timedelta | None) -> float | None:
-    """Return a checked interval in seconds."""
+    """Return an interval in seconds; ``None`` stays ``None``."""
     return interval.total_seconds() if isinstance(interval, timedelta) else interval
 
 
 def as_on_retry(rendered: object) -> OnRetry:
-    """Return what to do on a retry, as it is rendered; nothing means the default.
+    """
+    Return what to do on a retry; ``None`` and empty text are the default, ``repair``.
 
-    :raises InvalidRequestError: there is no such word.
+    :param rendered: the option as a template has rendered it.
+    :raises InvalidRequestError: the option has no such value.
     """
     if rendered is None or is_blank(rendered):
         return OnRetry.REPAIR

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arns.grammar import workflow_type_and_name
+from airflow_imagebuilder.service.arn_grammar import workflow_type_and_name
 from airflow_imagebuilder.service.request.workflows import Workflow, WorkflowType
 from airflow_imagebuilder.service.results.cause import (
     cause_of_end,

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from html import unescape
 
-from airflow_imagebuilder.service.arns.grammar import name_and_version, region_of
+from airflow_imagebuilder.service.arn_grammar import name_and_version, region_in
 
 _SHOWN = 240
 _READ = 20  # characters read per character shown: a text may consist mostly of escape sequences
@@ -91,7 +91,7 @@ def aws_command(operation: str, arn: str) -> str:
     :param operation: the operation of the CLI, e.g. ``cancel-image-creation``.
     :param arn: the image build version ARN.
     """
-    region = region_of(arn)
+    region = region_in(arn)
     where = f" --region {region}" if region else ""
     return f"aws imagebuilder {operation} --image-build-version-arn {arn}{where}"
 

@@ -24,7 +24,7 @@ FLOORS = (
     "provider_info",
     "service.states",
     "service.text",
-    "service.arns.grammar",
+    "service.arn_grammar",
     "service.results",
     "service.errors",
     "service.arns",

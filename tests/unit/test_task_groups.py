@@ -73,7 +73,7 @@ def test_two_strands_follow_the_submit(dag: DAG) -> None:
     }
 
 
-def test_what_follows_the_group_hangs_on_its_one_leaf(dag: DAG) -> None:
+def test_a_task_after_the_group_follows_its_one_leaf(dag: DAG) -> None:
     @task
     def after() -> None: ...
 
@@ -83,7 +83,7 @@ def test_what_follows_the_group_hangs_on_its_one_leaf(dag: DAG) -> None:
     assert [leaf.node_id for leaf in group.get_leaves()] == ["g.ready"]
 
 
-def test_groups_one_after_another_and_in_one_another_hang_on_the_one_leaf(dag: DAG) -> None:
+def test_groups_one_after_another_and_nested_follow_the_one_leaf(dag: DAG) -> None:
     @task
     def after() -> None: ...
 
@@ -102,7 +102,7 @@ def test_what_precedes_the_group_precedes_the_submit_only(dag: DAG) -> None:
     assert dag.get_task("before").downstream_task_ids == {"g.create_image"}
 
 
-def test_a_task_can_hang_on_a_test_group(dag: DAG) -> None:
+def test_a_task_can_follow_a_test_group(dag: DAG) -> None:
     @task
     def notify() -> None: ...
 
@@ -112,7 +112,7 @@ def test_a_task_can_hang_on_a_test_group(dag: DAG) -> None:
     assert list(group.tests) == ["functional", "security"]
 
 
-def test_the_result_hands_the_image_to_another_task(dag: DAG) -> None:
+def test_the_result_is_an_argument_of_another_task(dag: DAG) -> None:
     @task
     def use(image: Any) -> None: ...
 
@@ -120,7 +120,7 @@ def test_the_result_hands_the_image_to_another_task(dag: DAG) -> None:
     assert dag.get_task("use").upstream_task_ids == {"g.image"}
 
 
-def test_whatever_becomes_of_a_monitor_what_aws_does_next_is_shown_next(dag: DAG) -> None:
+def test_monitors_run_after_a_monitor_that_failed(dag: DAG) -> None:
     bake(together("functional", "boot"), together("security", "cis"))
     rules = {t.task_id: t.trigger_rule for t in dag.tasks}
     assert rules == {
@@ -156,7 +156,7 @@ def test_a_trigger_rule_of_the_group_says_when_it_begins(dag: DAG) -> None:
     assert group.image.trigger_rule == group.build.trigger_rule == TriggerRule.ALL_SUCCESS
 
 
-def test_the_scheduler_ends_the_leaf_itself_whatever_default_args_bring(dag: DAG) -> None:
+def test_the_scheduler_finishes_the_leaf_itself_whatever_default_args_set(dag: DAG) -> None:
     from airflow.models.taskinstance import TaskInstance
     from airflow.serialization.serialized_objects import DagSerialization
 
@@ -293,7 +293,7 @@ def test_odd_group_names_become_ids_and_stay_as_labels(dag: DAG) -> None:
     assert [tests.group_display_name for tests in group.tests.values()] == list(ids)
 
 
-def test_names_that_become_the_same_id_are_told_apart(dag: DAG) -> None:
+def test_names_that_become_the_same_id_get_different_ids(dag: DAG) -> None:
     group = bake(together("a+b", "boot"), together("a#b", "users"), together("a_b", "network"))
     assert len({tests.group_id for tests in group.tests.values()}) == 3
 
@@ -322,7 +322,7 @@ def test_an_ungrouped_test_named_like_a_parallel_group_is_a_task_of_its_own(dag:
     assert mapped.expand_input.value == [{"workflow": "boot", "ordinal": 0}]
 
 
-# -- what is drawn for what is asked -----------------------------------------------------------------------
+# -- the graph of a declaration ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_without_tests_none_is_drawn(dag: DAG) -> None:
     assert ("g.build", "g.distribute") in edges(dag)
 
 
-def test_a_build_workflow_alone_has_no_together(dag: DAG) -> None:
+def test_a_build_workflow_alone_has_no_test_groups(dag: DAG) -> None:
     group = bake(build_workflow=workflow("b", "build"))
     assert group.tests == {}
 
@@ -405,13 +405,14 @@ def test_what_aws_would_refuse_is_refused_at_parse(dag: DAG) -> None:
 
 def test_templates_are_left_for_the_run(dag: DAG) -> None:
     group = bake(image_recipe_arn="{{ params.recipe }}", tags="{{ params.tags | tojson }}")
-    assert group.create_image.image_recipe_arn == "{{ params.recipe }}"
+    create_image: Any = group.create_image
+    assert create_image.image_recipe_arn == "{{ params.recipe }}"
 
 
 # -- places ------------------------------------------------------------------------------------------------
 
 
-def test_two_groups_in_a_plain_task_group_do_not_meet(dag: DAG) -> None:
+def test_two_groups_in_a_plain_task_group_share_no_edge(dag: DAG) -> None:
     with TaskGroup("fleet"):
         first, second = bake(together("f", "boot"), group_id="a"), bake(together("f", "boot"), group_id="b")
     assert first.group_id == "fleet.a"

@@ -1,1 +1,1 @@
-"""ARNs of Image Builder: one class for each kind, and what to write instead of a text that is not one."""
+"""ARNs of Image Builder: one class per kind, and what to write instead of a text that is not an ARN."""

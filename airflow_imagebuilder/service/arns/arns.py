@@ -1,26 +1,26 @@
-"""One class for each kind of Image Builder ARN: parse it, check it, make it.
+"""One class per kind of Image Builder ARN: parse an ARN, check it, make it.
 
-The patterns are AWS's own, letter by letter (API reference, e.g. ``ImageRecipeArn``); on top of them come the
-rules for version numbers, which AWS tells in words.
+The patterns are AWS's own, letter by letter (API reference, e.g. ``ImageRecipeArn``). AWS describes the rules
+for version numbers in words alone: :mod:`airflow_imagebuilder.service.arn_grammar` has them.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from airflow_imagebuilder.service.arns.grammar import (
+from airflow_imagebuilder.service.arn_grammar import (
     BOUGHT,
     NAME,
+    NUMBERS,
     OWN,
     SHARED,
     WILD,
     WILD_OR_BUILD,
-    version_is_allowed,
+    ArnKind,
 )
-from airflow_imagebuilder.service.arns.hints import way_out
-from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.arns.hints import fault_in_arn
+from airflow_imagebuilder.service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,19 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Arn:
-    """An ARN of one kind. Made with keywords or by :meth:`parse`; either way it is a valid one.
+    """An ARN of one kind, made with keywords or by :meth:`parse`. It is checked either way.
 
     :param region: the region, e.g. ``us-east-1``.
     :param account: twelve digits, or the owner of a managed resource, e.g. ``aws``.
-    :param name: the resource's name as ARNs have it: lower case.
-    :param partition: ``aws``, ``aws-cn``, ``aws-us-gov``, ``aws-iso``, ...
+    :param name: the resource's name as ARNs have it, in lower case.
+    :param partition: ``aws`` (default), ``aws-cn``, ``aws-us-gov``, ``aws-iso``, ...
     :raises InvalidRequestError: AWS has no such ARN of this kind.
     """
 
-    NOUN: ClassVar[str]
-    RESOURCE: ClassVar[str]
-    PATTERN: ClassVar[str]
-    TAIL: ClassVar[tuple[str, ...]] = ("name",)
+    KIND: ClassVar[ArnKind]
 
     region: str
     account: str
@@ -48,111 +45,103 @@ class Arn:
     partition: str = "aws"
 
     def __post_init__(self) -> None:
-        _refuse(type(self), str(self))
+        self._check(str(self))
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read an ARN of this kind.
 
-        :raises InvalidRequestError: (a ValueError) with what is wrong and the way out.
+        :param text: the ARN.
+        :raises InvalidRequestError: (a ValueError) the text is not such an ARN; with what to write instead.
         """
-        _refuse(cls, text)
-        _, partition, _, region, account, resource = text.split(":", 5)
-        tail = dict(zip(cls.TAIL, resource.split("/")[1:], strict=False))
-        numbered = {key: int(value) if key == "build" else value for key, value in tail.items()}
+        cls._check(text)
+        _, partition, _, region, account, _ = text.split(":", 5)
+        parts = cls.KIND.parts(text)
+        numbered = {name: int(value) if name == "build" else value for name, value in parts.items()}
         return cls(partition=partition, region=region, account=account, **numbered)  # type: ignore[arg-type]
 
     @classmethod
     def accepts(cls, text: object) -> bool:
-        """Tell whether AWS takes this text for an ARN of this kind."""
-        if not isinstance(text, str) or not re.fullmatch(cls.PATTERN, text, re.ASCII):
-            return False
-        at = cls.TAIL.index("version") + 1 if "version" in cls.TAIL else 0
-        return not at or version_is_allowed(text.split(":", 5)[5].split("/")[at])
-
-    @classmethod
-    def example(cls) -> str:
-        """Return an ARN of this kind to learn from."""
-        parts = {"type": "test", "name": "golden", "version": "1.0.0", "build": "1"}
-        tail = "/".join([cls.RESOURCE, *(parts[part] for part in cls.TAIL)])
-        return f"arn:aws:imagebuilder:us-east-1:123456789012:{tail}"
+        """Return whether AWS takes this text for an ARN of this kind."""
+        return cls.KIND.accepts(text)
 
     def __str__(self) -> str:
-        tail = [str(getattr(self, part)) for part in self.TAIL if getattr(self, part) is not None]
+        tail = [str(getattr(self, part)) for part in self.KIND.tail if getattr(self, part) is not None]
         owner = f"arn:{self.partition}:imagebuilder:{self.region}:{self.account}"
-        return f"{owner}:{'/'.join([self.RESOURCE, *tail])}"
+        return f"{owner}:{'/'.join([self.KIND.resource, *tail])}"
+
+    @classmethod
+    def _check(cls, text: object) -> None:
+        if fault := fault_in_arn(cls.KIND, text, "arn"):
+            raise InvalidRequestError([fault])
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Versioned(Arn):
-    TAIL: ClassVar[tuple[str, ...]] = ("name", "version")
-
     version: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Built(_Versioned):
-    TAIL: ClassVar[tuple[str, ...]] = ("name", "version", "build")
-
-    build: int | None = None
 
 
 class InfrastructureConfigurationArn(Arn):
     """Where images are built."""
 
-    NOUN = "an infrastructure configuration"
-    RESOURCE = "infrastructure-configuration"
-    PATTERN = OWN + RESOURCE + NAME + "$"
+    KIND = ArnKind(
+        "an infrastructure configuration",
+        "infrastructure-configuration",
+        ("name",),
+        f"{OWN}infrastructure-configuration{NAME}$",
+    )
 
 
 class DistributionConfigurationArn(Arn):
     """Where images are copied."""
 
-    NOUN = "a distribution configuration"
-    RESOURCE = "distribution-configuration"
-    PATTERN = OWN + RESOURCE + NAME + "$"
+    KIND = ArnKind(
+        "a distribution configuration",
+        "distribution-configuration",
+        ("name",),
+        f"{OWN}distribution-configuration{NAME}$",
+    )
 
 
 class ImagePipelineArn(Arn):
     """A pipeline."""
 
-    NOUN = "an image pipeline"
-    RESOURCE = "image-pipeline"
-    PATTERN = OWN + RESOURCE + NAME + "$"
+    KIND = ArnKind("an image pipeline", "image-pipeline", ("name",), f"{OWN}image-pipeline{NAME}$")
 
 
 class ImageRecipeArn(_Versioned):
-    """What makes an AMI; ``x.x.x`` names the newest version."""
+    """The recipe of an AMI; ``x.x.x`` names its newest version."""
 
-    NOUN = "an image recipe"
-    RESOURCE = "image-recipe"
-    PATTERN = OWN + RESOURCE + NAME + WILD + "$"
+    KIND = ArnKind("an image recipe", "image-recipe", ("name", "version"), f"{OWN}image-recipe{NAME}{WILD}$")
 
 
 class ContainerRecipeArn(_Versioned):
-    """What makes a container image; ``x.x.x`` names the newest version."""
+    """The recipe of a container image; ``x.x.x`` names its newest version."""
 
-    NOUN = "a container recipe"
-    RESOURCE = "container-recipe"
-    PATTERN = OWN + RESOURCE + NAME + WILD + "$"
+    KIND = ArnKind(
+        "a container recipe", "container-recipe", ("name", "version"), f"{OWN}container-recipe{NAME}{WILD}$"
+    )
 
 
 class ImageVersionArn(_Versioned):
-    """A version of an image, whatever the build; with ``x`` as in GetImage's latestVersionReferences."""
+    """A version of an image with all of its builds; GetImage's latestVersionReferences have wildcards."""
 
-    NOUN = "an image version"
-    RESOURCE = "image"
-    PATTERN = SHARED + RESOURCE + NAME + WILD + "$"
+    KIND = ArnKind("an image version", "image", ("name", "version"), f"{SHARED}image{NAME}{WILD}$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBuildVersionArn(_Versioned):
-    """One image: what CreateImage returns, and what is waited for."""
+    """One build of an image: CreateImage returns it, and the operators wait for it.
 
-    NOUN: ClassVar[str] = "an image build version"
-    RESOURCE: ClassVar[str] = "image"
-    PATTERN: ClassVar[str] = SHARED + RESOURCE + NAME + r"/[0-9]+\.[0-9]+\.[0-9]+/[0-9]+$"
-    TAIL: ClassVar[tuple[str, ...]] = ("name", "version", "build")
+    :param build: the build number, from 1.
+    """
+
+    KIND: ClassVar[ArnKind] = ArnKind(
+        "an image build version",
+        "image",
+        ("name", "version", "build"),
+        f"{SHARED}image{NAME}{NUMBERS}/[0-9]+$",
+    )
 
     build: int
 
@@ -162,47 +151,45 @@ class ImageBuildVersionArn(_Versioned):
         return f"{self.version}/{self.build}"
 
 
-class ComponentArn(_Built):
-    """A component, of one version or build, or the newest that ``x`` matches."""
+@dataclass(frozen=True, kw_only=True)
+class ComponentArn(_Versioned):
+    """A component: one version, one build, or the newest version that ``x`` matches.
 
-    NOUN = "a component"
-    RESOURCE = "component"
-    PATTERN = BOUGHT + RESOURCE + NAME + WILD_OR_BUILD
+    :param build: the build number; ``None`` (default) for all builds of the version.
+    """
+
+    KIND: ClassVar[ArnKind] = ArnKind(
+        "a component", "component", ("name", "version", "build"), f"{BOUGHT}component{NAME}{WILD_OR_BUILD}"
+    )
+
+    build: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkflowArn(_Built):
-    """A workflow, of one version or build, or the newest that ``x`` matches.
+class WorkflowArn(_Versioned):
+    """A workflow: one version, one build, or the newest version that ``x`` matches.
 
     :param type: ``build``, ``test`` or ``distribution``.
+    :param build: the build number; ``None`` (default) for all builds of the version.
     """
 
-    NOUN: ClassVar[str] = "a workflow"
-    RESOURCE: ClassVar[str] = "workflow"
-    PATTERN: ClassVar[str] = (
+    KIND: ClassVar[ArnKind] = ArnKind(
+        "a workflow",
+        "workflow",
+        ("type", "name", "version", "build"),
         r"^arn:aws(?:-[a-z]+)*:imagebuilder:[a-z]{2,}(?:-[a-z]+)+-[0-9]+:(?:[0-9]{12}|aws(?:-[a-z-]+)?):"
-        r"workflow/(build|test|distribution)" + NAME + WILD_OR_BUILD
+        rf"workflow/(build|test|distribution){NAME}{WILD_OR_BUILD}",
     )
-    TAIL: ClassVar[tuple[str, ...]] = ("type", "name", "version", "build")
 
     type: str
+    build: int | None = None
 
     @property
     def is_managed(self) -> bool:
         """Whether it is one of Amazon's own workflows."""
         return self.account == "aws"
 
-
-def fault_in_arn(kind: type[Arn], text: object, field: str) -> Fault | None:
-    """Tell what is wrong with an ARN of a kind, if anything is.
-
-    :param field: the field that the fault is to name.
-    """
-    if kind.accepts(text):
-        return None
-    return Fault(field, text, f"the ARN of {kind.NOUN}, such as {kind.example()}", way_out(kind, text))
-
-
-def _refuse(kind: type[Arn], text: object) -> None:
-    if fault := fault_in_arn(kind, text, "arn"):
-        raise InvalidRequestError([fault])
+    @property
+    def newest(self) -> Self:
+        """The same workflow in its newest version, ``x.x.x``."""
+        return replace(self, version="x.x.x", build=None)

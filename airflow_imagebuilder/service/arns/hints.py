@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.service.arns.grammar import misplaced_wildcard, too_large
+from airflow_imagebuilder.service.arn_grammar import (
+    ArnKind,
+    is_like_an_arn,
+    misplaced_wildcard,
+    too_large,
+)
+from airflow_imagebuilder.service.errors import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_imagebuilder.service.arns.arns import Arn
+_COLONS = 5  # of an ARN
 
-
-_PARTS = 6
-
+# What another kind of resource is, and which argument takes it.
 _HOMES = {
     "image-recipe": "an image recipe: give it as image_recipe_arn",
     "container-recipe": "a container recipe: give it as container_recipe_arn",
@@ -29,120 +33,111 @@ _HOMES = {
 }
 
 
-def way_out(kind: type[Arn], text: object) -> str:
-    """Tell what to do about a text that is no ARN of this kind.
+def fault_in_arn(kind: ArnKind, text: object, field: str) -> Fault | None:
+    """Return what is wrong with a value that should be an ARN of this kind; ``None`` if AWS takes it.
 
-    :return: the first explanation that fits, with the corrected ARN where it can be known.
+    :param field: the field that the fault names.
     """
+    if kind.accepts(text):
+        return None
+    return Fault(field, text, f"the ARN of {kind.noun}, such as {kind.example()}", _way_out(kind, text))
+
+
+def _way_out(kind: ArnKind, text: object) -> str:
+    """Return the first hint that fits, with the corrected ARN where it can be known."""
     if not isinstance(text, str):
         return f"give the ARN as text, not as {type(text).__name__}"
-    return next(found for look in _LOOKS if (found := look(kind, text)))
+    return next(found for hint in _HINTS if (found := hint(kind, text)))
 
 
-def _nearly(kind: type[Arn], text: str) -> str | None:
+def _nearly(kind: ArnKind, text: str) -> str | None:
+    """Correct a known mistake, if that gives an ARN of this kind."""
     for reason, candidate in _candidates(kind, text):
         if candidate != text and kind.accepts(candidate):
             return f"{reason}: write {candidate!r}"
     return None
 
 
-def _candidates(kind: type[Arn], text: str) -> Iterator[tuple[str, str]]:
+def _candidates(kind: ArnKind, text: str) -> Iterator[tuple[str, str]]:
     yield "there is white space around it", text.strip()
     yield "ARNs have names in lower case", text.lower()
     yield "ARNs have names in lower case, without spaces", text.strip().lower().replace(" ", "-")
-    if "version" not in kind.TAIL:
-        yield f"{kind.NOUN} has no version", "/".join(text.split("/")[:2])
+    if "version" not in kind.tail:
+        yield f"{kind.noun} has no version", "/".join(text.split("/")[:2])
     else:
-        built = "build" in kind.TAIL
-        reason = "a version with x names no build" if built else f"{kind.NOUN} has no build number"
+        built = "build" in kind.tail
+        reason = "a version with x names no build" if built else f"{kind.noun} has no build number"
         yield reason, text.rsplit("/", 1)[0]
         yield "the version is missing, and x.x.x takes the newest", f"{text.rstrip('/')}/x.x.x"
         yield "the newest version is called x.x.x", re.sub(r"/(latest|\*|x|\$LATEST)$", "/x.x.x", text)
 
 
-def _no_arn(kind: type[Arn], text: str) -> str | None:
-    if text.startswith("arn:"):
+def _not_an_arn(kind: ArnKind, text: str) -> str | None:
+    if is_like_an_arn(text):
         return None
     if text.startswith("ami-"):
         return "this is an AMI id: name it in a recipe, as its parent image"
-    return f"give the whole ARN, not a name: {kind.example().rsplit('/', len(kind.TAIL))[0]}/..."
+    return f"give the whole ARN, not a name: {kind.example().rsplit('/', len(kind.tail))[0]}/..."
 
 
-def _incomplete(_: type[Arn], text: str) -> str | None:
-    return None if text.count(":") >= _PARTS - 1 else "an ARN has six parts with a colon between two of them"
+def _head(kind: ArnKind, text: str) -> str | None:
+    """Check the parts before the name: service, resource type, region and account."""
+    if text.count(":") < _COLONS:
+        return "an ARN has six parts, separated by colons"
+    _, _, service, region, account, tail = text.split(":", _COLONS)
+    if service != "imagebuilder":
+        return f"this is an ARN of {service or 'no service'}, not imagebuilder"
+    if (resource := tail.split("/", 1)[0]) != kind.resource:
+        return _other_resource(kind, resource)
+    if not region:
+        return "the region is missing: write it after 'imagebuilder:'"
+    if not re.fullmatch(r"[0-9]{12}|aws(-[a-z-]+)?|third-party", account):
+        return f"the account is {account!r}: write its twelve digits, or aws for what Amazon manages"
+    return None
 
 
-def _other_service(_: type[Arn], text: str) -> str | None:
-    service = text.split(":")[2]
-    return (
-        None
-        if service == "imagebuilder"
-        else f"this is an ARN of {service or 'no service'}, not imagebuilder"
-    )
-
-
-def _other_kind(kind: type[Arn], text: str) -> str | None:
-    resource = text.split(":", 5)[5].split("/", 1)[0]
-    if resource == kind.RESOURCE:
-        return None
+def _other_resource(kind: ArnKind, resource: str) -> str:
     home = _HOMES.get(resource)
-    return f"this is {home}" if home else f"Image Builder has no {resource!r}, write {kind.RESOURCE}/..."
+    return f"this is {home}" if home else f"Image Builder has no {resource!r}, write {kind.resource}/..."
 
 
-def _region(_: type[Arn], text: str) -> str | None:
-    return None if text.split(":")[3] else "the region is missing: write it after 'imagebuilder:'"
-
-
-def _owner(_: type[Arn], text: str) -> str | None:
-    account = text.split(":")[4]
-    if re.fullmatch(r"[0-9]{12}|aws(-[a-z-]+)?|third-party", account):
-        return None
-    return f"the account is {account!r}: write its twelve digits, or aws for what Amazon manages"
-
-
-def _stage(kind: type[Arn], text: str) -> str | None:
-    if "type" not in kind.TAIL or re.search(r":workflow/(build|test|distribution)/", text):
+def _stage(kind: ArnKind, text: str) -> str | None:
+    if "type" not in kind.tail or re.search(r":workflow/(build|test|distribution)/", text):
         return None
     return "the stage is missing: write workflow/build/..., workflow/test/... or workflow/distribution/..."
 
 
-def _version(kind: type[Arn], text: str) -> str | None:
-    parts = text.split(":", 5)[5].split("/")[1:]
-    place = kind.TAIL.index("version") if "version" in kind.TAIL else len(parts)
-    if place >= len(parts):
+def _version(kind: ArnKind, text: str) -> str | None:
+    version = kind.parts(text).get("version")
+    if version is None:
         return None
-    version = parts[place]
     if not re.fullmatch(r"(?:[0-9]+|x)(?:\.(?:[0-9]+|x)){2}", version):
         return f"the version is {version!r}: write three numbers, such as 1.0.0"
     return misplaced_wildcard(version) or too_large(version) or _wild(kind, version)
 
 
-def _wild(kind: type[Arn], version: str) -> str | None:
+def _wild(kind: ArnKind, version: str) -> str | None:
     if "x" not in version or kind.accepts(kind.example().replace("1.0.0", "x.x.x").removesuffix("/1")):
         return None
-    return f"the version is {version!r}: {kind.NOUN} is named by its numbers alone"
+    return f"the version is {version!r}: {kind.noun} is named by its numbers alone"
 
 
-def _build_is_missing(kind: type[Arn], text: str) -> str | None:
+def _missing_build(kind: ArnKind, text: str) -> str | None:
     if not kind.accepts(f"{text}/1"):
         return None
     return "the build number is missing: write it after the version, as in 1.0.0/1"
 
 
-def _anything(kind: type[Arn], _: str) -> str:
+def _compare(kind: ArnKind, _: str) -> str:
     return f"compare it with {kind.example()}: names are made of a-z, 0-9, - and _"
 
 
-_LOOKS: tuple[Callable[[type[Arn], str], str | None], ...] = (
+_HINTS: tuple[Callable[[ArnKind, str], str | None], ...] = (
     _nearly,
-    _no_arn,
-    _incomplete,
-    _other_service,
-    _other_kind,
-    _region,
-    _owner,
+    _not_an_arn,
+    _head,
     _stage,
     _version,
-    _build_is_missing,
-    _anything,
+    _missing_build,
+    _compare,
 )

@@ -1,1 +1,13 @@
-"""What CreateImage takes: the request, its fields and rules, its workflows and the test plan."""
+"""The request to CreateImage: its members and their bounds, its rules, its workflows and the test plan.
+
+``image_request`` checks a request against ``schema`` (each member alone, by the ``fields``) and ``rules``
+(several members together). ``workflows`` are a member with classes of its own; ``test_plan`` and
+``test_choice`` say which of them AWS runs, and in which order.
+"""
+
+from __future__ import annotations
+
+from airflow_imagebuilder.service.request.image_request import ImageRequest
+from airflow_imagebuilder.service.request.workflows import OnFailure, TestGroup, Workflow, WorkflowType
+
+__all__ = ["ImageRequest", "OnFailure", "TestGroup", "Workflow", "WorkflowType"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,25 +14,30 @@ from airflow_imagebuilder.service.request.rules.combinations import broken_rules
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.workflows import Workflow
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_imagebuilder.service.request.schema import CreateImageMembers
+
 FIELDS: tuple[str, ...] = tuple(MEMBERS)
 """The members of :class:`ImageRequest`, in order."""
 
 NOT_HERE = {
-    "client_token": "leave it out: whoever sends the request makes the token, a stable one",
+    "client_token": "leave it out: the sender of the request makes the token, a stable one",
     "dry_run": "leave it out: CreateImage has no dry run (CreateImagePipeline has one)",
 }
-"""Parameters of AWS's that are not given here, and why."""
+"""Parameters of AWS's API that are not members of a request, and why."""
 
 
 def faults_in(
     fields: Mapping[str, object], *, later: Callable[[object], bool] = is_late
 ) -> tuple[Fault, ...]:
-    """Check the members of a request, and tell all that AWS would refuse.
+    """Check the members of a request, and return all that AWS would refuse.
 
-    :param fields: members by the names of :data:`FIELDS`; None and empty text are unset.
-    :param later: tells whether a value is not known yet. Such values are let pass at any depth, and so are
-        the rules that depend on them.
-    :return: the faults in the order of the members, then those of members that do not fit together.
+    :param fields: members by the names of :data:`FIELDS`; ``None`` and empty text are unset.
+    :param later: returns whether a value is not known yet (default: templates and other tasks' outputs). Such
+        a value is not checked, at any depth, and neither are the rules that depend on it.
+    :return: the faults of single members in the order of the members, then those of several members together.
 
     .. seealso:: https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_CreateImage.html
     """
@@ -45,7 +50,7 @@ def faults_in(
 
 
 def known_members(fields: Mapping[str, object]) -> dict[str, object]:
-    """Return the members of CreateImage that are set: an empty text is what a form leaves of one."""
+    """Return the members of CreateImage that are set. A form leaves an unset member as empty text."""
     return {name: fields[name] for name in MEMBERS if name in fields and not is_blank(fields[name])}
 
 
@@ -63,28 +68,31 @@ def _snake(name: str) -> str:
 @refuses_unknown_names(_unknown)
 @dataclass(frozen=True, kw_only=True)
 class ImageRequest:
-    """Everything that CreateImage takes, but for the client token.
+    """Everything that CreateImage takes, except the client token.
 
-    It is checked when it is made. Members may be Jinja templates, or another task's output; those are checked
-    when they are known and a new request is made of them. Empty text is as good as None: a form leaves it.
+    A request is checked when it is made. Members may be Jinja templates or another task's output. Those are
+    checked once they are known: the task makes a new request of what they became. Empty text is unset, as
+    ``None`` is, because a form leaves an unset member as empty text. Every member is unset by default.
 
     :param infrastructure_configuration_arn: where to build; required.
-    :param image_recipe_arn: what to build: an AMI. Exactly one of the two recipes.
-    :param container_recipe_arn: what to build: a container image.
-    :param distribution_configuration_arn: where to copy the output; without it, it stays in this account and
-        region.
+    :param image_recipe_arn: the recipe of an AMI. Exactly one of the two recipes is required.
+    :param container_recipe_arn: the recipe of a container image.
+    :param distribution_configuration_arn: where to copy the output. Without it the output stays in the
+        account and region of the build.
     :param image_tests_configuration: ``imageTestsEnabled`` (AWS's default: true) and ``timeoutMinutes``
-        (60 to 1440, which AWS stores and ignores).
-    :param enhanced_image_metadata_enabled: whether to collect operating system and packages (AWS's default:
+        (60 to 1440 minutes; AWS stores the value and ignores it).
+    :param enhanced_image_metadata_enabled: whether AWS lists operating system and packages (AWS's default:
         true).
-    :param image_scanning_configuration: ``imageScanningEnabled`` and ``ecrConfiguration``; needs Amazon
-        Inspector in the account, and image tests.
-    :param workflows: at most ten, of these one build and one distribution at most. They replace AWS's default
-        workflows; none or an empty list leaves these in place.
-    :param execution_role: name or ARN of the role that runs the workflows; required with these, and with a
-        log group outside ``/aws/imagebuilder/``.
+    :param image_scanning_configuration: ``imageScanningEnabled``, ``ecrConfiguration``,
+        ``imageScanningTypes`` and ``scanResultCondition``. Scans need Amazon Inspector in the account, and
+        image tests.
+    :param workflows: at most ten :class:`Workflow`, or AWS's mappings; at most one of them for the build and
+        one for the distribution. They replace AWS's default workflows; with an empty list AWS runs its
+        defaults.
+    :param execution_role: name or ARN of the role that runs the workflows; required with workflows, and with
+        a log group outside ``/aws/imagebuilder/``.
     :param logging_configuration: ``logGroupName``.
-    :param tags: 1 to 50 tags of the Image Builder image; an AMI gets its own from the distribution
+    :param tags: 1 to 50 tags of the Image Builder image. An AMI gets its tags from the distribution
         configuration.
     :raises InvalidRequestError: AWS would refuse it; all faults at once.
 
@@ -104,22 +112,8 @@ class ImageRequest:
     tags: Mapping[str, str] | None = field(default=None, hash=False)
 
     if TYPE_CHECKING:
-        # More may be given than is held: AWS's mappings for workflows, and templates for anything.
-        def __init__(
-            self,
-            *,
-            infrastructure_configuration_arn: str | None = None,
-            image_recipe_arn: str | None = None,
-            container_recipe_arn: str | None = None,
-            distribution_configuration_arn: str | None = None,
-            image_tests_configuration: Mapping[str, Any] | str | None = None,
-            enhanced_image_metadata_enabled: bool | str | None = None,
-            image_scanning_configuration: Mapping[str, Any] | str | None = None,
-            workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None = (),
-            execution_role: str | None = None,
-            logging_configuration: Mapping[str, Any] | str | None = None,
-            tags: Mapping[str, str] | str | None = None,
-        ) -> None: ...
+        # It takes more than it holds: AWS's mappings for workflows, and templates for every member.
+        def __init__(self, **members: Unpack[CreateImageMembers]) -> None: ...
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in FIELDS}
@@ -130,9 +124,11 @@ class ImageRequest:
             object.__setattr__(self, name, _held(held) if name == "workflows" else held)
 
     def to_api(self) -> dict[str, Any]:
-        """Return the parameters of CreateImage, without the client token and without what is unset.
+        """Return the parameters of CreateImage, without the client token and without unset members.
 
-        Templates are in it as they are, so that it can be rendered and read back with :meth:`from_api`.
+        Templates stay as they are: render the mapping, and read it with :meth:`from_api`.
+
+        :return: AWS's names and values, such as ``{"imageRecipeArn": ..., "workflows": [...]}``.
         """
         held = {name: getattr(self, name) for name in FIELDS}
         if isinstance(self.workflows, tuple):
@@ -141,9 +137,10 @@ class ImageRequest:
 
     @classmethod
     def from_api(cls, mapping: Mapping[str, Any]) -> ImageRequest:
-        """Read the parameters of CreateImage.
+        """Make a request of the parameters of CreateImage.
 
-        :raises InvalidRequestError: AWS would refuse them, or there are members that CreateImage has not.
+        :param mapping: AWS's names and values, as :meth:`to_api` returns them.
+        :raises InvalidRequestError: AWS would refuse them, or CreateImage has no such parameter.
         """
         if not isinstance(mapping, Mapping):
             way_out = "give its members by AWS's names, such as imageRecipeArn"

@@ -1,10 +1,10 @@
-"""The members of CreateImage and their bounds: AWS's model as a table, which a test holds to botocore's."""
+"""The members of CreateImage and their bounds: AWS's model as a table. A test compares it with botocore's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_imagebuilder.service.arns.arns import (
     ContainerRecipeArn,
@@ -26,7 +26,7 @@ from airflow_imagebuilder.service.request.fields.fields import (
     Text,
 )
 from airflow_imagebuilder.service.request.fields.templates import RENDERED_NONE
-from airflow_imagebuilder.service.request.workflows import PARALLEL_GROUP, OnFailure, Workflow, no_workflow
+from airflow_imagebuilder.service.request.workflows import PARALLEL_GROUP, OnFailure, Workflow, not_a_workflow
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.service.errors import Fault
@@ -52,7 +52,9 @@ def _repository_hint(text: str) -> str | None:
     return f"give the repository's name alone, without the registry: {text.partition('/')[2]!r}"
 
 
-_WORKFLOW_ARN = ArnText(kind=WorkflowArn, allowed=f"the ARN of a workflow, such as {WorkflowArn.example()}")
+_WORKFLOW_ARN = ArnText(
+    kind=WorkflowArn.KIND, allowed=f"the ARN of a workflow, such as {WorkflowArn.KIND.example()}"
+)
 _PARAMETER_NAME = Text(
     allowed="1 to 128 characters", pattern=r"[^\x00]+", minimum=1, maximum=128, characters=r"[^\x00]"
 )
@@ -99,7 +101,7 @@ _WORKFLOW_OBJECT = Structure(
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowShape(Shape):
-    """A workflow, as our own class or as AWS's mapping; faults name the members as the user wrote them."""
+    """A workflow: a :class:`Workflow` or AWS's mapping. Faults name its members as the user wrote them."""
 
     def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
         if isinstance(value, Workflow):
@@ -107,17 +109,42 @@ class WorkflowShape(Shape):
         elif isinstance(value, Mapping):
             yield from WORKFLOW.faults(path, value, later)
         else:
-            yield no_workflow(path, value, self.allowed)
+            yield not_a_workflow(path, value, self.allowed)
 
-    def _clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> Any:
+        """Return AWS's mapping; a :class:`Workflow` is returned as it is."""
         return WORKFLOW.clean(value)
 
 
+class ImageMembers(TypedDict, total=False):
+    """The members of CreateImage except ``workflows``, as they may be given; templates are texts.
+
+    :class:`~airflow_imagebuilder.service.request.image_request.ImageRequest` documents each of them.
+    """
+
+    infrastructure_configuration_arn: str | None
+    image_recipe_arn: str | None
+    container_recipe_arn: str | None
+    distribution_configuration_arn: str | None
+    image_tests_configuration: Mapping[str, Any] | str | None
+    enhanced_image_metadata_enabled: bool | str | None
+    image_scanning_configuration: Mapping[str, Any] | str | None
+    execution_role: str | None
+    logging_configuration: Mapping[str, Any] | str | None
+    tags: Mapping[str, str] | str | None
+
+
+class CreateImageMembers(ImageMembers, total=False):
+    """All members of CreateImage, as they may be given."""
+
+    workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None
+
+
 MEMBERS: dict[str, Shape] = {
-    "infrastructure_configuration_arn": ArnText(kind=InfrastructureConfigurationArn),
-    "image_recipe_arn": ArnText(kind=ImageRecipeArn),
-    "container_recipe_arn": ArnText(kind=ContainerRecipeArn),
-    "distribution_configuration_arn": ArnText(kind=DistributionConfigurationArn),
+    "infrastructure_configuration_arn": ArnText(kind=InfrastructureConfigurationArn.KIND),
+    "image_recipe_arn": ArnText(kind=ImageRecipeArn.KIND),
+    "container_recipe_arn": ArnText(kind=ContainerRecipeArn.KIND),
+    "distribution_configuration_arn": ArnText(kind=DistributionConfigurationArn.KIND),
     "image_tests_configuration": Structure(
         allowed="a mapping with imageTestsEnabled and timeoutMinutes",
         members={
@@ -206,4 +233,4 @@ MEMBERS: dict[str, Shape] = {
         maximum=50,
     ),
 }
-"""Every member of CreateImage but clientToken, in the order of this package's documents."""
+"""Every member of CreateImage except clientToken, each with its bounds, in the order of ImageRequest."""

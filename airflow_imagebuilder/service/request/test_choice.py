@@ -1,4 +1,4 @@
-"""Which tests of a request run: ``run_tests``, as it is written and as templates render it."""
+"""The choice of tests: ``run_tests`` names the tests that run, as a list or as rendered text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request.fields.suggestions import closest
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late
-from airflow_imagebuilder.service.request.test_plan import plan
+from airflow_imagebuilder.service.request.test_plan import plan, tests_are_off
 from airflow_imagebuilder.service.request.workflows import TestGroup, Workflow, WorkflowType
 
 if TYPE_CHECKING:
@@ -23,16 +23,17 @@ _UNREADABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 
 
 def choose_tests(request: ImageRequest, chosen: Sequence[str] | None) -> ImageRequest:
-    """
-    Leave out the tests that are not chosen.
+    """Return a request without the tests that are not chosen.
 
     :param chosen: names of parallel groups and of ungrouped tests; ``None`` chooses all.
-    :raises InvalidRequestError: a name is not among those of the request, or no workflow would be left: AWS
-        would run its default workflows then.
+    :raises InvalidRequestError: the request has no test of that name; or no workflow would be left, and AWS
+        would run its default workflows.
     """
     if chosen is None:
         return request
-    if faults := _faults(request.workflows, chosen, disabled=_without_tests(request)):
+    if faults := _faults(
+        request.workflows, chosen, disabled=tests_are_off(request.image_tests_configuration)
+    ):
         raise InvalidRequestError(faults)
     kept = {test for name, group in _groups(request.workflows) if name in chosen for test in group.workflows}
     keep = [w for w in request.workflows if w.type is not WorkflowType.TEST or w in kept]
@@ -40,12 +41,12 @@ def choose_tests(request: ImageRequest, chosen: Sequence[str] | None) -> ImageRe
 
 
 def read_names(value: object) -> list[str] | None:
-    """
-    Read ``run_tests``, which a template may have rendered to text.
+    """Read ``run_tests``, which a template may have rendered to text.
 
-    :param value: a list of names, the text of one (JSON or Python), or names with commas between them.
-    :return: the names; ``None`` where nothing was given, which an empty text is too.
-    :raises InvalidRequestError: it is something else.
+    :param value: a list of names, the text of such a list (JSON or Python), or names with commas between
+        them.
+    :return: the names; ``None`` for ``None`` and for empty text.
+    :raises InvalidRequestError: the value is something else.
     """
     read = _read(value) if isinstance(value, str) else value
     if read is None or is_blank(read):
@@ -63,7 +64,11 @@ def read_names(value: object) -> list[str] | None:
 
 
 def faults_in_choice(fields: Mapping[str, Any], run_tests: object) -> Sequence[Fault]:
-    """Return what is wrong with ``run_tests`` as far as it and the workflows of a request are known."""
+    """Return what is wrong with ``run_tests``, as far as it and the workflows are known.
+
+    :param fields: the members of the request.
+    :param run_tests: as :func:`read_names` takes it, or a template.
+    """
     if is_late(run_tests) or (isinstance(run_tests, (list, tuple)) and any(map(is_late, run_tests))):
         return ()
     try:
@@ -73,7 +78,7 @@ def faults_in_choice(fields: Mapping[str, Any], run_tests: object) -> Sequence[F
     workflows = _known(fields.get("workflows") or ())
     if names is None or workflows is None:
         return ()
-    return _faults(workflows, names, disabled=_tests_are_off(fields.get("image_tests_configuration")))
+    return _faults(workflows, names, disabled=tests_are_off(fields.get("image_tests_configuration")))
 
 
 def _faults(workflows: Sequence[Workflow], chosen: Sequence[str], *, disabled: bool) -> list[Fault]:
@@ -101,7 +106,7 @@ def _read(text: str) -> Any:
             found = read(text.strip())
         except _UNREADABLE:
             continue
-        # A bare number or word is a name, and so are several with commas: only what is marked is a literal.
+        # A number or a word without quotes is a name. Only a text that begins like a literal is one.
         marked = text.strip().startswith(("[", "(", "{", "'", '"'))
         return found if found is None or marked else _split(text)
     return _split(text)
@@ -116,7 +121,7 @@ def _groups(workflows: Sequence[Workflow]) -> list[tuple[str, TestGroup]]:
 
 
 def _known(workflows: object) -> list[Workflow] | None:
-    """Return the workflows of a request whose names and groups are all known; else None."""
+    """Return the workflows of a request; ``None`` unless the names and groups of all are known."""
     if not isinstance(workflows, (list, tuple)):
         return None
     known = []
@@ -130,11 +135,3 @@ def _known(workflows: object) -> list[Workflow] | None:
             return None
         known.append(workflow)
     return known
-
-
-def _without_tests(request: ImageRequest) -> bool:
-    return _tests_are_off(request.image_tests_configuration)
-
-
-def _tests_are_off(configured: object) -> bool:
-    return isinstance(configured, Mapping) and str(configured.get("imageTestsEnabled")).lower() == "false"

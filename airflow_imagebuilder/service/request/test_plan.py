@@ -1,4 +1,4 @@
-"""The test plan: which tests AWS runs together, in its order, five at a time."""
+"""The test plan: which tests AWS runs together, and in which order."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.request.image_request import ImageRequest
 
 
+_MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow/test/{}/x.x.x"
 WIDTH = 5
 """How many test workflows of one parallel group run at once (API reference, WorkflowConfiguration)."""
 
 
 def plan(workflows: Iterable[Workflow]) -> tuple[TestGroup, ...]:
-    """Lay an image's test workflows out as AWS runs them: one group after another.
+    """Return the test groups of an image as AWS runs them: one group after another.
 
-    A group takes its place where its name first appears, and draws its later members forward to there.
-    An ungrouped test stands alone at its own place. Where build and distribution workflows stand does not
-    matter.
+    A group has the position at which its name first appears in the list; its later members run with it there.
+    An ungrouped test runs alone, at its own position. The positions of build and distribution workflows do
+    not matter.
 
     :param workflows: all workflows of the request, in its order.
     :return: the groups in the order in which they run.
@@ -37,15 +38,16 @@ def plan(workflows: Iterable[Workflow]) -> tuple[TestGroup, ...]:
     return tuple(TestGroup(members[0].parallel_group, tuple(members)) for members in places.values())
 
 
-MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow/test/{}/x.x.x"
-
-
 def test_plan(request: ImageRequest) -> tuple[TestGroup, ...]:
-    """Return the test groups that AWS runs for a request, its default test where no workflow is given."""
-    configured = request.image_tests_configuration
-    if isinstance(configured, Mapping) and configured.get("imageTestsEnabled") is False:
+    """Return the test groups that AWS runs for a request; without workflows AWS runs its default test."""
+    if tests_are_off(request.image_tests_configuration):
         return ()
     if request.workflows:
         return plan(request.workflows)
     name = "test-container" if request.container_recipe_arn else "test-image"
-    return (TestGroup(None, (Workflow(MANAGED.format(name)),)),)
+    return (TestGroup(None, (Workflow(_MANAGED.format(name)),)),)
+
+
+def tests_are_off(configured: object) -> bool:
+    """Return whether an ``image_tests_configuration`` turns all tests off."""
+    return isinstance(configured, Mapping) and str(configured.get("imageTestsEnabled")).lower() == "false"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_imagebuilder.service.arn_grammar import is_like_an_arn, workflow_type_and_name
 from airflow_imagebuilder.service.arns.arns import WorkflowArn
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request.fields.fields import Text
@@ -25,6 +25,9 @@ PARALLEL_GROUP = Text(
 )
 """The name of a parallel group (API reference, ``ParallelGroup``)."""
 
+ARN_WITH_STAGE = "a workflow ARN: ...:workflow/<build, test or distribution>/<name>/<version>"
+"""What is allowed as a workflow's ARN where its stage and name are read from it."""
+
 
 class WorkflowType(str, Enum):
     """The stage that a workflow runs in (API reference, ``WorkflowType``)."""
@@ -38,10 +41,10 @@ class WorkflowType(str, Enum):
 
 
 class OnFailure(str, Enum):
-    """What becomes of the image when a test workflow fails (API reference, ``OnWorkflowFailure``).
+    """What AWS does with the image when a test workflow fails (API reference, ``OnWorkflowFailure``).
 
-    ``CONTINUE`` logs the failure and goes on: the image can end AVAILABLE with a failed test. ``ABORT`` fails
-    the image, as it does where nothing is set.
+    ``CONTINUE`` logs the failure and continues: the image can become AVAILABLE with a failed test. ``ABORT``
+    fails the image, as AWS does by default.
     """
 
     CONTINUE = "CONTINUE"
@@ -56,12 +59,14 @@ class OnFailure(str, Enum):
 class Workflow:
     """One workflow of an image: AWS's WorkflowConfiguration.
 
-    It holds what it is given, templates included; :class:`ImageRequest` checks it, together with the rest.
+    It may hold templates and is not checked by itself: :class:`ImageRequest` checks it together with the
+    other members.
 
-    :param arn: the workflow's ARN; an Amazon-managed one ends in ``/x.x.x``.
-    :param parameters: a list of strings for each parameter, whatever its type in the workflow document.
-    :param parallel_group: tests of one group run at the same time, five at once; tests only.
-    :param on_failure: :class:`OnFailure`; tests only. Unset, a failed test fails the image.
+    :param arn: the workflow's ARN; that of an Amazon-managed workflow has the version ``x.x.x``.
+    :param parameters: a list of strings per parameter, of whatever type the workflow document declares it.
+    :param parallel_group: for tests only: tests with the same group run at the same time, at most five at
+        once. Without it (default) a test runs alone.
+    :param on_failure: for tests only: :class:`OnFailure`. Without it (default) a failed test fails the image.
     """
 
     arn: str
@@ -83,7 +88,7 @@ class Workflow:
     def type(self) -> WorkflowType:
         """The stage, read from the ARN.
 
-        :raises InvalidRequestError: the ARN does not tell, e.g. because a template will render it.
+        :raises InvalidRequestError: the ARN has no stage, for example because it is a template.
         """
         return WorkflowType(self._read("type").upper())
 
@@ -91,12 +96,12 @@ class Workflow:
     def name(self) -> str:
         """The workflow's name, read from the ARN.
 
-        :raises InvalidRequestError: the ARN does not tell, e.g. because a template will render it.
+        :raises InvalidRequestError: the ARN has no name, for example because it is a template.
         """
         return self._read("name")
 
     def to_api(self) -> dict[str, Any]:
-        """Return AWS's WorkflowConfiguration, without what is unset."""
+        """Return AWS's WorkflowConfiguration, without unset members."""
         out: dict[str, Any] = {"workflowArn": self.arn}
         if self.parameters:
             out["parameters"] = _listed(self.parameters)
@@ -108,9 +113,9 @@ class Workflow:
 
     @classmethod
     def from_api(cls, mapping: Mapping[str, Any]) -> Workflow:
-        """Read AWS's WorkflowConfiguration, as CreateImage takes it and GetImage answers it.
+        """Make a workflow of AWS's WorkflowConfiguration, as CreateImage takes it and GetImage returns it.
 
-        :param mapping: unknown members are left out: AWS adds some over time.
+        :param mapping: AWS's names and values; unknown members are left out, because AWS adds some over time.
         :raises InvalidRequestError: it is not a mapping with a workflowArn.
         """
         if not isinstance(mapping, Mapping) or "workflowArn" not in mapping:
@@ -128,25 +133,22 @@ class Workflow:
         )
 
     def _read(self, part: str) -> str:
-        # Not the strict ARN pattern: account and region may be templates while type and name are plain. What
-        # stands inside of a template is not looked at, it may be one of several choices.
-        plain = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "{}", str(self.arn), flags=re.DOTALL)
-        found = list(re.finditer(r":workflow/(?P<type>build|test|distribution)/(?P<name>[^/{}]+)/", plain))
-        if len(found) != 1:
-            allowed = "a workflow ARN: ...:workflow/<build, test or distribution>/<name>/<version>"
+        # Not WorkflowArn.parse: account and region may be templates while type and name are plain.
+        type_, name = workflow_type_and_name(self.arn)
+        if type_ is None:
             way_out = f"its {part} is read from the ARN: write this part of it plainly, without a template"
-            raise InvalidRequestError([Fault("arn", self.arn, allowed, way_out)])
-        return found[0][part]
+            raise InvalidRequestError([Fault("arn", self.arn, ARN_WITH_STAGE, way_out)])
+        return type_ if part == "type" else name
 
 
 @refuses_unknown_names()
 @dataclass(frozen=True)
 class TestGroup:
-    """Test workflows that run at the same time, :data:`WIDTH` at once; the next begins as one finishes.
+    """Test workflows that run at the same time, at most five at once: the next begins when one finishes.
 
-    :param name: the parallel group; None for an ungrouped test, which runs alone.
+    :param name: the parallel group; ``None`` for an ungrouped test, which runs alone.
     :param workflows: its tests, in the order of the request: one at least.
-    :raises InvalidRequestError: the name is not one that AWS takes, or what is listed are not workflows.
+    :raises InvalidRequestError: AWS does not take the name, or an entry is not a :class:`Workflow`.
     """
 
     __test__: ClassVar[bool] = False  # the name would make pytest collect it
@@ -179,28 +181,32 @@ class TestGroup:
         else:
             for number, test in enumerate(tests):
                 if not isinstance(test, Workflow):
-                    yield no_workflow(f"workflows[{number}]", test)
+                    yield not_a_workflow(f"workflows[{number}]", test)
 
 
 def stage_of(workflow: Workflow) -> WorkflowType | None:
-    """Return a workflow's stage; ``None`` where its ARN does not tell it."""
+    """Return a workflow's stage; ``None`` where its ARN has none, for example because it is a template."""
     try:
         return workflow.type
     except InvalidRequestError:
         return None
 
 
-def no_workflow(path: str, value: object, allowed: str = "a Workflow") -> Fault:
-    """Return the fault of a value that stands where a workflow belongs, with what to write instead."""
+def not_a_workflow(path: str, value: object, allowed: str = "a Workflow") -> Fault:
+    """Return the fault of a value that is not a workflow although one belongs there.
+
+    :param path: where the value is, e.g. ``workflows[2]``.
+    :param allowed: what is allowed there, in words.
+    """
     arn = value.get("workflowArn") if isinstance(value, Mapping) else value
     if value is ...:
-        way_out = "the dots stand for more workflows: write these, or take the dots out"
+        way_out = "the dots are not a workflow: write the workflows that they mean, or take the dots out"
     elif isinstance(value, TestGroup):
         way_out = f"list its workflows, each with parallel_group={value.name!r}"
     elif is_late(value):
         way_out = "write the workflow out: only the account and the region of its ARN may be templates"
     else:
-        written = arn if isinstance(arn, str) and arn.startswith("arn:") else WorkflowArn.example()
+        written = arn if is_like_an_arn(arn) else WorkflowArn.KIND.example()
         way_out = f"write Workflow({written!r})"
     return Fault(path, value, allowed, way_out)
 
@@ -213,7 +219,7 @@ def _way_to_a_tuple(tests: object) -> str:
         return f"put it into a tuple, with a comma: (Workflow({tests.arn!r}),)"
     if is_late(tests):
         return "write the tests out, for the graph to show; run_tests chooses among them when the task runs"
-    return f"write (Workflow({WorkflowArn.example()!r}),)"
+    return f"write (Workflow({WorkflowArn.KIND.example()!r}),)"
 
 
 _A_MAPPING = "AWS's WorkflowConfiguration: a mapping with workflowArn"

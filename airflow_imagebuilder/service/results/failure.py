@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arns.grammar import path_of, workflow_type_and_name
+from airflow_imagebuilder.service.arn_grammar import path_of, workflow_type_and_name
 from airflow_imagebuilder.service.results.cause import failed_execution, failure_context, likeliest
 from airflow_imagebuilder.service.results.failure_record import (
     FailedComponent,

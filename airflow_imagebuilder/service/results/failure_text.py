@@ -7,7 +7,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arns.grammar import name_and_version, region_of
+from airflow_imagebuilder.service.arn_grammar import name_and_version, region_in
 from airflow_imagebuilder.service.results.advice.advice import advice
 from airflow_imagebuilder.service.results.step_error import unframed
 from airflow_imagebuilder.service.text import cut_and_clean, image_name, one_line
@@ -103,7 +103,7 @@ def _lines(failure: FailureRecord, *, repairable: bool) -> Iterator[tuple[str, s
 
 def log_command(failure: FailureRecord) -> str | None:
     """Return the AWS CLI's command that reads the image's log; ``None`` if its place is not known."""
-    region, log = region_of(failure.arn or ""), failure.log
+    region, log = region_in(failure.arn or ""), failure.log
     if not region or not log.group or not log.stream:
         return None
     group, stream = quote(log.group), quote(log.stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arns.grammar import path_of
+from airflow_imagebuilder.service.arn_grammar import path_of
 from airflow_imagebuilder.service.results.cause import failed_execution
 from airflow_imagebuilder.service.results.failure import ImageFailure, log_location
 from airflow_imagebuilder.service.results.failure_record import known_members

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.arn_grammar import image_version_in
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
 from airflow_imagebuilder.service.watcher.tracked_image import has_status
 
@@ -184,7 +185,7 @@ class Listings:
 
     def join(self, tracked: TrackedImage) -> None:
         """Add an image."""
-        version = tracked.arn.rpartition("/")[0]
+        version = image_version_in(tracked.arn)
         listing = self._versions.get(version)
         if listing is None:
             listing = self._versions[version] = Listing(imageVersionArn=version)
@@ -193,7 +194,7 @@ class Listings:
 
     def leave(self, tracked: TrackedImage) -> None:
         """Drop an image."""
-        version = tracked.arn.rpartition("/")[0]
+        version = image_version_in(tracked.arn)
         listing = self._versions[version]
         del listing.members[tracked.arn]
         self._account.members.pop(tracked.arn, None)
@@ -205,7 +206,7 @@ class Listings:
         """Return the list that an image belongs to."""
         if tracked.arn in self._account.members:
             return self._account
-        return self._versions[tracked.arn.rpartition("/")[0]]
+        return self._versions[image_version_in(tracked.arn)]
 
     def _settle(self, listing: Listing) -> None:
         few = len(listing.members) < _FEWEST

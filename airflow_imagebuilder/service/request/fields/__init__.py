@@ -1,1 +1,1 @@
-"""The kinds of value that a member of a request can have, each with its check."""
+"""The kinds of value that a member of a request can have, with a check per kind."""

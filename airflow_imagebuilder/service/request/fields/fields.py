@@ -1,8 +1,8 @@
-"""The kinds of value that an API takes: each checks one, tells its faults, and copies it clean.
+"""The kinds of value that an API takes. Each kind checks a value, returns its faults, and cleans it.
 
-botocore sends bad patterns, long texts and unknown enum values to AWS unchecked, so they are checked here.
-None means unset everywhere, and so does the empty text that a form leaves of an optional member. A value that
-is known only later, a template for instance, is let pass.
+botocore does not check patterns, lengths and enum values before it sends them to AWS, so they are checked
+here. ``None`` is unset, and so is the empty text that a form leaves for an optional member. A value that is
+not known yet, such as a template, is not checked.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arns.arns import Arn, fault_in_arn
+from airflow_imagebuilder.service.arns.hints import fault_in_arn
 from airflow_imagebuilder.service.errors import Fault
 from airflow_imagebuilder.service.request.fields.suggestions import closest, unknown_member
 from airflow_imagebuilder.service.request.fields.templates import RENDERED_NONE, is_blank, never
 from airflow_imagebuilder.service.text import shortened
 
+if TYPE_CHECKING:
+    from airflow_imagebuilder.service.arn_grammar import ArnKind
+
 Later = Callable[[object], bool]
-"""Tells whether a value is not known yet."""
+"""Returns whether a value is not known yet."""
 
 Hint = Callable[[str], "str | None"]
-"""What to do about a text, where it is a known mistake."""
+"""Returns what to do about a text that is a known mistake; ``None`` for any other text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,30 +33,34 @@ class Shape:
     """A kind of value.
 
     :param allowed: what is allowed, in words.
-    :param blank_is_unset: whether an empty text is as good as none, where the value is optional.
+    :param blank_is_unset: whether empty text leaves an optional value unset (default ``True``).
     """
 
     allowed: str = ""
     blank_is_unset: bool = True
 
     def is_unset(self, value: object) -> bool:
-        """Return whether an optional value is as good as not given."""
+        """Return whether an optional value is unset: ``None``, or empty text."""
         return value is None or (self.blank_is_unset and is_blank(value))
 
     def faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
-        """Yield what is wrong with a value, unless it is unset or not known yet."""
+        """Yield what is wrong with a value; nothing if it is ``None`` or not known yet.
+
+        :param path: where the value is, e.g. ``workflows[2].arn``; the faults name it.
+        :param later: returns whether a value is not known yet.
+        """
         if value is not None and not later(value):
             yield from self._faults(path, value, later)
 
     def needed(self, path: str, value: object, later: Later) -> Iterator[Fault]:
-        """Yield what is wrong with a value that must be there."""
+        """Yield what is wrong with a required value."""
         if value is None:
             yield Fault(path, None, self.allowed, "give it: AWS refuses the request without it")
         yield from self.faults(path, value, later)
 
     def clean(self, value: Any) -> Any:
-        """Copy a checked value, without unset members, and in the type that AWS takes."""
-        return self._clean(value)
+        """Return a copy of a checked value without unset members, in the type that AWS takes."""
+        return value
 
     def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:  # noqa: ARG002 (for lists)
         yield from self._wrong(path, value)
@@ -61,18 +68,17 @@ class Shape:
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         raise NotImplementedError
 
-    def _clean(self, value: Any) -> Any:
-        return value
-
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Shape):
     """A string.
 
-    :param pattern: AWS's pattern.
-    :param characters: the characters allowed, as a regular expression, to name the wrong ones.
-    :param otherwise: what to do where the pattern does not fit, but no character is wrong.
-    :param hint: finds known mistakes; what it finds is a fault even if pattern and length would do.
+    :param pattern: AWS's pattern; ``None`` (default) allows every text.
+    :param minimum: the least number of characters (default 0).
+    :param maximum: the largest number of characters; ``None`` (default) for no limit.
+    :param characters: the allowed characters, as a regular expression, to name the wrong ones.
+    :param hint: finds known mistakes. Each is a fault even if pattern and length fit.
+    :param otherwise: what to do where the pattern does not fit although no character is wrong.
     """
 
     pattern: str | None = None
@@ -107,9 +113,12 @@ class Text(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class ArnText(Shape):
-    """An ARN of one kind."""
+    """An ARN of one kind.
 
-    kind: type[Arn]
+    :param kind: the kind.
+    """
+
+    kind: ArnKind
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if fault := fault_in_arn(self.kind, value, path):
@@ -118,13 +127,16 @@ class ArnText(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Shape):
-    """One of AWS's words."""
+    """One value of an enum.
+
+    :param words: the values.
+    """
 
     words: tuple[str, ...]
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if value not in self.words:
-            # Words are short: half of the letters is near enough.
+            # The values are short, so that half of the letters is alike enough.
             close = closest(value, self.words, cutoff=0.5) if isinstance(value, str) else None
             way_out = f"did you mean {close!r}?" if close else "write one of these, or leave it out"
             yield Fault(path, value, self.allowed or " or ".join(self.words), way_out)
@@ -132,7 +144,7 @@ class Choice(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class Flag(Shape):
-    """True or False, or the text of it, which is what a template renders."""
+    """``True`` or ``False``, or the text of one, which a template renders."""
 
     allowed: str = "True or False"
 
@@ -140,13 +152,18 @@ class Flag(Shape):
         if not isinstance(self.clean(value), bool):
             yield Fault(path, value, self.allowed, "write one of these, or leave it out for AWS's default")
 
-    def _clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> Any:
+        """Return the flag, where it is given as text."""
         return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Shape):
-    """A whole number, or the text of it, which is what a template renders."""
+    """A whole number, or the text of one, which a template renders.
+
+    :param minimum: the smallest number.
+    :param maximum: the largest number.
+    """
 
     minimum: int
     maximum: int
@@ -158,13 +175,19 @@ class Number(Shape):
         elif not self.minimum <= number <= self.maximum:
             yield Fault(path, value, self.allowed, "write a number in this range")
 
-    def _clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> Any:
+        """Return the number, where it is given as text."""
         return int(value) if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value) else value
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListOf(Shape):
-    """A list."""
+    """A list.
+
+    :param member: the kind of its members.
+    :param minimum: the least number of members (default 0).
+    :param maximum: the largest number of members; ``None`` (default) for no limit.
+    """
 
     member: Shape
     minimum: int = 0
@@ -183,13 +206,20 @@ class ListOf(Shape):
             for number, item in enumerate(value):
                 yield from self.member.needed(f"{path}[{number}]", item, later)
 
-    def _clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> Any:
+        """Return a list of clean members."""
         return [self.member.clean(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapOf(Shape):
-    """A mapping with keys of the user's own."""
+    """A mapping whose keys the user chooses.
+
+    :param key: the kind of its keys.
+    :param value: the kind of its values.
+    :param minimum: the least number of entries (default 0).
+    :param maximum: the largest number of entries; ``None`` (default) for no limit.
+    """
 
     key: Shape
     value: Shape
@@ -209,16 +239,17 @@ class MapOf(Shape):
             yield from self.key.needed(f"{path}[{key!r}]", key, never)  # Airflow renders values, not keys
             yield from self.value.needed(f"{path}[{key!r}]", item, later)
 
-    def _clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> Any:
+        """Return a copy of the mapping."""
         return dict(value) if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Structure(Shape):
-    """A mapping with members that AWS names.
+    """A mapping whose members AWS names.
 
-    :param members: the shape of each member.
-    :param required: the members that must be there.
+    :param members: the kind of each member.
+    :param required: the names of the required members (default: none).
     """
 
     members: Mapping[str, Shape]
@@ -233,11 +264,12 @@ class Structure(Shape):
                 yield unknown_member(path, name, value[name], self.members)
         for name, shape in self.members.items():
             item, needed = value.get(name), name in self.required
-            look = shape.needed if needed else shape.faults
+            check = shape.needed if needed else shape.faults
             if needed or not shape.is_unset(item):
-                yield from look(f"{path}.{name}", item, later)
+                yield from check(f"{path}.{name}", item, later)
 
-    def _clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> Any:
+        """Return a mapping of the members that are set, each of them clean."""
         if not isinstance(value, Mapping):
             return value
         shapes = {name: self.members[name] for name in value}

@@ -1,4 +1,4 @@
-"""Names that are not known, and which one was probably meant."""
+"""Unknown names, and the known name that the user probably meant."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ T = TypeVar("T")
 
 
 def closest(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Return the known name that is nearest to a name, whatever its case and underscores.
+    """Return the known name that is most like a name; upper case and underscores do not count.
 
-    :param cutoff: how alike the two must be: 0 (any) to 1 (the same).
+    :param cutoff: how alike the two must be, from 0 (not at all) to 1 (the same); default 0.6.
+    :return: ``None`` where no known name is alike enough.
     """
     from difflib import get_close_matches
 
@@ -30,7 +31,11 @@ def closest(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str |
 def unknown_member(
     path: str, name: object, value: object, known: Mapping[str, object] | Sequence[str]
 ) -> Fault:
-    """Return the fault of a member that is not known, with the one that was probably meant."""
+    """Return the fault of a member that is not known.
+
+    :param path: the structure that the member is in; empty for a member of the request itself.
+    :param known: the names of the known members.
+    """
     close = closest(name, known)
     way_out = f"did you mean {close}?" if close else "leave it out"
     return Fault(f"{path}.{name}" if path else str(name), value, ", ".join(known), way_out)
@@ -39,9 +44,9 @@ def unknown_member(
 def refuses_unknown_names(
     fault: Callable[[str, object], Fault] | None = None,
 ) -> Callable[[type[T]], type[T]]:
-    """Return a decorator for a class whose misspelt arguments are to be told like all other faults.
+    """Return a decorator for a class that reports misspelt arguments as faults, not as a TypeError.
 
-    :param fault: makes the fault of an unknown name and its value.
+    :param fault: makes the fault of an unknown name and its value (default: :func:`unknown_member`).
     """
 
     def decorate(cls: type[T]) -> type[T]:
@@ -55,7 +60,7 @@ def refuses_unknown_names(
             faults = [make(name, value) for name, value in given.items() if name not in known]
             try:
                 signature.bind(*args, **{name: given[name] for name in given if name in known})
-            except TypeError as error:  # one too few, or one too many
+            except TypeError as error:  # an argument is missing, or there is one too many
                 faults.append(Fault("arguments", (*args, *given), ", ".join(known), str(error)))
             if faults:
                 raise InvalidRequestError(faults, of=f"{cls.__name__}(...)")

@@ -1,1 +1,1 @@
-"""The rules of CreateImage that bind several members together."""
+"""The rules of CreateImage for several members together."""

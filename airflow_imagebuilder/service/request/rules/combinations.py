@@ -1,4 +1,7 @@
-"""The rules of CreateImage that bind several of its members together. Each is told by AWS in words."""
+"""The rules of CreateImage for several members together. AWS's API model has none of them.
+
+They come from the API reference and the user guide, where AWS describes them in words.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.arns.arns import WorkflowArn
 from airflow_imagebuilder.service.errors import Fault
-from airflow_imagebuilder.service.request.draft import RequestDraft
+from airflow_imagebuilder.service.request.rules.draft import RequestDraft
 from airflow_imagebuilder.service.request.rules.regions import one_region
 from airflow_imagebuilder.service.request.rules.scans import SCAN_RULES
 from airflow_imagebuilder.service.request.workflows import WorkflowType
@@ -23,9 +26,12 @@ _NAMESPACE = "/aws/imagebuilder/"
 
 
 def broken_rules(fields: Mapping[str, object], later: Later) -> Iterator[Fault]:
-    """Yield a fault for each rule that the members break together.
+    """Yield a fault per rule that the members break together.
 
-    A rule is let pass where it depends on a value that is not known yet.
+    A rule does not apply where it depends on a value that is not known yet.
+
+    :param fields: the members of the request, without unset ones.
+    :param later: returns whether a value is not known yet.
     """
     draft = RequestDraft(fields, later)
     for rule in RULES:
@@ -33,7 +39,7 @@ def broken_rules(fields: Mapping[str, object], later: Later) -> Iterator[Fault]:
 
 
 def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
-    """Yield what AWS takes, although it rarely does what was meant.
+    """Yield a warning for what AWS takes although the user hardly means it.
 
     .. seealso:: "Manage image workflows": a stage without a workflow is skipped.
         https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html
@@ -50,7 +56,7 @@ def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
 
 def _infrastructure(draft: RequestDraft) -> Iterator[Fault]:
     if not draft.is_set("infrastructure_configuration_arn"):
-        way_out = "give the one that tells where to build"
+        way_out = "give the configuration of the instances that build the image"
         yield Fault(
             "infrastructure_configuration_arn", None, "the ARN of an infrastructure configuration", way_out
         )
@@ -123,13 +129,12 @@ def _managed_is_newest(draft: RequestDraft) -> Iterator[Fault]:
     for entry in draft.listed():
         for name in ("arn", "workflowArn"):
             text = entry.members.get(name)
-            if WorkflowArn.accepts(text) and (arn := WorkflowArn.parse(str(text))).is_managed:
-                newest = str(text).split(arn.version)[0] + "x.x.x"
-                if text != newest:
-                    allowed = "the newest version of a workflow that Amazon manages"
-                    yield Fault(
-                        f"{entry.path}.{name}", text, allowed, f"AWS takes no pinned one: write {newest!r}"
-                    )
+            if not WorkflowArn.accepts(text) or not (arn := WorkflowArn.parse(str(text))).is_managed:
+                continue
+            if arn != arn.newest:
+                allowed = "the newest version of a workflow that Amazon manages"
+                way_out = f"AWS takes it in its newest version alone: write {str(arn.newest)!r}"
+                yield Fault(f"{entry.path}.{name}", text, allowed, way_out)
 
 
 def _each_parameter_once(draft: RequestDraft) -> Iterator[Fault]:

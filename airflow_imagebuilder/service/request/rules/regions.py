@@ -1,16 +1,16 @@
-"""The region of a build: Image Builder builds in one, from what is in this region.
+"""The region of a build: Image Builder builds in one region, from resources of this region.
 
-Managed workflows have a region in their ARN too, and shared resources are shared within a region.
+The ARNs of managed workflows have a region too, and resources are shared within a region alone.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from airflow_imagebuilder.service.arn_grammar import region_in
 from airflow_imagebuilder.service.errors import Fault
-from airflow_imagebuilder.service.request.draft import RequestDraft
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late
+from airflow_imagebuilder.service.request.rules.draft import RequestDraft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ def one_region(draft: RequestDraft) -> Iterator[Fault]:
     found = _regions(draft)
     firsts = {region: path for path, region in reversed(found.items())}
     if len(firsts) > 1:
-        way_out = "Image Builder builds in one region, from what is there: write all with that region"
+        way_out = "Image Builder builds in one region, from resources of this region: write all ARNs with it"
         paths = [path for path in found if path in firsts.values()]
         yield Fault(" and ".join(paths), found, "ARNs of one region", way_out)
 
@@ -41,8 +41,10 @@ def region_faults(
     """Yield a fault where the ARNs of a request are of another region than the call.
 
     :param fields: the members of the request.
-    :param region: the region of the call; None, empty or not known yet passes.
-    :param named: how the message names the region of the call.
+    :param region: the region of the call. ``None``, empty text and a region that is not known yet are not
+        checked.
+    :param named: how the fault names the region of the call (default ``region_name``).
+    :param later: returns whether a value is not known yet.
     """
     found = _regions(RequestDraft(fields, later))
     regions = set(found.values())
@@ -56,16 +58,10 @@ def region_faults(
 
 
 def _regions(draft: RequestDraft) -> dict[str, str]:
-    """Return the regions that are known, by where they stand."""
+    """Return the regions that are known, by the path of their ARN."""
     texts = {name: draft.fields.get(name) for name in _MEMBERS}
     for entry in draft.listed():
         name = "arn" if "arn" in entry.members else "workflowArn"
         texts[f"{entry.path}.{name}"] = entry.members.get(name)
-    found = {path: _region_in(text) for path, text in texts.items()}
+    found = {path: region_in(text) for path, text in texts.items()}
     return {path: region for path, region in found.items() if region}
-
-
-def _region_in(text: object) -> str | None:
-    """Return the region of an ARN. What stands behind it may be a template."""
-    match = re.match(r"arn:[^:{]+:imagebuilder:([a-z0-9-]+):", text) if isinstance(text, str) else None
-    return match[1] if match else None

@@ -1,4 +1,4 @@
-"""The rules of vulnerability scans, as the API reference of ImageScanningConfiguration tells them."""
+"""The rules for vulnerability scans (API reference, ``ImageScanningConfiguration``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_imagebuilder.service.request.fields.fields import Flag
 from airflow_imagebuilder.service.request.fields.templates import is_blank
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.service.request.draft import RequestDraft
+    from airflow_imagebuilder.service.request.rules.draft import RequestDraft
 
 _SCAN = "image_scanning_configuration"
 _TESTS = "image_tests_configuration"
@@ -51,7 +51,7 @@ SCAN_RULES: tuple[Callable[[RequestDraft], Iterator[Fault]], ...] = (
 
 
 def _scan_types(draft: RequestDraft) -> list[object] | None:
-    """Return the scan types, AWS's default where none is set, None where they are not known."""
+    """Return the scan types: AWS's default where none is set; ``None`` where they are not known."""
     structure = draft.fields.get(_SCAN)
     types = structure.get("imageScanningTypes") if isinstance(structure, Mapping) else None
     if types is None or is_blank(types):

@@ -1,4 +1,4 @@
-"""ARN kinds: AWS's patterns, what is told about a wrong one, and there and back again."""
+"""ARN kinds: AWS's patterns, the faults of wrong ARNs, and reading and writing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 
 import botocore.session
 import pytest
+from airflow_imagebuilder.service.arn_grammar import image_version_in, region_in
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,8 +23,8 @@ from airflow_imagebuilder.service.arns.arns import (
     ImageVersionArn,
     InfrastructureConfigurationArn,
     WorkflowArn,
-    fault_in_arn,
 )
+from airflow_imagebuilder.service.arns.hints import fault_in_arn
 from airflow_imagebuilder.service.errors import InvalidRequestError
 
 HERE = "arn:aws:imagebuilder:us-east-1:123456789012:"
@@ -49,7 +50,7 @@ def pattern(shape: str) -> str:
 
 @pytest.mark.parametrize(("kind", "shape"), SHAPES.items())
 def test_patterns_are_letter_by_letter_those_of_aws(kind: type[Arn], shape: str) -> None:
-    assert pattern(shape) == kind.PATTERN
+    assert pattern(shape) == kind.KIND.pattern
 
 
 def test_an_image_version_is_what_get_image_takes_besides_builds() -> None:
@@ -89,7 +90,7 @@ def test_what_aws_allows_is_read_and_written_back(text: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_example_of_a_kind_is_one(kind: type[Arn]) -> None:
-    assert kind.accepts(kind.example())
+    assert kind.accepts(kind.KIND.example())
 
 
 def test_the_parts_of_a_workflow() -> None:
@@ -109,6 +110,32 @@ def test_the_log_stream_of_an_image() -> None:
     assert ImageBuildVersionArn.parse(f"{HERE}image/golden/1.0.0/1").log_stream == "1.0.0/1"
 
 
+def test_the_newest_version_of_a_workflow() -> None:
+    newest = WorkflowArn.parse(f"{HERE}workflow/test/boot/1.2.0/7").newest
+    assert str(newest) == f"{HERE}workflow/test/boot/x.x.x"
+    assert newest == newest.newest
+
+
+def test_the_image_version_of_a_build_is_the_one_that_its_class_reads() -> None:
+    version = ImageVersionArn.parse(image_version_in(f"{HERE}image/golden/1.0.0/12"))
+    assert str(version) == f"{HERE}image/golden/1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        (f"{HERE}image/golden/1.0.0/1", "us-east-1"),
+        ("arn:aws-cn:imagebuilder:cn-north-1:{{ x }}:image-recipe/{{ y }}", "cn-north-1"),
+        ("arn:aws:imagebuilder:{{ region }}:123456789012:image-recipe/golden/1.0.0", None),
+        ("arn:aws:iam::123456789012:role/x", None),
+        ("{{ x }}", None),
+        (None, None),
+    ],
+)
+def test_the_region_is_read_although_the_rest_is_a_template(text: object, region: str | None) -> None:
+    assert region_in(text) == region
+
+
 def test_made_from_keywords() -> None:
     arn = ImageBuildVersionArn(
         partition="aws-us-gov",
@@ -121,7 +148,7 @@ def test_made_from_keywords() -> None:
     assert str(arn) == "arn:aws-us-gov:imagebuilder:us-gov-west-1:123456789012:image/golden/1.0.0/2"
 
 
-def test_what_is_no_arn_cannot_be_made_either() -> None:
+def test_a_text_that_is_not_an_arn_cannot_be_made_into_one() -> None:
     with pytest.raises(InvalidRequestError, match="image-pipeline/golden'"):
         ImagePipelineArn(region="us-east-1", account="123456789012", name="Golden")
 
@@ -189,13 +216,13 @@ WRONG: list[tuple[type[Arn], object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "text", "told"), WRONG)
-def test_what_is_wrong_is_told(kind: type[Arn], text: object, told: str) -> None:
-    fault = fault_in_arn(kind, text, "the_field")
+@pytest.mark.parametrize(("kind", "text", "message"), WRONG)
+def test_a_wrong_arn_is_a_fault_with_the_way_out(kind: type[Arn], text: object, message: str) -> None:
+    fault = fault_in_arn(kind.KIND, text, "the_field")
     assert fault is not None
     assert (fault.field, fault.value) == ("the_field", text)
-    assert kind.NOUN in fault.allowed
-    assert told in fault.way_out
+    assert kind.KIND.noun in fault.allowed
+    assert message in fault.way_out
 
 
 near_misses = st.text("arnwsimgbuld:/-xX.0123 \n{", max_size=40).map(lambda tail: HERE + tail) | st.text()
@@ -206,9 +233,7 @@ near_misses = st.text("arnwsimgbuld:/-xX.0123 \n{", max_size=40).map(lambda tail
 @example(WorkflowArn, "arn:::::")
 @example(ImageRecipeArn, f"{HERE}image-recipe/golden/..")
 @example(ImageRecipeArn, f"{HERE}image-recipe/golden/\u0661.\u0660.\u0660")
-def test_whatever_is_given_something_is_told_exactly_if_aws_would_refuse_it(
-    kind: type[Arn], text: str
-) -> None:
-    fault = fault_in_arn(kind, text, "arn")
+def test_any_text_is_a_fault_exactly_if_aws_would_refuse_it(kind: type[Arn], text: str) -> None:
+    fault = fault_in_arn(kind.KIND, text, "arn")
     assert (fault is None) == kind.accepts(text)
     assert fault is None or fault.way_out

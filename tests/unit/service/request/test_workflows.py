@@ -71,7 +71,7 @@ def test_nothing_but_a_build_leaves_nothing_to_test() -> None:
 
 
 def place(listed: Sequence[Workflow], one: Workflow) -> int:
-    """Where a test's turn stands: its own position, or the first of its group."""
+    """Return the position at which a test runs: its own, or the first of its group."""
     return next(
         n
         for n, other in enumerate(listed)
@@ -119,7 +119,7 @@ def test_an_ungrouped_test_is_alone_and_nameless(listed: list[Workflow]) -> None
 
 
 @given(lists, st.data())
-def test_build_and_distribution_may_stand_anywhere(listed: list[Workflow], data: st.DataObject) -> None:
+def test_build_and_distribution_may_be_anywhere(listed: list[Workflow], data: st.DataObject) -> None:
     tests = [one for one in listed if one.type == "TEST"]
     moved = list(tests)
     for one in listed:
@@ -141,7 +141,7 @@ def test_name_and_type_are_read_around_a_templated_account() -> None:
     assert (late.name, late.type) == ("boot", "TEST")
 
 
-def test_a_templated_beginning_is_no_hindrance() -> None:
+def test_name_and_type_are_read_behind_a_templated_beginning() -> None:
     assert Workflow("{{ var.value.workflows }}:workflow/build/golden/1.0.0/1").type is WorkflowType.BUILD
 
 
@@ -152,7 +152,7 @@ INSIDE = f"{{{{ params.arn or '{HERE}/build/a/1.0.0/1' }}}}"
 @pytest.mark.parametrize(
     "arn", [CHOICE, INSIDE, "{{ var.value.test }}", f"{HERE}/test/{{{{ params.test }}}}/1.0.0/1", "nonsense"]
 )
-def test_a_name_that_nobody_knows_yet_is_an_error_that_says_so(arn: str) -> None:
+def test_a_name_that_is_not_known_yet_is_an_error_that_says_so(arn: str) -> None:
     with pytest.raises(InvalidRequestError, match="without a template"):
         _ = Workflow(arn).name
 
@@ -161,7 +161,7 @@ def test_to_api_leaves_out_what_is_unset() -> None:
     assert Workflow(f"{HERE}/build/b/1.0.0/1").to_api() == {"workflowArn": f"{HERE}/build/b/1.0.0/1"}
 
 
-def test_there_and_back_again() -> None:
+def test_writing_and_reading_gives_the_same() -> None:
     full = Workflow(
         f"{HERE}/test/boot/1.0.0/1",
         parameters={"kernels": ["6.1", "6.12"], "empty": [""], "none": []},

@@ -1,4 +1,4 @@
-"""What a task group declares: workflows by their stages, flattened into the list that CreateImage takes."""
+"""The declaration of a task group: workflows by stage, flattened into the list that CreateImage takes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_imagebuilder.service.errors import Fault, InvalidRequestError, NoSuchTestsError
-from airflow_imagebuilder.service.request.fields.suggestions import closest
+from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.request import ImageRequest, TestGroup, Workflow, WorkflowType
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, is_template
-from airflow_imagebuilder.service.request.image_request import ImageRequest, faults_in
-from airflow_imagebuilder.service.request.workflows import (
-    TestGroup,
-    Workflow,
-    WorkflowType,
-    no_workflow,
-    stage_of,
-)
+from airflow_imagebuilder.service.request.image_request import faults_in
+from airflow_imagebuilder.service.request.workflows import ARN_WITH_STAGE, not_a_workflow, stage_of
 
 _TESTS = "a list of TestGroup, and of Workflow for tests that run alone"
-_ARN = "a workflow ARN: ...:workflow/<build, test or distribution>/<name>/<version>"
 _HOMES = {
     WorkflowType.BUILD: "give it as build_workflow",
     WorkflowType.TEST: "list it in test_groups",
@@ -32,9 +25,9 @@ _HOMES = {
 class Declared:
     """The workflows of a declaration.
 
-    :param workflows: as CreateImage takes them, each test with its group's name.
-    :param paths: where each of them was written, e.g. ``test_groups[0].workflows[1]``.
-    :param faults: what cannot be drawn.
+    :param workflows: the workflows as CreateImage takes them, each test with the name of its group.
+    :param paths: where the user wrote each of them, e.g. ``test_groups[0].workflows[1]``.
+    :param faults: what the graph cannot show.
     """
 
     workflows: tuple[Workflow, ...]
@@ -42,7 +35,7 @@ class Declared:
     faults: tuple[Fault, ...]
 
     def as_written(self, fault: Fault) -> Fault:
-        """Return a fault of the flattened list with the names that the user wrote."""
+        """Return a fault of the flattened list with the path that the user wrote."""
 
         def written(found: re.Match[str]) -> str:
             return self.paths[int(found[1])]
@@ -54,11 +47,11 @@ class Declared:
 
 
 def declare(build: object, tests: object, distribution: object) -> Declared:
-    """Flatten a declaration.
+    """Flatten a declaration. It reports what is wrong in ``faults`` and does not raise.
 
-    :param build: a build :class:`Workflow`, or nothing.
+    :param build: a build :class:`Workflow`, or ``None``.
     :param tests: a sequence of :class:`TestGroup` and :class:`Workflow`.
-    :param distribution: a distribution :class:`Workflow`, or nothing.
+    :param distribution: a distribution :class:`Workflow`, or ``None``.
     """
     found = [
         *_alone("build_workflow", build, WorkflowType.BUILD),
@@ -69,7 +62,7 @@ def declare(build: object, tests: object, distribution: object) -> Declared:
     for one in found:
         wrong = [one] if isinstance(one, Fault) else list(_misplaced(*one))
         faults += wrong
-        # A workflow in the wrong place is told once, and not for what it breaks there.
+        # A workflow in the wrong place is one fault, whatever else it would break there.
         listed += [] if wrong else [one]
     return Declared(tuple(w for _, w, _ in listed), tuple(path for path, _, _ in listed), tuple(faults))
 
@@ -77,9 +70,10 @@ def declare(build: object, tests: object, distribution: object) -> Declared:
 def request_of(request: object, members: Mapping[str, Any], declared: Declared) -> ImageRequest:
     """Return the request of a task group, whose workflows are all known.
 
-    :param request: a whole request, or nothing.
+    :param request: a whole request, or ``None``.
     :param members: single members; the workflows are those of the declaration.
-    :raises InvalidRequestError: AWS would refuse it, or it cannot be drawn.
+    :param declared: the declaration.
+    :raises InvalidRequestError: AWS would refuse the request, or the graph cannot show it.
     """
     if request is None:
         faults = [*declared.faults, *map(declared.as_written, faults_in(members))]
@@ -95,29 +89,18 @@ def request_of(request: object, members: Mapping[str, Any], declared: Declared) 
         raise InvalidRequestError([*declared.faults, *twice])
     made = ImageRequest.from_api(request) if isinstance(request, Mapping) else request
     if not isinstance(made, ImageRequest):
-        way_out = "give single members instead: but for the workflows, each may be a template"
+        way_out = "give single members instead: each of them except the workflows may be a template"
         raise InvalidRequestError([Fault("request", request, "an ImageRequest", way_out)])
     if faults := list(_not_drawable(made)):
         raise InvalidRequestError(faults)
     return made
 
 
-class TestsByName(dict[str, Any]):
-    """The test groups that are drawn, by name; an unknown name is told with those that there are."""
-
-    __test__ = False  # the name would make pytest collect it
-
-    def __missing__(self, name: object) -> Any:
-        close = closest(name, self)
-        way_out = f"did you mean {close!r}?" if close else "take one of these"
-        raise NoSuchTestsError([Fault(f"tests[{name!r}]", name, ", ".join(self) or "no test", way_out)])
-
-
 def _alone(path: str, value: object, stage: WorkflowType) -> Iterator[Any]:
     if isinstance(value, Workflow):
         yield path, value, stage
     elif value is not None and not is_blank(value):
-        yield no_workflow(path, value)
+        yield not_a_workflow(path, value)
 
 
 def _tests(tests: object) -> Iterator[Any]:
@@ -134,7 +117,7 @@ def _tests(tests: object) -> Iterator[Any]:
         elif isinstance(item, Workflow):
             yield path, item, WorkflowType.TEST
         else:
-            yield no_workflow(path, item, "a TestGroup, or a Workflow for a test that runs alone")
+            yield not_a_workflow(path, item, "a TestGroup, or a Workflow for a test that runs alone")
 
 
 def _grouped(path: str, test: Workflow, name: str | None) -> Iterator[Any]:
@@ -172,14 +155,14 @@ def _not_drawable(request: ImageRequest) -> Iterator[Fault]:
         if isinstance(item, Workflow):
             yield from _not_drawn(path, item)
         else:
-            yield no_workflow(path, item)
+            yield not_a_workflow(path, item)
 
 
 def _not_drawn(path: str, workflow: Workflow) -> Iterator[Fault]:
-    """Yield what the graph needs of a workflow and does not find; what is no ARN the request itself tells."""
+    """Yield what the graph needs to know of a workflow and cannot. The request itself refuses a wrong ARN."""
     if is_late(workflow.parallel_group) and not is_template(workflow.parallel_group):
         way_out = "write it out, for the graph to show"
         yield Fault(f"{path}.parallel_group", workflow.parallel_group, "a name", way_out)
     if is_late(workflow.arn) and stage_of(workflow) is None:
         way_out = "the graph shows its stage and name: write this part of the ARN plainly, without a template"
-        yield Fault(f"{path}.arn", workflow.arn, _ARN, way_out)
+        yield Fault(f"{path}.arn", workflow.arn, ARN_WITH_STAGE, way_out)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_imagebuilder.service.arns.grammar import (
+from airflow_imagebuilder.service.arn_grammar import (
     name_and_version,
     path_of,
-    region_of,
+    region_in,
     workflow_type_and_name,
 )
 
@@ -17,7 +17,7 @@ OTHER_TEXTS = ["", "golden", "arn:aws:iam::123456789012:role/image/golden", f"{H
 
 
 def test_an_image_arn_has_a_region_a_path_and_a_short_form() -> None:
-    assert region_of(IMAGE) == "cn-north-1"
+    assert region_in(IMAGE) == "cn-north-1"
     assert path_of(IMAGE, "image") == ("golden", "1.0.0", "3")
     assert name_and_version(IMAGE, "image") == "golden 1.0.0/3"
     assert name_and_version(f"{HERE}:image/golden", "image") == "golden"
@@ -25,7 +25,7 @@ def test_an_image_arn_has_a_region_a_path_and_a_short_form() -> None:
 
 @pytest.mark.parametrize("text", OTHER_TEXTS)
 def test_another_text_has_no_parts_and_keeps_its_form(text: str) -> None:
-    assert region_of(text) is None
+    assert region_in(text) is None
     assert path_of(text, "image") == ()
     assert name_and_version(text, "image") == text
 
