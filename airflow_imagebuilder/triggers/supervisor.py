@@ -65,7 +65,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Standing:
+class KillCheck:
     """
     What became of a wait whose trigger Airflow has cancelled.
 
@@ -129,9 +129,9 @@ async def xcom(ti: Any, key: str, task_id: str | None = None) -> Any:
     return (await ask(GetXCom(key=key, dag_id=ti.dag_id, run_id=ti.run_id, **own))).value
 
 
-async def standing(
+async def check_kill(
     ti: Any, arn: str, *, submitter: str | None = None, submitted_by: str | None = None
-) -> Standing:
+) -> KillCheck:
     """
     Return whether a wait for an image was killed, or another process has it now.
 
@@ -147,42 +147,42 @@ async def standing(
     try:
         found = await _by_own_task(ti, arn)
         if found.killed and submitter and await _has_new_submission(ti, arn, submitter, submitted_by):
-            return Standing(False, f"a later try of {submitter} has this image now")
+            return KillCheck(False, f"a later try of {submitter} has this image now")
     except Exception as error:
         raise NoAnswerError(str(error) or type(error).__name__) from error
     return found
 
 
-async def _by_own_task(ti: Any, arn: str) -> Standing:
+async def _by_own_task(ti: Any, arn: str) -> KillCheck:
     """Judge from the task's state and, where that leaves it open, from the image that it has announced."""
     lag_ends = time.monotonic() + XCOM_LAG
     while True:
         states = await _patiently(task_states, ti)
         if not states or not states <= _OPEN:
-            return Standing(True, _ending(states), again=not states <= TASK_ENDED)
+            return KillCheck(True, _ending(states), again=not states <= TASK_ENDED)
         announced = await _patiently(xcom, ti, ARN_KEY)
         if states in ({"deferred"}, {"up_for_retry"}):
             return _between(states, arn, announced)
         if announced != arn:
             why = f"it was cleared, and has not announced this image: {_ending(states)}"
-            return Standing(True, why, again=True)
+            return KillCheck(True, why, again=True)
         if time.monotonic() >= lag_ends:
             return _after_lag(states)
         await asyncio.sleep(_XCOM_INTERVAL)
 
 
-def _after_lag(states: set[str]) -> Standing:
+def _after_lag(states: set[str]) -> KillCheck:
     if states == {"running"}:
-        return Standing(False, "its task runs with this image: it has resumed, or a new try has it")
-    return Standing(True, _ending(states), again=True)
+        return KillCheck(False, "its task runs with this image: it has resumed, or a new try has it")
+    return KillCheck(True, _ending(states), again=True)
 
 
-def _between(states: set[str], arn: str, announced: Any) -> Standing:
+def _between(states: set[str], arn: str, announced: Any) -> KillCheck:
     if isinstance(announced, str) and ":image/" in announced and announced != arn:
-        return Standing(True, f"it was cleared: its new try is about {announced}")
+        return KillCheck(True, f"it was cleared: its new try is about {announced}")
     if states == {"deferred"}:
-        return Standing(False, "its task is still deferred: another triggerer watches it now")
-    return Standing(False, "its task is up for retry: Airflow's next try finds the image")
+        return KillCheck(False, "its task is still deferred: another triggerer watches it now")
+    return KillCheck(False, "its task is up for retry: Airflow's next try finds the image")
 
 
 def _ending(states: set[str]) -> str:
