@@ -76,7 +76,6 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Attach to the image, repair it if this is a new try at one that failed, and wait."""
-        self._context = context
         return self.in_time(context, lambda: self.await_image(context, self._rejoin(context)))
 
     def _rejoin(self, context: Context) -> Submitted:

@@ -132,7 +132,6 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | str:
         """Submit, or find again, this task's image; then wait for it."""
-        self._context = context
         return self.in_time(context, lambda: self._execute(context))
 
     def _execute(self, context: Context) -> dict[str, Any] | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowTaskTimeout
@@ -12,16 +13,14 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow_imagebuilder.assets import tell_assets
 from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
+from airflow_imagebuilder.operators.cancellation import Cancellation, Stop
 from airflow_imagebuilder.operators.retry_policy import default_retry_policy
-from airflow_imagebuilder.operators.task_state import TaskStore, this_try, was_killed
-from airflow_imagebuilder.service.client.tokens import random_token
+from airflow_imagebuilder.operators.task_state import TaskStore, this_try
 from airflow_imagebuilder.service.errors import (
     AwsError,
-    DeadlineExceededError,
     ImageBuilderError,
     ImageNotFoundError,
     NotFoundError,
-    RefusedError,
     TestsFailedError,
     WaitInterruptedError,
     ended_badly,
@@ -31,13 +30,11 @@ from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.states import (
     IMAGE_SUCCEEDED,
     WORKFLOW_FAILED,
-    ImageStatus,
     is_image_terminal,
 )
 from airflow_imagebuilder.service.submission.ports import Origin, Submitted
 from airflow_imagebuilder.service.submission.repair import may_be_stale
 from airflow_imagebuilder.service.submission.submission import Submission
-from airflow_imagebuilder.service.text import aws_command
 from airflow_imagebuilder.xcom import ARN_KEY, publish_arn
 
 if TYPE_CHECKING:
@@ -98,11 +95,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         self.delete_outputs_on_kill = delete_outputs_on_kill
         self.fail_on_test_failure = fail_on_test_failure
         self._refuse_options()
-        self.arn: str | None = None
         self._submission: Submission | None = None
-        self._context: Context | None = None
-        self._stopped = self._killed = self._timed_out = False
-        self._cancelled: str | None = None
 
     # -- waiting -------------------------------------------------------------------------------------------
 
@@ -126,8 +119,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         :return: GetImage's ``image``; ``None`` where AWS does not show it right now. It is optional here: a
             build that was submitted is waited for, whatever the first call after it meets.
         """
-        self.arn, self._context = arn, context
-        self._refuse_if_killed(arn)
+        self.cancellation.arn = arn
+        self.cancellation.raise_if_killed(arn)
         publish_arn(context, arn)
         image = self._image_or_none(arn)
         persist_links(context, self, arn, image)
@@ -142,16 +135,16 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         """
         if not event:
             raise ImageBuilderError("The trigger fired without an event: clear this task to bake anew.")
-        self.arn, self._context = str(event[ARN_KEY]), context
+        self.cancellation.arn = str(event[ARN_KEY])
         return self.in_time(context, lambda: self._after_wait(context, event))
 
     def _after_wait(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        arn, deadline = str(event[ARN_KEY]), event.get("deadline")
+        arn = str(event[ARN_KEY])
         why: AwsError | str
         try:
             if event["outcome"] == "deadline":
                 # Cancel first: a look before it could fail, and the build would outlive its deadline.
-                return self._out_of_time(context, arn, deadline)
+                return self.finish(context, self.cancellation.at_deadline(arn, event.get("deadline")))
             image = self.hook.get_image(arn)
             stale = may_be_stale(image, event.get("stale_until"), event.get("stale_failure"), time.time())
             if is_image_terminal(image["state"]["status"]) and not stale:
@@ -234,16 +227,18 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         :raises DeadlineExceededError: time was up. The image is cancelled, unless ``cancel_on_kill`` is off.
         :raises WaitInterruptedError: time was up, and AWS did not take the cancel.
         """
+        self.cancellation.context = context
         try:
             return work()
         except AirflowTaskTimeout:
-            self._timed_out = True  # Airflow calls on_kill after it, too: there is nothing left to do
-            arn = self.arn or (self.learn_arn() if self.cancel_on_kill else None)
+            # Set first: Airflow calls on_kill after the timeout, too.
+            self.cancellation.stop = Stop.TIMED_OUT
+            arn = self.cancellation.arn or (self.learn_arn() if self.cancel_on_kill else None)
             if arn is None:
                 raise
             self.log.warning("execution_timeout has ended this try.")
             try:
-                return self._out_of_time(context, arn)
+                return self.finish(context, self.cancellation.at_deadline(arn))
             except AwsError as trouble:
                 raise WaitInterruptedError(arn, trouble) from trouble
 
@@ -288,91 +283,24 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
     # -- killing -------------------------------------------------------------------------------------------
 
+    @cached_property
+    def cancellation(self) -> Cancellation:
+        """The cancel of this try's image. Made by the try: Airflow copies an operator before it runs it."""
+        return Cancellation(
+            self,
+            allowed=self.cancel_on_kill,
+            delete_outputs=self.delete_outputs_on_kill,
+            learn_arn=self.learn_arn,
+        )
+
     def on_kill(self) -> None:
         """Cancel the image when a person killed the running task, not when its worker is being stopped."""
-        if not self.cancel_on_kill or self._context is None or self._killed or self._timed_out:
-            return
-        self._stopped = True
-        killed = was_killed(self._context)
-        if not killed:
-            self._log_left_alone(known=killed is False)
-            return
-        self._killed = True
-        # Airflow ends the process in five seconds: an answer that is still to come may come too late.
-        if arn := self.arn or self.learn_arn():
-            self.cancel(arn)
+        self.cancellation.on_kill()
 
-    def _log_left_alone(self, *, known: bool) -> None:
-        image = f"Image {self.arn}" if self.arn else "What it submits"
-        if known:
-            self.log.info(
-                "This process is being stopped, and Airflow shows no kill of its task. %s keeps building. "
-                "Airflow's next try finds it, if a try is left.",
-                image,
-            )
-            return
-        self.log.error(
-            "Airflow did not say whether this task was killed. %s is left alone and may still be building. "
-            "If you killed the task, cancel it by hand: %s",
-            image,
-            aws_command("cancel-image-creation", self.arn or "(its ARN: see the Image Builder console)"),
-        )
+    def cancel(self, arn: str) -> dict[str, Any]:
+        """Cancel an image, and return GetImage's ``image`` after that."""
+        return self.cancellation.cancel(arn)
 
     def learn_arn(self) -> str | None:
         """Return this try's image before it is announced; ``None`` where there is none yet."""
         return self._submission.arn if self._submission else None
-
-    def _refuse_if_killed(self, arn: str) -> None:
-        if self._stopped:
-            self.on_kill()  # asks again: in the middle of a call to Airflow it could not know
-        if self._killed:
-            if self._cancelled != arn:
-                self.cancel(arn)
-            became = (
-                "AWS accepted the cancel" if self._cancelled == arn else "AWS refused the cancel, see above"
-            )
-            raise ImageBuilderError(
-                f"The task was killed while it submitted {arn}. {became}. For a new try, clear the task that "
-                "submitted it, with what follows it."
-            )
-
-    def cancel(self, arn: str) -> dict[str, Any]:
-        """Cancel an image and return it as it then is: a build that ended first has ended."""
-        self._cancelled = arn
-        try:
-            self.hook.cancel_image(arn, random_token())
-        except RefusedError as refusal:
-            self._cancelled = None
-            self.log.info("CancelImageCreation was refused: %s", refusal)
-        except AwsError:
-            self._cancelled = None
-            raise
-        image = self.hook.get_image(arn)
-        self.log.info("After CancelImageCreation %s is %s", arn, image["state"]["status"])
-        if self.delete_outputs_on_kill and image["state"]["status"] == ImageStatus.CANCELLED:
-            self.hook.delete_outputs(image)
-        elif self.delete_outputs_on_kill:
-            self.log.warning(
-                "Image %s is %s now: its outputs, if any, are left behind. Once it is CANCELLED, remove "
-                "its AMIs "
-                "and snapshots by hand.",
-                arn,
-                image["state"]["status"],
-            )
-        return image
-
-    def _out_of_time(self, context: Context, arn: str, deadline: float | None = None) -> dict[str, Any]:
-        try:
-            image = self.cancel(arn) if self.cancel_on_kill else self.hook.get_image(arn)
-        except AwsError as trouble:
-            if self._cancelled != arn:
-                raise
-            # A later look would find it CANCELLED, and not know by whom.
-            shown, when = "unknown, AWS did not answer", deadline or time.time()
-            raise DeadlineExceededError(arn, when, shown, cancelled=True) from trouble
-        status = image["state"]["status"]
-        if is_image_terminal(status) and self._cancelled != arn:
-            return self.finish(context, image)  # it ended by itself first: well, or with a failure of its own
-        if status in IMAGE_SUCCEEDED or status == ImageStatus.FAILED:
-            return self.finish(context, image)
-        raise DeadlineExceededError(arn, deadline or time.time(), status, cancelled=self._cancelled == arn)
