@@ -35,9 +35,6 @@ class ImageBuilder(Protocol):
     def get_image(self, arn: str) -> dict[str, Any]:
         """GetImage's ``image``."""
 
-    def list_workflow_executions(self, arn: str) -> list[dict[str, Any]]:
-        """ListWorkflowExecutions without those that a repair superseded."""
-
 
 class Origin(str, Enum):
     """How a try came to its image."""

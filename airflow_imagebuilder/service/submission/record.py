@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Record:
     finished: bool = False
     submitted_at: float | None = None
 
-    def cleared_before(self, this: Try) -> bool:
+    def cleared_before(self, current: Try) -> bool:
         """
         Return whether a person cleared the task since this was written.
 
@@ -43,8 +43,12 @@ class Record:
         lowered, that can be the number of before. But a try that has finished is followed by a clear alone,
         unless its worker died before Airflow noted the end: then no clear of the run lies in between.
         """
-        retried = self.clears is not None and self.clears == this.clears
-        return self.epoch != this.epoch or (self.finished and not retried)
+        retried = self.clears is not None and self.clears == current.clears
+        return self.epoch != current.epoch or (self.finished and not retried)
+
+    def of(self, current: Try, **changes: Any) -> Self:
+        """Return this record as one that the given try writes, with other changes."""
+        return replace(self, epoch=current.epoch, clears=current.clears, **changes)
 
     @classmethod
     def load(cls, store: StateStore) -> Self | None:
