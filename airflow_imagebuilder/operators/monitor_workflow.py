@@ -91,7 +91,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
 
     def execute(self, context: Context) -> None:
         """Leave the watching to the triggerer at once: this process has nothing to add."""
-        self._watch(known_arn(self.image_build_version_arn), self._deadline())
+        self._watch(known_arn(self.image_build_version_arn), {})
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | str | None = None) -> None:
         """
@@ -116,7 +116,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
             self._in_progress(snapshot, known, guarded=guarded)
         elif guarded and may_be_undone(snapshot, self._selector, verdict):
             self.log.info("%s. Waiting: %s may still repair the image.", verdict.reason, self.guard)
-            self._watch_again(arn, known)
+            self._watch(arn, known)
         elif verdict.outcome is Outcome.SKIPPED:
             raise AirflowSkipException(verdict.reason)
         elif verdict.outcome is Outcome.FAILED:
@@ -129,7 +129,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         if event.get("outcome") == "error":
             self._resume(snapshot.arn, event, event.get("message"))
         self.log.info("AWS shows it in progress again; it was: %s", event.get("message"))
-        self._watch_again(snapshot.arn, event)
+        self._watch(snapshot.arn, event)
 
     def _resume(self, arn: str, event: Mapping[str, Any], trouble: object) -> NoReturn:
         """Begin the wait again: trouble says nothing of the workflow. At most :data:`MAX_RESUMES` times."""
@@ -140,7 +140,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
                 f"image is not touched by this. Put this right, then clear this task: {trouble}"
             )
         self.log.warning("AWS could not be asked, so this task waits again (%d): %s", resumes, trouble)
-        self._watch_again(arn, event, resumes)
+        self._watch(arn, {**event, "resumes": resumes})
 
     def _is_guarded(self, context: Context, event: Mapping[str, Any]) -> bool:
         """Whether the task that may repair the image has not ended; without an answer it has not."""
@@ -171,15 +171,11 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
     def _label(self) -> str:
         return self.workflow or self.workflow_type.lower()
 
-    def _deadline(self) -> float:
-        return time.time() + self.timeout.total_seconds()
-
-    def _watch_again(self, arn: str, event: Mapping[str, Any], resumes: int | None = None) -> NoReturn:
-        known = int(event.get("resumes") or 0) if resumes is None else resumes
-        self._watch(arn, event.get("deadline") or self._deadline(), known)
-
-    def _watch(self, arn: str, deadline: float, resumes: int = 0) -> NoReturn:
-        self.defer(trigger=self._trigger(arn, deadline, resumes), method_name="execute_complete")
+    def _watch(self, arn: str, event: Mapping[str, Any]) -> NoReturn:
+        """Defer this task, until the deadline of the wait whose event this is; without one, of a new wait."""
+        deadline = event.get("deadline") or time.time() + self.timeout.total_seconds()
+        trigger = self._trigger(arn, deadline, int(event.get("resumes") or 0))
+        self.defer(trigger=trigger, method_name="execute_complete")
 
     def _trigger(self, arn: str, deadline: float, resumes: int) -> ImageBuilderWorkflowTrigger:
         from airflow_imagebuilder.triggers.workflow import ImageBuilderWorkflowTrigger
