@@ -1,4 +1,4 @@
-"""The cancel of the image of one try that runs on a worker: whether, once, and what becomes of the image."""
+"""The cancel of the image of a try that runs on a worker."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Stop(Enum):
-    """Why a try has to stop, as far as it is known."""
+    """Why a try has to stop."""
 
     NONE = "nothing stops it"
     UNKNOWN = "SIGTERM came, and Airflow shows no kill of the task"
@@ -36,13 +36,13 @@ class Stop(Enum):
 
 class Cancellation:
     """
-    The cancel of one try's image.
+    The cancel of one try's image: when to submit it, and what became of it.
 
-    A signal handler runs :meth:`on_kill` between any two instructions of the main thread. It cancels the
-    image where it finds one. An image that is submitted at that moment is cancelled by the main thread, in
-    :meth:`raise_if_killed`.
+    Airflow's signal handler calls :meth:`on_kill` between any two instructions of the main thread. It cancels
+    the image that is known by then. An image that is submitted at that moment is cancelled by the main thread
+    in :meth:`raise_if_killed`.
 
-    :param operator: whose hook and log it uses.
+    :param operator: the operator, for its hook and its log.
     :param allowed: whether a kill may cancel the image (``cancel_on_kill``).
     :param delete_outputs: whether to remove the AMIs and snapshots of a cancelled image.
     :param learn_arn: returns the image before it is announced; ``None`` where there is none yet.
@@ -74,8 +74,8 @@ class Cancellation:
         return self.operator.log
 
     def on_kill(self) -> None:
-        """Cancel the image when a person killed the running task, not when its worker is being stopped."""
-        # Airflow calls this after execution_timeout, too: at_deadline has dealt with the image then.
+        """Cancel the image if a person killed the running task, not if its worker is being stopped."""
+        # Airflow also calls this after execution_timeout. Then at_deadline deals with the image.
         if not self.allowed or self.context is None or self.stop in (Stop.KILLED, Stop.TIMED_OUT):
             return
         # Set before the question. Where Airflow cannot answer yet, raise_if_killed asks again.
@@ -98,7 +98,7 @@ class Cancellation:
         :raises ImageBuilderError: the task was killed.
         """
         if self.stop is Stop.UNKNOWN:
-            self.on_kill()  # in the middle of a call to Airflow it could not know
+            self.on_kill()  # the signal came in the middle of a call to Airflow: no answer was possible
         if self.stop is not Stop.KILLED:
             return
         if self.accepted != arn:
@@ -124,7 +124,7 @@ class Cancellation:
         except AwsError as trouble:
             if self.accepted != arn:
                 raise
-            # A later try would find the image CANCELLED, and not know who did it.
+            # A later try would find the image CANCELLED, and not know who cancelled it.
             shown = "unknown, AWS did not answer"
             raise DeadlineExceededError(arn, when, shown, cancelled=True) from trouble
         status, accepted = image["state"]["status"], self.accepted == arn

@@ -1,4 +1,4 @@
-"""The trigger that waits for an image, and cancels it when the task is killed."""
+"""The trigger that waits for an image, and cancels it if the task is killed."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ if TYPE_CHECKING:
 
 
 RESUME_PAUSE, RESUME_LONGEST_PAUSE = 10.0, 300.0
-"""Seconds that a wait lasts at least which a worker began again after trouble: doubled each time, at most."""
+"""Minimum seconds of a wait that a worker began again after trouble: the first, doubled up to the last."""
 
 
 class ImageBuilderImageTrigger(ImageBuilderTrigger):
     """
-    Wait until an image has ended; kill it, and the image is cancelled.
+    Wait until an image has finished. A kill of the deferred task cancels the image.
 
-    Fires once, with ``{"image_build_version_arn", "deadline", "outcome", "status", "message"}``. The outcome:
-    ``ended``, ``deadline`` or ``error``; an error also says whether it is that AWS does not find the image
-    (``missing``). The worker that resumes asks AWS again and judges from that answer.
+    Fires once, with ``image_build_version_arn``, ``outcome``, ``status``, ``message`` and, for a worker that
+    waits again, ``deadline``, ``stale_until``, ``stale_failure`` and ``resumes``. The outcome is ``ended``,
+    ``deadline`` or ``error``. An error also has ``missing``: whether AWS does not find the image. The worker
+    that resumes reads the image again and judges from that answer.
 
-    :param cancel_on_kill: whether a user's kill of the deferred task cancels the image.
-    :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that are left behind.
-    :param stale_failure: the workflow execution that had failed before the repair: a failure that names
-        another one counts before ``stale_until``; empty where none had failed.
-    :param submitter: the id of the task that submitted the image, where that is another one.
-    :param submitted_by: the try of that task which submitted, found or repaired the image.
-    :param resumes: how many times this wait was begun again after trouble; handed back in the event.
+    :param cancel_on_kill: whether a kill of the deferred task cancels the image (default: yes).
+    :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that the build left behind
+        (default: no).
+    :param stale_failure: the workflow execution that had failed before the repair. A failure that names
+        another one counts before ``stale_until``. Empty if none had failed.
+    :param submitter: the id of the task that submitted the image; ``None`` (default) if this one did.
+    :param submitted_by: the try of that task that submitted, found or repaired the image.
+    :param resumes: how many times a worker has begun this wait again after trouble (default: 0).
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         self._cancelling: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and everything that the constructor takes."""
+        """Return the class path and all arguments of the constructor."""
         path, kwargs = super().serialize()
         names = (
             "cancel_on_kill",
@@ -75,13 +77,13 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         return path, {**kwargs, **{name: getattr(self, name) for name in names}}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Watch the image, tell each change of its state in the task log, and fire when it has ended."""
+        """Watch the image, log each change of its state, and fire when it has finished."""
         if self.cancel_on_kill:
             warm_up(self.task_instance)
         yield TriggerEvent(await self.wait())
 
     async def wait(self) -> dict[str, Any]:
-        """Return what :meth:`run` fires, once the image has ended."""
+        """Wait until the image has finished, and return the payload that :meth:`run` fires."""
         known = {
             "image_build_version_arn": self.image_build_version_arn,
             "deadline": self.deadline,
@@ -93,7 +95,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     @property
     def _pause(self) -> float | None:
-        """Seconds that a wait lasts at least that was begun again after trouble; ``None`` for a first one."""
+        """Minimum seconds of a wait that was begun again after trouble; ``None`` for a first wait."""
         return min(RESUME_PAUSE * 2 ** (self.resumes - 1), RESUME_LONGEST_PAUSE) if self.resumes else None
 
     async def _outcome(self) -> dict[str, Any]:
@@ -157,12 +159,18 @@ async def follow(
     first_look: float | None = None,
 ) -> str:
     """
-    Tell every change of an image's state until it has ended.
+    Log every change of an image's state until it has finished.
 
-    :param log: a logger of the task.
-    :param first_look: seconds that the wait lasts at least; the settings' where it is left out.
+    :param watcher: the watcher that polls the image.
+    :param arn: image build version ARN.
+    :param log: the task's logger.
+    :param deadline: Unix time at which the wait stops; ``None`` (default) waits without a limit.
+    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before a repair.
+    :param stale_failure: the workflow execution that had failed before the repair.
+    :param first_look: minimum seconds of the wait; ``None`` (default) takes ``[imagebuilder] first_look``.
     :return: the image's last status.
-    :raises DeadlineExceededError: it had not ended by the deadline.
+    :raises DeadlineExceededError: the image had not finished by the deadline.
+    :raises ImageBuilderError: AWS does not show the image.
     """
     status = ""
     watch = watcher.watch(

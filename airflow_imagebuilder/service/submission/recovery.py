@@ -1,4 +1,4 @@
-"""What a try does about an image that there is: find it, cancel it after a clear, repair it, attach to it."""
+"""An image that exists already: find it, cancel it after a clear, repair it, attach to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KILL_GRACE = 20.0
 """Seconds that a cleared task leaves to the kill of its earlier try, before it cancels the image itself."""
 
 CANCEL_PATIENCE = 600.0
-"""Seconds that AWS may take from CancelImageCreation to CANCELLED: it terminates instances in between."""
+"""Seconds that AWS may take from CancelImageCreation to CANCELLED: it terminates instances meanwhile."""
 
 FIND_PATIENCE = 60.0
 """Seconds for which GetImage may answer "not found" for the image of an earlier try."""
@@ -46,15 +46,15 @@ _SETTLE_INTERVAL = 2.0
 
 class Recovery:
     """
-    The image that an earlier try, or another task, left.
+    Handle the image that an earlier try, or another task, left.
 
-    :param images: the calls, see :class:`ImageBuilder`.
-    :param store: what outlives a try, see :class:`StateStore`.
-    :param on_retry: what to do about an image that an earlier try left FAILED or CANCELLED.
-    :param cancel: whether a clear may cancel a build that is in progress; with ``False`` it attaches.
-    :param announce: called with the ARN before RetryImage. A late cancel of an earlier try then finds that
-        the image has a new life.
-    :param clock: returns Unix time.
+    :param images: makes the calls.
+    :param store: keeps the record between tries.
+    :param on_retry: what to do about an image that an earlier try left FAILED or CANCELLED (default: REPAIR).
+    :param cancel: whether a clear cancels a build that is in progress (default); if not, it attaches to it.
+    :param announce: called with the ARN before RetryImage, so that a late cancel of an earlier try can see
+        that a new try has the image.
+    :param clock: returns the Unix time.
     :param sleep: waits for some seconds.
     """
 
@@ -86,18 +86,18 @@ class Recovery:
         submitted_at: float | None = None,
     ) -> Submitted:
         """
-        Attach to an image that another task submitted; repair it if an earlier try of this task saw it end.
+        Attach to an image that another task submitted; repair it if an earlier try of this task saw it fail.
 
         :param arn: image build version ARN.
         :param current: the try that attaches.
         :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
-        :param stale_failure: the workflow execution that had failed before it, see :class:`Submitted`.
+        :param stale_failure: the workflow execution that had failed before that, see :class:`Submitted`.
         :param submitted_by: the try of that task which submitted, found or repaired it (:attr:`Try.seed`).
         :param submitted_at: Unix time of that task's CreateImage or RetryImage.
         :raises StateStoreError: the task's record could not be read or written.
         :raises NotRepairableError: it ended badly, and this task cannot put it back in progress.
-        :raises ImageNotFoundError: AWS does not know it.
-        :raises WaitInterruptedError: AWS does not say how it is.
+        :raises ImageNotFoundError: AWS does not find it.
+        :raises WaitInterruptedError: AWS does not show it.
         :raises ImageFailedError: (or ImageCancelledError) it ended badly, and ``on_retry`` is FAIL.
         """
         self.arn = arn
@@ -110,8 +110,8 @@ class Recovery:
             submitted_at=submitted_at,
         )
         if earlier is None or earlier.arn != arn or submitted_by not in (None, earlier.submitted_by):
-            # New to this task, or cleared together with the submitting task. That task has dealt with what it
-            # found: a build in progress is its repair, which no clear of this task alone is meant to cancel.
+            # The image is new to this task, or both tasks were cleared. Then the submitting task has handled
+            # what it found: a build in progress is its repair, which this task must not cancel.
             record.save(self.store)
             return Submitted(arn, Origin.ATTACHED, stale_until, submitted_at, stale_failure)
         if earlier.submitted_at is not None:  # this task's own repair may be later
@@ -124,7 +124,7 @@ class Recovery:
     ) -> Submitted:
         arn, image = record.arn, self.find(record.arn)
         stale = may_be_stale(image, attached.stale_until, attached.stale_failure, self.clock())
-        # An image in progress is not finished, whatever the record says: the epoch alone shows a clear.
+        # Not cleared_before: a try that has finished left no image in progress. The epoch alone counts.
         cleared = earlier.epoch != current.epoch
         action, now = self.next_action(earlier, image, current, cleared=cleared, changed=False)
         if action is Action.ATTACH or now["state"]["status"] in IMAGE_SUCCEEDED or stale:
@@ -143,10 +143,10 @@ class Recovery:
         """
         Note that this try ends with a verdict on its image, so that only a clear can follow it.
 
-        Never fails: where it cannot be noted, a clear is still recognised unless ``retries`` was lowered.
+        Does not raise: without this note a clear is still recognised, unless ``retries`` was lowered.
         """
         try:
-            # A task submits or awaits: it has one of the two.
+            # A task either submits or awaits: it has one of the two records.
             record = SubmissionRecord.load(self.store) or GuardRecord.load(self.store)
             if record:
                 record.of(current, finished=True).save(self.store)
@@ -173,8 +173,8 @@ class Recovery:
         if action is not Action.SETTLE:
             return action, image
         if not self.cancel or record.epoch == current.epoch:
-            # The same epoch: another task of the run was cleared, or this one after its retries were lowered.
-            # In doubt no build is cancelled.
+            # With the same epoch, another task of the run was cleared, or this one after its retries were
+            # lowered. In doubt no build is cancelled.
             return Action.ATTACH, image
         image = self.settle(str(record.arn))
         return choose(image["state"]["status"]), image
@@ -183,14 +183,14 @@ class Recovery:
         self, record: SubmissionRecord | GuardRecord, image: Mapping[str, Any], current: Try
     ) -> Submitted | None:
         """
-        Note this try's repair, then make it.
+        Note this try's repair, then submit RetryImage.
 
-        :return: the image, back in progress; ``None`` where AWS does not allow it.
-        :raises ImageNotFoundError: AWS does not know the image.
-        :raises WaitInterruptedError: AWS takes no credentials of ours.
+        :return: the image, back in progress; ``None`` if AWS does not allow the repair.
+        :raises ImageNotFoundError: AWS does not find the image.
+        :raises WaitInterruptedError: AWS refuses our credentials.
         """
-        # Noted before the call: if the try dies after it, a clear must not take the repair for the build that
-        # it has to cancel.
+        # Noted before the call. If the try dies after the call, the next one must not take the repair for a
+        # build that a clear has to cancel.
         record.of(current, finished=False, submitted_at=self.clock()).save(self.store)
         arn = str(record.arn)
         token = token_for("RetryImage", arn, current.seed)
@@ -207,7 +207,7 @@ class Recovery:
         Return the image of an earlier try. A "not found" counts only if it lasts.
 
         :raises ImageNotFoundError: AWS did not find it for :data:`FIND_PATIENCE` seconds.
-        :raises WaitInterruptedError: AWS does not say how it is.
+        :raises WaitInterruptedError: AWS does not show it.
         """
         begin = self.clock()
         while True:
@@ -223,9 +223,9 @@ class Recovery:
 
     def settle(self, arn: str) -> dict[str, Any]:
         """
-        Return the image once it has ended, after the task was cleared while it was building.
+        Wait until an image that was building when its task was cleared is cancelled, and return it.
 
-        The kill of the earlier try cancels the image. Where that does not happen, this try does it.
+        The kill of the earlier try cancels the image. If that does not happen, this try cancels it.
 
         :raises ImageBuilderError: AWS has not cancelled it within :data:`CANCEL_PATIENCE` seconds.
         """
@@ -249,5 +249,5 @@ class Recovery:
         try:
             self.images.cancel_image(arn, random_token())
         except RefusedError as refusal:
-            # It has ended, or another cancel came first: the next poll shows which.
+            # The image has ended, or another cancel came first. The next poll shows which.
             log.info("CancelImageCreation was refused: %s", refusal)

@@ -1,9 +1,9 @@
 """
-Exactly one image, whatever dies: what a try submits, decided from what earlier tries left behind.
+Exactly one image, whichever process dies: what a try submits, decided from what earlier tries left.
 
-Before CreateImage the client token and the request are stored, after it the ARN. What cannot be stored is not
-sent. A new try reads them and asks AWS how the image is. So wherever the earlier one died, the new one finds
-that image and never builds a second.
+A try stores the client token and the request before CreateImage, and the ARN after it. It does not send what
+it could not store. A new try reads them and reads the image from AWS. So wherever the earlier try died, the
+new one finds its image and does not build a second one.
 
 =====================  ==============================  ===================================================
 what an earlier try    this try, if Airflow retries    this try, if a person cleared the task
@@ -15,14 +15,14 @@ a token, no ARN        CreateImage with the same       the same; then as below
                        image, if there is one
 a request that AWS     CreateImage with a new token    the same
 refused
-image in progress      attach                          let the kill cancel it first, then as below;
-                                                       attach with ``cancel=False``
+image in progress      attach                          wait until the kill has cancelled it, then as
+                                                       below; attach with ``cancel=False``
 image succeeded        take it: the worker died        a new image
                        before it could return it
 FAILED or CANCELLED    :class:`OnRetry` decides:       the same; a new image where ``on_retry`` is FAIL
                        RetryImage where AWS allows
                        it, else a new image
-no such image          fail: it may be there all the   a new image
+image not found        fail: it may exist all the      a new image
                        same
 =====================  ==============================  ===================================================
 """
@@ -79,13 +79,13 @@ _REFUSALS = (RefusedError, ForbiddenError, NotFoundError, QuotaExceededError)
 
 class Submission(Recovery):
     """
-    Submit, or find again, the one image of a task.
+    Submit the one image of a task, or find it again.
 
-    The parameters are those of :class:`Recovery`, which does what an image that there is needs.
+    The parameters are those of :class:`Recovery`, which handles an image that exists already.
     """
 
     sent: tuple[ImageRequest, str] | None = None
-    """The CreateImage that went out last, with its token: sent again, it gives the same image."""
+    """The last CreateImage, with its token: sent again, it returns the same image."""
 
     def submit(self, request: ImageRequest, current: Try) -> Submitted:
         """
@@ -96,7 +96,7 @@ class Submission(Recovery):
         :raises StateStoreError: the token could not be stored, so nothing was sent.
         :raises RequestChangedError: the image of an earlier try is still building with other parameters.
         :raises ImageNotFoundError: AWS does not know the image of an earlier try, which was not cleared.
-        :raises WaitInterruptedError: AWS does not say how that image is.
+        :raises WaitInterruptedError: AWS does not show that image.
         :raises ImageFailedError: (or ImageCancelledError) it ended badly, and ``on_retry`` is FAIL.
         """
         earlier = SubmissionRecord.load(self.store)
@@ -113,7 +113,7 @@ class Submission(Recovery):
                 raise
             log.warning("A person cleared this task, so a new image is built. %s", missing)
             return self._create(request, current, count=record.count + 1)
-        # A recovered image in progress may be this try's own. One that has ended is the earlier try's.
+        # A recovered image in progress may be this try's own. A finished one is an earlier try's.
         ended = is_image_terminal(image["state"]["status"])
         cleared = (earlier if ended else record).cleared_before(current)
         return self._continue(record, image, request, current, cleared=cleared)
@@ -206,14 +206,14 @@ class Submission(Recovery):
 
 
 def _is_first_answer(refusal: AwsError) -> bool:
-    """Whether no attempt before it, ours or botocore's, can have built an image without our knowing."""
+    """Return whether no earlier attempt, ours or botocore's, can have built an image."""
     answer = getattr(refusal.__cause__, "response", None) or {}
     retried = (answer.get("ResponseMetadata") or {}).get("RetryAttempts", 0)
     return refusal.attempts <= 1 and not retried
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name the members of CreateImage that differ. Compared as JSON, since that is how they are kept."""
+    """Return the members of CreateImage that differ. Compared as JSON, since the store keeps JSON."""
     return [
         name
         for name in sorted({*before, *now})
