@@ -29,7 +29,7 @@ class Stop(Enum):
     """Why a try has to stop."""
 
     NONE = "nothing stops it"
-    UNKNOWN = "SIGTERM came, and Airflow shows no kill of the task"
+    UNKNOWN = "SIGTERM came, and Airflow shows no kill of the task, or was not asked yet"
     KILLED = "a person killed the task"
     TIMED_OUT = "execution_timeout is over"
 
@@ -61,7 +61,7 @@ class Cancellation:
         self.delete_outputs = delete_outputs
         self.learn_arn = learn_arn
         self.context: Context | None = None
-        """The try's context. Before it is set, a kill finds nothing to cancel."""
+        """The try's context, once it has begun."""
         self.arn: str | None = None
         """The image that the try is about, once it is announced."""
         self.stop = Stop.NONE
@@ -73,13 +73,22 @@ class Cancellation:
         """The task's logger."""
         return self.operator.log
 
+    def begin(self, context: Context) -> None:
+        """Begin the try. A signal that came before is handled now."""
+        self.context = context
+        if self.stop is Stop.UNKNOWN:
+            self.on_kill()
+
     def on_kill(self) -> None:
         """Cancel the image if a person killed the running task, not if its worker is being stopped."""
         # Airflow also calls this after execution_timeout. Then at_deadline deals with the image.
-        if not self.allowed or self.context is None or self.stop in (Stop.KILLED, Stop.TIMED_OUT):
+        if not self.allowed or self.stop in (Stop.KILLED, Stop.TIMED_OUT):
             return
-        # Set before the question. Where Airflow cannot answer yet, raise_if_killed asks again.
+        # Set before the question. Where Airflow cannot be asked or cannot answer yet, begin and
+        # raise_if_killed ask again.
         self.stop = Stop.UNKNOWN
+        if self.context is None:
+            return
         killed = was_killed(self.context)
         if not killed:
             self._log_left_alone(known=killed is False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowTaskTimeout
@@ -237,8 +236,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         :raises WaitInterruptedError: time was up, and AWS did not accept the cancel.
         :raises AirflowTaskTimeout: time was up before there was an image.
         """
-        self.cancellation.context = context
         try:
+            self.cancellation.begin(context)
             return work()
         except AirflowTaskTimeout:
             # Set first: Airflow calls on_kill after the timeout, too.
@@ -296,15 +295,18 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
     # -- killing -------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def cancellation(self) -> Cancellation:
         """The cancel of this try's image. The try makes it: Airflow copies an operator before it runs it."""
-        return Cancellation(
+        new = Cancellation(
             self,
             allowed=self.cancel_on_kill,
             delete_outputs=self.delete_outputs_on_kill,
             learn_arn=self.learn_arn,
         )
+        # A signal handler may come here in the middle of the main thread's first call: both get the same one.
+        kept: Cancellation = self.__dict__.setdefault("_cancellation", new)
+        return kept
 
     def on_kill(self) -> None:
         """Cancel the image if a person killed the running task, not if its worker is being stopped."""
