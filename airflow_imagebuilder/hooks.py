@@ -47,7 +47,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     Every call goes through the package's own retry policy, because botocore's standard and adaptive modes
     do not retry ``CallRateLimitExceededException``. The methods return the plain mappings of the API, and
-    raise the errors of :mod:`airflow_imagebuilder.service.errors`.
+    each raises the subclasses of ``AwsError`` in :mod:`airflow_imagebuilder.service.errors`.
 
     :param aws_conn_id: an AWS connection (default: ``aws_default``); ``None`` takes boto3's own chain of
         credentials.
@@ -94,7 +94,6 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         :param arn: image build version ARN.
         :param client_token: 1 to 64 characters; AWS makes one repair per token.
         :return: the image build version ARN.
-        :raises AwsError: one of its subclasses.
         """
         return self._arn("retry_image", imageBuildVersionArn=arn, clientToken=client_token)
 
@@ -107,7 +106,6 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
         :return: the image build version ARN.
         :raises RefusedError: the image has finished.
-        :raises AwsError: another of its subclasses.
         """
         return self._arn(
             "cancel_image_creation", patience=patience, imageBuildVersionArn=arn, clientToken=client_token
@@ -120,7 +118,6 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         :param arn: image build version ARN.
         :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
         :raises MalformedAnswerError: the answer has no image, or an image without a status.
-        :raises AwsError: another of its subclasses.
         """
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
@@ -142,18 +139,12 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
         :param arn: image build version ARN.
         :param include_retried: also return those that a RetryImage superseded (default: no).
-        :raises AwsError: one of its subclasses.
         """
         found = self._pages("list_workflow_executions", "workflowExecutions", imageBuildVersionArn=arn)
         return [e for e in found if include_retried or not e.get("retried")]
 
     def list_workflow_step_executions(self, workflow_execution_id: str) -> list[dict[str, Any]]:
-        """
-        Return the steps of one workflow execution, as ListWorkflowStepExecutions has them.
-
-        :param workflow_execution_id: ``wf-...``.
-        :raises AwsError: one of its subclasses.
-        """
+        """Return the steps of one workflow execution (``wf-...``), as ListWorkflowStepExecutions has them."""
         return list(
             self._pages("list_workflow_step_executions", "steps", workflowExecutionId=workflow_execution_id)
         )
@@ -188,7 +179,6 @@ class ImageBuilderHook(AwsGenericHook[Any]):
             attempts, so that a cancel that AWS throttled does not hit an image that was repaired meanwhile.
         :return: GetImage's ``image``.
         :raises RefusedError: AWS refused, and the image is still in progress.
-        :raises AwsError: another of its subclasses.
         """
         refused = None
         async with aclosing(AioClient(self.connect, call_timeout=_CALL_TIMEOUT)) as client:

@@ -28,8 +28,8 @@ after it has parsed the Dag, some seconds after its state has become ``running``
 _XCOM_INTERVAL = 1.0
 
 _OPEN = frozenset({"deferred", "running", "scheduled", "queued", "up_for_retry"})
-"""States after a clear, and also after another triggerer has taken the wait over. The image that the task has
-announced decides, or the state that follows."""
+"""States of a task that was killed or cleared, or whose wait another triggerer has taken over. The image that
+the task has announced decides, or the state that follows."""
 
 TASK_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 """States of a task that Airflow does not try again."""

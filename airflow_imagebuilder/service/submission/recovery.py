@@ -163,10 +163,10 @@ class Recovery:
         changed: bool,
     ) -> tuple[Action, Mapping[str, Any]]:
         """
-        Return what to do about an image, once a build that a clear calls off is cancelled.
+        Cancel a build that a clear calls off; then return what to do about the image.
 
-        :param record: the record of the earlier try. The rest is as for :func:`decide`.
-        :return: any action but SETTLE, and the image as it then is.
+        :param record: the record of the earlier try. The other parameters are those of :func:`decide`.
+        :return: an action other than SETTLE, and the image after the cancel.
         """
         choose = partial(decide, cleared=cleared, changed=changed, on_retry=self.on_retry)
         action = choose(image["state"]["status"])
