@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
     )
 
-# Loaded at first touch: a Dag file pays only for what it names.
+# Loaded at first use: a Dag file imports only what it names.
 _HOMES = {
     "ImageBuilderAwaitImageOperator": "operators.await_image",
     "ImageBuilderCreateImageOperator": "operators.create_image",

@@ -32,27 +32,30 @@ if TYPE_CHECKING:
 
 Patience = float | timedelta
 PATIENCE = timedelta(minutes=2)
-"""How long a single call outlives throttling and outages before it gives up."""
+"""How long a call is retried through throttling and outages before it fails."""
 
 _CALL_TIMEOUT = 20.0
-"""Seconds after which one asynchronous call is given up, and made again."""
+"""Seconds after which an asynchronous call without an answer is repeated."""
 
 _SETTLE_INTERVAL = 15.0
-"""Seconds between two looks at an image that is being cancelled, at most."""
+"""Maximum seconds between two polls of an image that is being cancelled."""
 
 
 class ImageBuilderHook(AwsGenericHook[Any]):
     """
-    Talk to EC2 Image Builder with the credentials, region and configuration of an AWS connection.
+    Call EC2 Image Builder with the credentials, region and configuration of an AWS connection.
 
     Every call goes through the package's own retry policy, because botocore's standard and adaptive modes
-    do not retry ``CallRateLimitExceededException``. What AWS answers comes back as the plain mappings of the
-    API; errors come back as the tree of :mod:`airflow_imagebuilder.service.errors`.
+    do not retry ``CallRateLimitExceededException``. The methods return the plain mappings of the API, and
+    each raises the subclasses of ``AwsError`` in :mod:`airflow_imagebuilder.service.errors`.
 
-    :param aws_conn_id: an AWS connection; ``None`` takes boto3's own chain of credentials.
-    :param region_name: the region to build in; ``None`` takes the connection's.
-    :param verify: whether, or against which bundle, to verify TLS certificates.
-    :param config: botocore configuration, a mapping or ``botocore.config.Config``.
+    :param aws_conn_id: an AWS connection (default: ``aws_default``); ``None`` takes boto3's own chain of
+        credentials.
+    :param region_name: the region to build in; ``None`` (default) takes the connection's.
+    :param verify: whether to verify TLS certificates, or the path of a bundle to verify them against;
+        ``None`` (default) takes the connection's.
+    :param config: botocore configuration, a mapping or ``botocore.config.Config``; ``None`` (default) takes
+        the connection's.
 
     .. seealso:: :class:`airflow.providers.amazon.aws.hooks.base_aws.AwsGenericHook`
     """
@@ -66,7 +69,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     @cached_property
     def conn_config(self) -> AwsConnectionWrapper:
-        """The connection. A misspelt id is an error: the provider would go on with other credentials."""
+        """The connection. A misspelt id is an error: the provider would continue with other credentials."""
         if self.aws_conn_id and self.aws_conn_id != self.default_conn_name:
             self.get_connection(self.aws_conn_id)
         return super().conn_config
@@ -78,29 +81,49 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         Submit CreateImage.
 
         :param request: what to build.
-        :param client_token: 1 to 64 characters; the same token with the same request gives the same image.
+        :param client_token: 1 to 64 characters; the same token with the same request returns the same image.
         :return: the image build version ARN.
         :raises AwsError: one of its subclasses, see :mod:`airflow_imagebuilder.service.errors`.
         """
         return self._arn("create_image", clientToken=client_token, **request.to_api())
 
     def retry_image(self, arn: str, client_token: str) -> str:
-        """Submit RetryImage: run a FAILED or CANCELLED AMI build on from its test or distribution phase."""
+        """
+        Submit RetryImage: continue a FAILED or CANCELLED AMI build in its test or distribution phase.
+
+        :param arn: image build version ARN.
+        :param client_token: 1 to 64 characters; AWS makes one repair per token.
+        :return: the image build version ARN.
+        """
         return self._arn("retry_image", imageBuildVersionArn=arn, clientToken=client_token)
 
     def cancel_image(self, arn: str, client_token: str, *, patience: Patience = PATIENCE) -> str:
-        """Submit CancelImageCreation. AWS answers at once and cancels afterwards."""
+        """
+        Submit CancelImageCreation. AWS answers at once and cancels afterwards.
+
+        :param arn: image build version ARN.
+        :param client_token: 1 to 64 characters.
+        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
+        :return: the image build version ARN.
+        :raises RefusedError: the image has finished.
+        """
         return self._arn(
             "cancel_image_creation", patience=patience, imageBuildVersionArn=arn, clientToken=client_token
         )
 
     def get_image(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
-        """Return GetImage's ``image``. Only a full build version ARN shows an image in progress."""
+        """
+        Return GetImage's ``image``. Only a full build version ARN shows an image in progress.
+
+        :param arn: image build version ARN.
+        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
+        :raises MalformedAnswerError: the answer has no image, or an image without a status.
+        """
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
 
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
-        """Deregister the AMIs of an image that has ended, and delete their snapshots; return their ids."""
+        """Deregister the AMIs of an image that has finished, and delete their snapshots; return the ids."""
         return delete_outputs(image, self._ec2)
 
     def _ec2(self, region: str) -> Any:
@@ -112,15 +135,16 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     def list_workflow_executions(self, arn: str, *, include_retried: bool = False) -> list[dict[str, Any]]:
         """
-        Return every workflow execution of an image.
+        Return every workflow execution of an image, as ListWorkflowExecutions has it.
 
-        :param include_retried: also those that a RetryImage superseded, which no longer count.
+        :param arn: image build version ARN.
+        :param include_retried: also return those that a RetryImage superseded (default: no).
         """
         found = self._pages("list_workflow_executions", "workflowExecutions", imageBuildVersionArn=arn)
         return [e for e in found if include_retried or not e.get("retried")]
 
     def list_workflow_step_executions(self, workflow_execution_id: str) -> list[dict[str, Any]]:
-        """Return the steps of one workflow execution, at most fifteen, with state, times and attempts."""
+        """Return the steps of one workflow execution (``wf-...``), as ListWorkflowStepExecutions has them."""
         return list(
             self._pages("list_workflow_step_executions", "steps", workflowExecutionId=workflow_execution_id)
         )
@@ -128,7 +152,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
     # -- async ---------------------------------------------------------------------------------------------
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
-        """Return an aiobotocore client's context manager, made off the event loop."""
+        """Return the context manager of an aiobotocore client, which is made outside the event loop."""
         client: AbstractAsyncContextManager[Any] = await self.get_async_conn()
         return client
 
@@ -142,14 +166,19 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         before_each: Callable[[], Awaitable[None]] | None = None,
     ) -> dict[str, Any]:
         """
-        Submit CancelImageCreation and return the image as it then is.
+        Submit CancelImageCreation and return the image after it.
 
-        A refusal is no error when the image has ended by itself: then its end is what is returned.
+        If AWS refuses because the image has finished by itself, this returns the finished image.
 
-        :param patience: seconds for which each call outlives throttling and outages.
-        :param settle: seconds to wait for the image to end: AWS cancels after it has answered.
-        :param before_each: awaited before each attempt of CancelImageCreation. What it raises ends the
-            attempts: a cancel that AWS throttled must not hit an image that was repaired in the meantime.
+        :param arn: image build version ARN.
+        :param client_token: 1 to 64 characters.
+        :param patience: seconds for which each call is retried (default: 20).
+        :param settle: seconds to wait for the image to finish, since AWS cancels after it has answered
+            (default: 0).
+        :param before_each: awaited before each attempt of CancelImageCreation. An error of it stops the
+            attempts, so that a cancel that AWS throttled does not hit an image that was repaired meanwhile.
+        :return: GetImage's ``image``.
+        :raises RefusedError: AWS refused, and the image is still in progress.
         """
         refused = None
         async with aclosing(AioClient(self.connect, call_timeout=_CALL_TIMEOUT)) as client:
@@ -193,7 +222,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return call(client, operation, expect=expect, patience=patience, renew=renew, **params)
 
     def _client(self, operation: str) -> Any:
-        """Return the client; one that cannot be made (no region, no such role) is an error as any other."""
+        """Return the client. If it cannot be made (no region, no such role), raise as its call would."""
         try:
             return self.conn
         except (BotoCoreError, ClientError) as error:
@@ -215,7 +244,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
 
 def _image_in(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return GetImage's ``image``; one without a status says nothing, and is an error as any other."""
+    """Return GetImage's ``image``; raise MalformedAnswerError if it has no status."""
     image: dict[str, Any] = answer["image"]
     if not has_status(image):
         raise malformed(answer, "get_image", "image.state.status")

@@ -1,4 +1,4 @@
-"""What Airflow discovers about this provider. Imports nothing, so that discovery costs nothing."""
+"""What Airflow discovers about this provider. Imports nothing of the package, so discovery is cheap."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ def _number(description: str, default: str) -> dict[str, Any]:
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "poll_interval": _number(
-        "Seconds between two looks at an image, however many tasks wait for it. A wait ends at most so long "
-        "after the image has.",
+        "Seconds between two polls of an image, however many tasks wait for it. A wait ends at most this "
+        "many seconds after its image.",
         "30",
     ),
     "max_calls_per_second": _number(
-        "Calls a second to Image Builder that all waits of a triggerer process share.", "10"
+        "Calls per second to Image Builder, for all waits of a triggerer process together.", "10"
     ),
     "first_look": _number(
-        "Seconds that a deferred task waits at least. Airflow can fail a task that resumes within its "
-        "first seconds, so do not go below 5.",
+        "Minimum seconds that a deferred task waits. Airflow can fail a task that resumes within its first "
+        "seconds, so do not set less than 5.",
         "5",
     ),
-    "call_timeout": _number("Seconds after which one call is given up, and made again later.", "20"),
-    "max_connections": _number("Calls in flight at once, for each connection and region.", "10"),
+    "call_timeout": _number("Seconds after which a call without an answer is repeated later.", "20"),
+    "max_connections": _number("Maximum calls in flight at the same time, per connection and region.", "10"),
     "grace": _number(
         "Seconds for which AWS may answer that an image is forbidden or not found before its tasks fail.",
         "30",

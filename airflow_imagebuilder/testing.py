@@ -1,4 +1,4 @@
-"""What the tests of your own Dags need: an Image Builder of their own, fast, and no AWS account in reach."""
+"""For the tests of your own Dags: a fast local Image Builder, and no way to a real AWS account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUICKLY = {
     "AIRFLOW__IMAGEBUILDER__POLL_INTERVAL": "0.2",
     "AIRFLOW__IMAGEBUILDER__FIRST_LOOK": "0",
 }
-"""Looks that suit builds of a second. Not for production: a task must not resume in its first seconds."""
+"""Polls that suit builds of a second. Not for production: a task must not resume in its first seconds."""
 
 
 @contextmanager
@@ -33,11 +33,11 @@ def local_image_builder(speed: float = 3600, scenario: Path | None = None) -> It
             assert run.state == "success"
             assert aws.client("imagebuilder").list_images()["imageVersionList"]
 
-    Needs the extra ``local``. Nothing of it can reach a real AWS account.
+    Needs the extra ``local``. No call of it can reach a real AWS account.
 
-    :param speed: virtual seconds a second; 3600 bakes the seeded images in well under a second.
+    :param speed: virtual seconds per second. 3600 (default) bakes the seeded images in less than a second.
     :param scenario: a YAML file with durations, failures and faults; its schema is in
-        :mod:`airflow_imagebuilder.local.emulator.scenario`.
+        :mod:`airflow_imagebuilder.local.emulator.scenario`. ``None`` (default) has none of them.
     :return: the service: ``url``, ``client(name)``, ``records()`` and ``control(**settings)``.
     """
     from airflow_imagebuilder.local.stack.image_builder import LocalService

@@ -1,4 +1,4 @@
-"""The XComs of this package: one vocabulary of keys, and the templates that pull them."""
+"""The XComs of this package: their keys, and the templates that pull them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.submission.ports import Submitted, Try
 
 ARN_KEY = "image_build_version_arn"
-"""Key of the XCom by which a task says which image it waits for."""
+"""Key of the XCom that holds the ARN of the image that a task waits for."""
 
 SUBMISSION_KEY = "image_submission"
-"""Key of the XCom by which a submitting task says which of its tries has which image."""
+"""Key of the XCom that holds the image of a submitting task, and which of its tries has it."""
 
 
 def known_arn(rendered: object) -> str:
     """
     Return the ARN that a template rendered.
 
-    :raises AirflowSkipException: there is none: nothing was submitted.
-    :raises InvalidRequestError: there is something that is no ARN.
+    :param rendered: the value of ``image_build_version_arn`` after rendering.
+    :return: image build version ARN.
+    :raises AirflowSkipException: the template rendered nothing, since no image was submitted.
+    :raises InvalidRequestError: the template rendered something that is not an ARN.
     """
     if rendered in (None, "", "None"):
         from airflow.sdk.exceptions import AirflowSkipException
@@ -44,13 +46,13 @@ def as_time(rendered: float | str | None) -> float | None:
 
 
 def submission_xcom(task_id: str, member: str) -> str:
-    """Return the template that pulls a member of what a submitting task pushed."""
+    """Return the Jinja template for one member of the :data:`SUBMISSION_KEY` XCom of a task."""
     pulled = f"ti.xcom_pull(task_ids='{task_id}', key='{SUBMISSION_KEY}', map_indexes=-1)"
     return f"{{{{ ({pulled} or {{}}).get('{member}') }}}}"
 
 
 def submission_record(submitted: Submitted, this: Try) -> Mapping[str, Any]:
-    """Return what is pushed under :data:`~airflow_imagebuilder.xcom.SUBMISSION_KEY`."""
+    """Return the value of the :data:`SUBMISSION_KEY` XCom: JSON-safe, and times are Unix times."""
     return {
         "arn": submitted.arn,
         "origin": submitted.origin.value,
@@ -62,5 +64,5 @@ def submission_record(submitted: Submitted, this: Try) -> Mapping[str, Any]:
 
 
 def publish_arn(context: Context, arn: str) -> None:
-    """Push the XCom by which others learn which image this task is about."""
+    """Push the XCom that names the image that this task waits for."""
     context["ti"].xcom_push(key=ARN_KEY, value=arn)

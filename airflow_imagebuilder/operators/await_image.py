@@ -1,4 +1,4 @@
-"""The operator that stands guard over an image which another task submitted."""
+"""The operator that waits for an image which another task submitted."""
 
 from __future__ import annotations
 
@@ -21,25 +21,30 @@ if TYPE_CHECKING:
 
 class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
     """
-    Wait for an image from its submit to its end; kill this task, and the image is cancelled.
+    Wait for an image that another task submitted. A kill of this task cancels the image.
 
-    A new try of this task, after the image ended FAILED or CANCELLED, runs it on with RetryImage where AWS
-    allows it. It never submits another image: for that, clear the task that submitted this one.
+    A new try of this task repairs a FAILED or CANCELLED image with RetryImage where AWS allows it. It never
+    submits another image: for that, clear the task that submitted this one.
 
     :param image_build_version_arn: the image, for example the output of an
         :class:`ImageBuilderCreateImageOperator` with ``wait_for_completion=False``.
-    :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
+    :param stale_until: Unix time until which a FAILED may be the one before a repair by that task;
+        ``None`` (default) without a repair.
     :param stale_failure: the workflow execution that had failed before that repair: a failure that names
         another one counts at once.
-    :param submitted_by: the try of that task, so that a clear of both is told from a clear of this one alone,
-        which cancels the build and runs it on.
+    :param submitted_by: the try of that task. It shows whether both tasks were cleared, or this one alone: a
+        clear of this one alone cancels the build and then repairs it.
     :param submitted_at: Unix time of that task's submit or repair, from which ``timeout`` counts; ``None``
-        counts from the start of this task.
-    :param submitter: the id of that task, where it is one of this run and publishes what it submits: a kill
-        that is late then does not cancel what a later try of it has repaired.
+        (default) counts from the start of this task.
+    :param submitter: the id of that task, if it belongs to this run and publishes what it submits. A late
+        kill then does not cancel what a later try of it has repaired.
     :param on_retry: ``repair`` (default). With ``rebuild`` or ``fail`` a new try fails, since this task never
         builds.
     :return: the :class:`ImageResult` as a JSON-safe mapping.
+    :raises AirflowSkipException: no image was submitted in this run.
+    :raises ImageFailedError: (or ImageCancelledError) the image did not end well.
+    :raises NotRepairableError: the image ended badly, and AWS does not take RetryImage for it.
+    :raises DeadlineExceededError: the image did not finish in time.
     """
 
     template_fields: Sequence[str] = (
@@ -75,8 +80,7 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         self._refuse_options()
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Attach to the image, repair it if this is a new try at one that failed, and wait."""
-        self._context = context
+        """Attach to the image, repair it if this is a new try after it failed, and wait."""
         return self.in_time(context, lambda: self.await_image(context, self._rejoin(context)))
 
     def _rejoin(self, context: Context) -> Submitted:
@@ -102,5 +106,5 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
 
     @property
     def submitter_known_to_trigger(self) -> dict[str, Any]:
-        """Who submitted the image, for the decision whether a late kill still means it."""
+        """Who submitted the image: the trigger needs it to decide whether a late kill still concerns it."""
         return {"submitter": self.submitter, "submitted_by": self._known_submitter}

@@ -1,4 +1,4 @@
-"""What the operators share: the connection, and nothing that makes a Dag file import boto3."""
+"""The base of the operators: the connection, and a hook that is made only when a task runs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,18 @@ AWS_FIELDS = ("aws_conn_id", "region_name", "verify", "botocore_config")
 
 class ImageBuilderBaseOperator(BaseOperator):
     """
-    An operator that talks to EC2 Image Builder.
+    An operator that calls EC2 Image Builder.
 
-    The parameters are those of the amazon provider's ``AwsBaseOperator``, which is not used here because
-    importing it imports boto3: half a second and 34 MB for every parse of every Dag file.
+    The parameters are those of the amazon provider's ``AwsBaseOperator``. That class is not used, because
+    it imports boto3: half a second and 34 MB for each parse of each Dag file.
 
-    :param aws_conn_id: the AWS connection; ``None`` takes boto3's own chain of credentials.
-    :param region_name: the region; ``None`` takes the connection's.
-    :param verify: whether, or against which bundle, to verify TLS certificates.
-    :param botocore_config: botocore configuration, see ``botocore.config.Config``.
+    :param aws_conn_id: the AWS connection (default: ``aws_default``); ``None`` takes boto3's own chain of
+        credentials.
+    :param region_name: the region; ``None`` (default) takes the connection's.
+    :param verify: whether to verify TLS certificates, or the path of a bundle to verify them against;
+        ``None`` (default) takes the connection's.
+    :param botocore_config: arguments of ``botocore.config.Config``; ``None`` (default) takes the
+        connection's.
     """
 
     template_fields: Sequence[str] = AWS_FIELDS
@@ -54,12 +57,12 @@ class ImageBuilderBaseOperator(BaseOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """Check what is known already: Airflow makes the operators only when their tasks run."""
+        """Check what is known at parse: Airflow makes mapped operators only when their tasks run."""
         refuse(partial_faults(cls, kwargs), of=f"task {kwargs.get('task_id')!r}")
         return super().partial(**kwargs)
 
     def _refuse_options(self) -> None:
-        """Check the parameters of ours that are set so far; each class does, once it has set its own."""
+        """Check this package's parameters that are set so far. Each class calls this after it set its own."""
         refuse(option_faults(vars(self)), of=f"task {self.task_id!r}")
 
     @cached_property
@@ -71,22 +74,23 @@ class ImageBuilderBaseOperator(BaseOperator):
         refuse(option_faults(aws))  # as templates have rendered them
         try:
             return ImageBuilderHook(config=aws.pop("botocore_config"), **aws)
-        except TypeError as error:  # botocore.config.Config's, for an argument that it has not
+        except TypeError as error:  # of botocore.config.Config, for an argument that it does not take
             value, allowed = self.botocore_config, "a mapping of botocore.config.Config's arguments"
             raise InvalidRequestError([Fault("botocore_config", value, allowed, str(error))]) from None
 
-    def steps_if_told(self, execution_id: str) -> list[dict[str, Any]]:
-        """Return a workflow's steps; none where AWS does not tell them: the failure counts all the same."""
+    def readable_steps(self, execution_id: str) -> list[dict[str, Any]]:
+        """Return a workflow's steps; none if AWS does not list them: its failure is still reported."""
         try:
             return self.hook.list_workflow_step_executions(execution_id)
         except ImageBuilderError as error:
-            self.log.warning("The steps cannot be told: %s", error)
+            self.log.warning("Could not list the workflow's steps: %s", error)
             return []
 
     @property
     def aws(self) -> dict[str, Any]:
-        """The connection's parameters, to hand over to a trigger."""
+        """The connection's parameters, as a trigger takes them."""
         given = {name: getattr(self, name) for name in AWS_FIELDS}
-        # An optional parameter that a form left empty is as if not given; that of the connection names none.
+        # A form leaves an optional parameter as empty text, which means "not given". The connection's id is
+        # different: empty text names no connection.
         blank = {name for name in AWS_FIELDS if name != "aws_conn_id" and is_blank(given[name])}
         return {name: None if name in blank else value for name, value in given.items()}

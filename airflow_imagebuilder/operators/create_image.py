@@ -124,7 +124,6 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | str:
         """Submit this task's image, or find the one of an earlier try; then wait for it."""
-        self._context = context
         return self.in_time(context, lambda: self._execute(context))
 
     def _execute(self, context: Context) -> dict[str, Any] | str:

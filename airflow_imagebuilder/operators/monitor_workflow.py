@@ -41,21 +41,28 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
     """
     Show one workflow of an image as a task: its state, its steps in the log, its duration, its failure.
 
-    It observes: AWS, and whether the task that guards the image has ended. Killing it touches nothing, a
-    retried or cleared one asks AWS again, and it never repairs: for that, clear the task that submitted the
-    image, or the one that guards it. A test that a failed neighbour or a cancelled image ended is skipped.
+    It only observes: AWS, and whether the task that guards the image has ended. A kill of it changes nothing
+    on AWS. A retry or a clear of it reads AWS again. It never repairs: for that, clear the task that
+    submitted the image, or the one that guards it. A test that AWS cancelled because another one failed, or
+    because the image was cancelled, is skipped.
 
     :param image_build_version_arn: the image.
-    :param workflow_type: BUILD, TEST or DISTRIBUTION.
-    :param workflow: the workflow's name; ``None`` means any of its type.
-    :param parallel_group: the test's parallel group.
-    :param ordinal: which one, where the same workflow runs more than once in the same group.
-    :param stale_until: Unix time until which a failure may be the one before a repair.
-    :param poll_interval: seconds between two looks; ``None`` takes ``[imagebuilder] poll_interval``.
+    :param workflow_type: BUILD, TEST (default) or DISTRIBUTION.
+    :param workflow: the workflow's name; ``None`` (default) means any of its type.
+    :param parallel_group: the test's parallel group; ``None`` (default) for a test without one.
+    :param ordinal: which one, from 0 (default), where the same workflow runs more than once in the same
+        group.
+    :param stale_until: Unix time until which a failure may be the one before a repair; ``None`` (default)
+        without a repair.
+    :param poll_interval: seconds (or a timedelta) between two polls of the image; ``None`` (default) takes
+        ``[imagebuilder] poll_interval``.
     :param guard: the full id of the task of this run that waits for the image and may repair it. Until it has
-        ended, this task stays deferred with what a repair could undo, and its deadline does not count.
-    :param timeout: how long this task may wait, from its begin (default: 24 hours); then it fails. Nothing is
-        cancelled.
+        ended, this task does not report what a repair could undo, and its deadline does not count. ``None``
+        (default): no task repairs the image.
+    :param timeout: how long this task may wait, from the start of its try (default: 24 hours); then it fails.
+        Nothing is cancelled.
+    :raises AirflowSkipException: the workflow did not run, or was cut off by another failure or a cancel.
+    :raises AirflowFailException: the workflow failed, or had not ended at the deadline.
     """
 
     template_fields: Sequence[str] = (*AWS_FIELDS, "image_build_version_arn", "stale_until")
@@ -90,21 +97,24 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         self.poll_interval = as_seconds(poll_interval)
 
     def execute(self, context: Context) -> None:
-        """Leave the watching to the triggerer at once: this process has nothing to add."""
-        self._watch(known_arn(self.image_build_version_arn), self._deadline())
+        """Defer at once: the trigger watches the workflow."""
+        self._watch(known_arn(self.image_build_version_arn), {})
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | str | None = None) -> None:
         """
-        Go on after a failure: ask AWS again, and judge from what it says now.
+        Resume after the trigger has fired: read AWS again, and judge from its answer.
 
         :param event: the event of :class:`ImageBuilderWorkflowTrigger`.
-        :raises AirflowFailException: the workflow failed, or had not ended at the deadline; a new try of this
-            task could not change that.
+        :raises AirflowSkipException: the workflow did not run, or was cut off by another failure or a cancel.
+        :raises AirflowFailException: the workflow failed, or had not ended at the deadline. Airflow does not
+            retry the task, since a new try could not change that.
+        :raises ImageBuilderError: AWS did not answer for :data:`MAX_RESUMES` resumes of the wait.
         """
         arn = known_arn(self.image_build_version_arn)
-        # dag.test() resumes with the bare state also where a triggerer would have ended the task.
+        # dag.test() resumes with a bare state where a triggerer would have ended the task.
         known = event if isinstance(event, Mapping) else {"supervised": False}
-        guarded = self._is_guarded(context, known)  # asked before AWS: what AWS shows after the end counts
+        # Asked before AWS: what AWS shows after the guard has ended is final.
+        guarded = self._is_guarded(context, known)
         try:
             snapshot = ImageSnapshot.of(
                 arn, self.hook.get_image(arn), tuple(self.hook.list_workflow_executions(arn))
@@ -116,42 +126,47 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
             self._in_progress(snapshot, known, guarded=guarded)
         elif guarded and may_be_undone(snapshot, self._selector, verdict):
             self.log.info("%s. Waiting: %s may still repair the image.", verdict.reason, self.guard)
-            self._watch_again(arn, known)
+            self._watch(arn, known)
         elif verdict.outcome is Outcome.SKIPPED:
             raise AirflowSkipException(verdict.reason)
         elif verdict.outcome is Outcome.FAILED:
             raise AirflowFailException(str(self._failure(snapshot, verdict.reason)))
 
     def _in_progress(self, snapshot: ImageSnapshot, event: Mapping[str, Any], *, guarded: bool) -> NoReturn:
-        """Wait again for a workflow that has not ended, unless its time is over."""
+        """Wait again for a workflow that has not ended, unless this task's time is over."""
         if event.get("outcome") == "deadline" and not guarded:
             raise AirflowFailException(self._out_of_time(snapshot, event))
         if event.get("outcome") == "error":
             self._resume(snapshot.arn, event, event.get("message"))
-        self.log.info("AWS shows it in progress again; it was: %s", event.get("message"))
-        self._watch_again(snapshot.arn, event)
+        self.log.info("AWS shows the workflow in progress again. It was: %s", event.get("message"))
+        self._watch(snapshot.arn, event)
 
     def _resume(self, arn: str, event: Mapping[str, Any], trouble: object) -> NoReturn:
-        """Begin the wait again: trouble says nothing of the workflow. At most :data:`MAX_RESUMES` times."""
+        """Wait again after trouble of a call, which says nothing about the workflow."""
         resumes = int(event.get("resumes") or 0) + 1
         if resumes > MAX_RESUMES:
             raise ImageBuilderError(
-                f"{self._label} of image {arn}: {resumes} times AWS could not be asked how it ended. The "
-                f"image is not touched by this. Put this right, then clear this task: {trouble}"
+                f"{self._label} of image {arn}: AWS could not be asked how it ended, in {resumes} attempts. "
+                f"The image is not touched by this. Fix the cause, then clear this task: {trouble}"
             )
-        self.log.warning("AWS could not be asked, so this task waits again (%d): %s", resumes, trouble)
-        self._watch_again(arn, event, resumes)
+        self.log.warning(
+            "AWS could not be asked, so this task waits again (%d of at most %d times): %s",
+            resumes,
+            MAX_RESUMES,
+            trouble,
+        )
+        self._watch(arn, {**event, "resumes": resumes})
 
     def _is_guarded(self, context: Context, event: Mapping[str, Any]) -> bool:
-        """Whether the task that may repair the image has not ended; without an answer it has not."""
-        # In dag.test() tasks run one after another, and waiting for another would never end.
+        """Return whether the task that may repair the image is still active. Without an answer it is."""
+        # In dag.test() tasks run one after another: a wait for another task would never end.
         if self.guard is None or event.get("supervised") is False:
             return False
         ti: Any = context["ti"]
         try:
             found = ti.get_task_states(dag_id=ti.dag_id, task_ids=[self.guard], run_ids=[ti.run_id])
-        except Exception as error:  # noqa: BLE001 (whatever it was, a failure may not last)
-            self.log.warning("Airflow does not say how %s stands: %r", self.guard, error)
+        except Exception as error:  # noqa: BLE001 (without an answer, a repair may still come)
+            self.log.warning("Airflow did not return the state of task %s: %r", self.guard, error)
             return True
         return any(str(state) not in TASK_ENDED for by_task in found.values() for state in by_task.values())
 
@@ -160,7 +175,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         return until is not None and time.time() < until
 
     def on_kill(self) -> None:
-        """Touch nothing: this task only looks on."""
+        """Do nothing: this task only observes."""
 
     @property
     def _selector(self) -> WorkflowSelector:
@@ -171,15 +186,11 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
     def _label(self) -> str:
         return self.workflow or self.workflow_type.lower()
 
-    def _deadline(self) -> float:
-        return time.time() + self.timeout.total_seconds()
-
-    def _watch_again(self, arn: str, event: Mapping[str, Any], resumes: int | None = None) -> NoReturn:
-        known = int(event.get("resumes") or 0) if resumes is None else resumes
-        self._watch(arn, event.get("deadline") or self._deadline(), known)
-
-    def _watch(self, arn: str, deadline: float, resumes: int = 0) -> NoReturn:
-        self.defer(trigger=self._trigger(arn, deadline, resumes), method_name="execute_complete")
+    def _watch(self, arn: str, event: Mapping[str, Any]) -> NoReturn:
+        """Defer this task with what an event carries from the wait before; an empty one begins a new wait."""
+        deadline = event.get("deadline") or time.time() + self.timeout.total_seconds()
+        trigger = self._trigger(arn, deadline, int(event.get("resumes") or 0))
+        self.defer(trigger=trigger, method_name="execute_complete")
 
     def _trigger(self, arn: str, deadline: float, resumes: int) -> ImageBuilderWorkflowTrigger:
         from airflow_imagebuilder.triggers.workflow import ImageBuilderWorkflowTrigger
@@ -214,7 +225,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         execution = self._selector.execution(snapshot.executions)
         if execution is None or not is_workflow_terminal(str(execution.get("status"))):
             return ImageBuilderError(f"{self._label}: {reason}. {_WHAT_TO_CLEAR}")
-        steps = self.steps_if_told(execution["workflowExecutionId"])
+        steps = self.readable_steps(execution["workflowExecutionId"])
         return WorkflowFailedError(
             workflow=self._label,
             status=str(execution.get("status")),
@@ -225,5 +236,5 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
 
 
 _WHAT_TO_CLEAR = (
-    "This task only looks on: to repair the image, clear the task that submitted it, with what follows it."
+    "This task only observes: to repair the image, clear the task that submitted it, with what follows it."
 )

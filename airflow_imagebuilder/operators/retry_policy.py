@@ -1,4 +1,4 @@
-"""Which failures are worth another try of the task."""
+"""Which errors another try of the task may get past."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 AFTER_TROUBLE = timedelta(minutes=1)
 AFTER_QUOTA = timedelta(minutes=15)
 
-_HOPELESS = (
+_NOT_RETRIED = (
     InvalidRequestError,
     ForbiddenError,
     NotFoundError,
@@ -43,12 +43,12 @@ _HOPELESS = (
 
 class ImageBuilderRetryPolicy(RetryPolicy):
     """
-    The default policy of this package's operators. Give ``retry_policy=`` to have your own.
+    The default retry policy of this package's operators. ``retry_policy=`` replaces it.
 
-    Broken input, an unknown connection and missing permissions fail a submit at once: a person must act. On a
-    wait they are trouble like any other (:class:`WaitInterruptedError`), since the build may be alive.
-    Throttling and faults of the service are tried again after :data:`AFTER_TROUBLE`, an exceeded quota after
-    :data:`AFTER_QUOTA`. Everything else, a failed component or test above all, follows the task's ``retries``
+    Invalid input, an unknown connection and missing permissions fail a submit at once: a person must act. In
+    a wait they are retried (:class:`WaitInterruptedError`), since the build may still be running. Throttling
+    and faults of the service are retried after :data:`AFTER_TROUBLE`, an exceeded quota after
+    :data:`AFTER_QUOTA`. Every other error, such as a failed component or test, follows the task's ``retries``
     and ``retry_delay``.
     """
 
@@ -59,14 +59,22 @@ class ImageBuilderRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        """Decide by the kind of the error; the reason is shown in the task's log."""
+        """
+        Decide by the class of the error.
+
+        :param exception: the error that ended the try.
+        :param try_number: the try that it ended, from 1.
+        :param max_tries: how many tries the task may have.
+        :param context: the task's context; not needed.
+        :return: the decision, with the reason for the task's log.
+        """
         if isinstance(exception, QuotaExceededError):
             return RetryDecision.retry(AFTER_QUOTA, "a service quota of Image Builder is used up")
         if isinstance(exception, (WaitInterruptedError, StateStoreError)):
             return RetryDecision.retry(AFTER_TROUBLE, "trouble of a call says nothing about the image")
         if isinstance(exception, TransientError):
             return RetryDecision.retry(AFTER_TROUBLE, "AWS could not be reached or throttled the calls")
-        if isinstance(exception, _HOPELESS):
+        if isinstance(exception, _NOT_RETRIED):
             return RetryDecision.fail("another try would be refused in the same way")
         if isinstance(exception, RefusedError) and exception.code != "ResourceInUseException":
             return RetryDecision.fail("AWS refuses this request")
@@ -74,5 +82,5 @@ class ImageBuilderRetryPolicy(RetryPolicy):
 
 
 def default_retry_policy() -> RetryPolicy:
-    """Return the policy that an operator gets when its Dag names none."""
+    """Return the policy of an operator whose Dag gives none."""
     return ImageBuilderRetryPolicy()

@@ -1,4 +1,4 @@
-"""What Airflow keeps about a task: the state that outlives a try, and whether somebody killed it."""
+"""What Airflow stores about a task: values that outlive a try, and whether the task was killed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ASK_PATIENCE = 2.0
 """Seconds to wait for the task's state after SIGTERM; Airflow sends SIGKILL after five."""
 
 KILLED_STATES = frozenset({"failed", "success", "skipped", "restarting", "removed"})
-"""States of a task that a person, or a time limit of Airflow's, has ended while a worker runs it."""
+"""States of a running task that a person, or a time limit of Airflow's, has ended."""
 
 _UNREACHABLE = (AirflowRuntimeError, OSError)
 _PATIENTLY: dict[str, Any] = {
@@ -39,8 +39,9 @@ class TaskStore:
     """
     Airflow's task state store, for :class:`~airflow_imagebuilder.service.submission.submission.Submission`.
 
-    It is asked again for some seconds. If it still does not answer, the try fails, the first one too: what
-    cannot be stored must not be sent, since a later try could not find it and would build a second image.
+    A call that fails is repeated for some seconds. If the store still does not answer, the try fails, the
+    first one too: a request that is sent without its token in the store would be built a second time by a
+    later try.
 
     :param context: the task's context.
     """
@@ -50,7 +51,7 @@ class TaskStore:
 
     def get(self, key: str) -> Any:
         """
-        Return the value of an earlier try, or ``None``.
+        Return the value that an earlier try stored; ``None`` if there is none.
 
         :raises StateStoreError: the store does not answer.
         """
@@ -58,7 +59,7 @@ class TaskStore:
 
     def set(self, key: str, value: Any) -> None:
         """
-        Keep a value for the tries to come.
+        Store a value for later tries.
 
         :raises StateStoreError: the store does not answer.
         """
@@ -74,7 +75,12 @@ class TaskStore:
 
 
 def this_try(context: Context) -> Try:
-    """Return which try this is; :class:`Try` says what the members mean."""
+    """
+    Return which try this is.
+
+    :param context: the task's context.
+    :return: its identity and its clears, as :class:`Try` defines them.
+    """
     ti = context["ti"]
     identity = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number)
     seed = getattr(ti, "id", None) or identity
@@ -84,28 +90,31 @@ def this_try(context: Context) -> Try:
 
 def was_killed(context: Context) -> bool | None:
     """
-    Tell a user's kill from a worker that is stopped or was cut off: all of them send SIGTERM.
+    Return whether SIGTERM means a kill of the task. A worker that is stopped or was cut off gets it, too.
 
-    A kill changes the task instance's state first, to one of :data:`KILLED_STATES`, or removes its row. A
-    worker that restarts, or a pod that is moved, leaves the task running. A worker that Airflow missed for
-    too long comes back to a task that is up for retry, scheduled or queued, or whose next try is at work. In
+    A kill first changes the task instance's state to one of :data:`KILLED_STATES`, or removes its row. A
+    worker that restarts, or a pod that is moved, leaves the task running. A worker that sent no heartbeat for
+    too long comes back to a task that is up for retry, scheduled or queued, or whose next try is running. In
     both cases the next try finds the image again.
+
+    :param context: the task's context.
+    :return: ``None`` if Airflow does not answer within :data:`ASK_PATIENCE` seconds.
     """
     query = _StateQuery(context["ti"])
     query.start()
     query.join(ASK_PATIENCE)
     if query.states is None:
-        log.warning("Cannot tell whether the task was killed or its worker stopped: %s", query.trouble)
+        log.warning("Airflow did not say whether this task was killed: %s", query.trouble)
         return None
     return not query.states or not query.states.isdisjoint(KILLED_STATES)
 
 
 class _StateQuery(threading.Thread):
     """
-    Asks for the task's state, beside the main thread.
+    Asks Airflow for the task's state in a thread of its own.
 
-    Signals are handled in the main thread. Where they interrupt it in the middle of a call to Airflow, it
-    holds the lock that the question needs, and would wait for itself for ever.
+    The signal handler runs in the main thread. If the signal has interrupted a call to Airflow, the main
+    thread holds the lock that this question needs, and would wait for itself without end.
     """
 
     def __init__(self, ti: Any) -> None:
@@ -115,11 +124,12 @@ class _StateQuery(threading.Thread):
         self.trouble: Exception | str = f"no answer within {ASK_PATIENCE:.0f} s"
 
     def run(self) -> None:
+        """Ask, and keep the answer in ``states`` or the error in ``trouble``."""
         ti = self.ti
         try:
             found = ti.get_task_states(
                 dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
             )
             self.states = {str(state) for by_task in found.values() for state in by_task.values()}
-        except Exception as error:  # noqa: BLE001 (not knowing, whatever the reason, must not cancel a build)
+        except Exception as error:  # noqa: BLE001 (a question without an answer must not cancel a build)
             self.trouble = error

@@ -93,7 +93,7 @@ def region_in(text: object) -> str | None:
 
 
 def workflow_type_and_name(text: object) -> tuple[str, str] | tuple[None, None]:
-    """Return type and name in a workflow ARN, e.g. ``("test", "boot")``; two ``None`` where they are not known.
+    """Return type and name in a workflow ARN, e.g. ``("test", "boot")``; two ``None`` if they are not known.
 
     Partition, region, account and version may be templates. A text inside of a template does not count: it
     may be one of several choices. A request may name a workflow with ``x.x.x`` and its execution with a build

@@ -1,4 +1,4 @@
-"""The triggers: waits that cost no worker, all of a process on one shared poll."""
+"""The triggers: waits that need no worker. All waits of a process share one poller."""
 
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
 from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger

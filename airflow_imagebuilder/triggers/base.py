@@ -1,4 +1,4 @@
-"""The triggers: waits that cost no worker, all of a process on one shared poll."""
+"""The base of the triggers: the connection, and the watcher that equal triggers share."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.watcher.watcher import ImageWatcher
 
 PUBLIC_MODULE = "airflow_imagebuilder.triggers"
-"""Where Airflow finds the triggers of this package, in every release."""
+"""The module that Airflow loads the triggers of this package from, in every release."""
 
 
 class ImageBuilderTrigger(BaseTrigger):
     """
-    What all triggers of this package share: one watcher for equal connections, regions and configurations.
+    The base of all triggers. Equal connections, regions and configurations share one watcher.
 
     :param image_build_version_arn: the image to watch.
-    :param deadline: Unix time at which the wait gives up; ``None`` waits for ever.
-    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before a repair.
-    :param poll_interval: seconds between two looks; ``None`` takes ``[imagebuilder] poll_interval``.
-    :param aws_conn_id: the AWS connection.
-    :param region_name: the region of the image.
-    :param verify: whether, or against which bundle, to verify TLS certificates.
-    :param botocore_config: botocore configuration.
+    :param deadline: Unix time at which the wait stops; ``None`` (default) waits without a limit.
+    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before a repair; ``None``
+        (default) without a repair.
+    :param poll_interval: seconds between two polls; ``None`` (default) takes ``[imagebuilder]
+        poll_interval``.
+    :param aws_conn_id: the AWS connection (default: ``aws_default``); ``None`` takes boto3's own chain of
+        credentials.
+    :param region_name: the region of the image; ``None`` (default) takes the connection's.
+    :param verify: whether to verify TLS certificates, or the path of a bundle to verify them against;
+        ``None`` (default) takes the connection's.
+    :param botocore_config: arguments of ``botocore.config.Config``; ``None`` (default) takes the
+        connection's.
     """
 
     def __init__(
@@ -54,7 +59,7 @@ class ImageBuilderTrigger(BaseTrigger):
         self.botocore_config = botocore_config
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and everything that the constructor takes."""
+        """Return the class path and all arguments of the constructor."""
         names = (
             "image_build_version_arn",
             "deadline",
@@ -66,7 +71,7 @@ class ImageBuilderTrigger(BaseTrigger):
             "botocore_config",
         )
         cls = type(self)
-        # Users' databases hold this path, so it is the public one, whatever file holds the class.
+        # Users' databases hold this path, so it is the public one, whichever file holds the class.
         module = PUBLIC_MODULE if cls.__module__.startswith(f"{PUBLIC_MODULE}.") else cls.__module__
         return f"{module}.{cls.__qualname__}", {name: getattr(self, name) for name in names}
 
@@ -83,7 +88,7 @@ class ImageBuilderTrigger(BaseTrigger):
         )
 
     def watcher(self) -> AbstractAsyncContextManager[ImageWatcher]:
-        """Return this process's watcher for this trigger's connection, made by whoever comes first."""
+        """Return the process's watcher for this trigger's connection. The first trigger creates it."""
         from airflow_imagebuilder.service.watcher.watcher import shared
         from airflow_imagebuilder.triggers.metrics import AirflowMetrics
         from airflow_imagebuilder.triggers.settings import watch_settings

@@ -1,4 +1,4 @@
-"""The trigger that waits for an image, and cancels it when the task is killed."""
+"""The trigger that waits for an image, and cancels it if the task is killed."""
 
 from __future__ import annotations
 
@@ -8,57 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
-from airflow_imagebuilder.service.client.tokens import random_token
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError, NotFoundError
-from airflow_imagebuilder.service.states import (
-    IMAGE_FAILED,
-    IMAGE_SUCCEEDED,
-    ImageStatus,
-    is_image_terminal,
-)
-from airflow_imagebuilder.service.text import aws_command, one_line
+from airflow_imagebuilder.service.text import one_line
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
-from airflow_imagebuilder.triggers.supervisor import (
-    NoAnswerError,
-    Standing,
-    standing,
-    warm_up,
-)
+from airflow_imagebuilder.triggers.cancellation import Cancellation
+from airflow_imagebuilder.triggers.supervisor import warm_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
-    from airflow_imagebuilder.hooks import ImageBuilderHook
     from airflow_imagebuilder.service.watcher.watcher import ImageSnapshot, ImageWatcher
 
 
 RESUME_PAUSE, RESUME_LONGEST_PAUSE = 10.0, 300.0
-"""Seconds that a wait lasts at least which a worker began again after trouble: doubled each time, at most."""
-
-
-ON_KILL_PATIENCE = 600.0
-"""Seconds for which the cancellation of a killed task's image outlives throttling and outages."""
-
-
-ON_KILL_SETTLE = 900.0
-"""Seconds for which the end of a cancelled build is awaited, where its outputs are to be removed."""
+"""Minimum seconds of a wait that a worker began again after trouble: the first, doubled up to the last."""
 
 
 class ImageBuilderImageTrigger(ImageBuilderTrigger):
     """
-    Wait until an image has ended; kill it, and the image is cancelled.
+    Wait until an image has finished. A kill of the deferred task cancels the image.
 
-    Fires once, with ``{"image_build_version_arn", "deadline", "outcome", "status", "message"}``. The outcome:
-    ``ended``, ``deadline`` or ``error``; an error also says whether it is that AWS does not find the image
-    (``missing``). The worker that resumes asks AWS again and judges from that answer.
+    Fires once, with ``image_build_version_arn``, ``outcome``, ``status``, ``message`` and, for a worker that
+    waits again, ``deadline``, ``stale_until``, ``stale_failure`` and ``resumes``. The outcome is ``ended``,
+    ``deadline`` or ``error``. An error also has ``missing``: whether AWS does not find the image. The worker
+    that resumes reads the image again and judges from that answer.
 
-    :param cancel_on_kill: whether a user's kill of the deferred task cancels the image.
-    :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that are left behind.
-    :param stale_failure: the workflow execution that had failed before the repair: a failure that names
-        another one counts before ``stale_until``; empty where none had failed.
-    :param submitter: the id of the task that submitted the image, where that is another one.
-    :param submitted_by: the try of that task which submitted, found or repaired the image.
-    :param resumes: how many times this wait was begun again after trouble; handed back in the event.
+    :param cancel_on_kill: whether a kill of the deferred task cancels the image (default: yes).
+    :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that the build left behind
+        (default: no).
+    :param stale_failure: the workflow execution that had failed before the repair. A failure that names
+        another one counts before ``stale_until``. Empty if none had failed.
+    :param submitter: the id of the task that submitted the image; ``None`` (default) if this one did.
+    :param submitted_by: the try of that task that submitted, found or repaired the image.
+    :param resumes: how many times a worker has begun this wait again after trouble (default: 0).
     """
 
     def __init__(
@@ -80,10 +62,9 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         self.submitted_by = submitted_by
         self.resumes = resumes
         self._cancelling: asyncio.Task[None] | None = None
-        self._attempts = 0
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and everything that the constructor takes."""
+        """Return the class path and all arguments of the constructor."""
         path, kwargs = super().serialize()
         names = (
             "cancel_on_kill",
@@ -96,13 +77,13 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         return path, {**kwargs, **{name: getattr(self, name) for name in names}}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Watch the image, tell each change of its state in the task log, and fire when it has ended."""
+        """Watch the image, log each change of its state, and fire when it has finished."""
         if self.cancel_on_kill:
             warm_up(self.task_instance)
         yield TriggerEvent(await self.wait())
 
     async def wait(self) -> dict[str, Any]:
-        """Return what :meth:`run` fires, once the image has ended."""
+        """Wait until the image has finished, and return the payload that :meth:`run` fires."""
         known = {
             "image_build_version_arn": self.image_build_version_arn,
             "deadline": self.deadline,
@@ -114,7 +95,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     @property
     def _pause(self) -> float | None:
-        """Seconds that a wait lasts at least that was begun again after trouble; ``None`` for a first one."""
+        """Minimum seconds of a wait that was begun again after trouble; ``None`` for a first wait."""
         return min(RESUME_PAUSE * 2 ** (self.resumes - 1), RESUME_LONGEST_PAUSE) if self.resumes else None
 
     async def _outcome(self) -> dict[str, Any]:
@@ -138,150 +119,33 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
 
     async def on_kill(self) -> None:
         """
-        Cancel the image if a person killed the task. A restart of the triggerer never comes here.
+        Cancel the image if a person killed the task. A restart of the triggerer does not call this.
 
-        Airflow also calls this when another triggerer has taken the wait over, with the very same message. So
-        :func:`~airflow_imagebuilder.triggers.supervisor.standing` decides, before each attempt of the cancel.
+        Airflow also calls it, with the same message, when another triggerer has taken the wait over. So
+        :class:`~airflow_imagebuilder.triggers.cancellation.Cancellation` asks Airflow before it cancels.
         """
         if not self.cancel_on_kill:
             self.log.info("Image %s is left alone: cancel_on_kill is off.", self.image_build_version_arn)
             return
-        self._cancelling = asyncio.create_task(self._cancel_if_killed())
+        cancellation = Cancellation(
+            self,
+            submitter=self.submitter,
+            submitted_by=self.submitted_by,
+            delete_outputs=self.delete_outputs_on_kill,
+        )
+        self._cancelling = asyncio.create_task(cancellation.run())
         await asyncio.shield(self._cancelling)
 
     async def cleanup(self) -> None:
         """
-        Stay until the cancellation that :meth:`on_kill` began has come through, or its time is up.
+        Wait until the cancellation that :meth:`on_kill` began has finished.
 
-        Airflow cancels the coroutine of a killed trigger again every second (3.3.2). That ends ``on_kill``
-        after one; this goes on waiting.
+        Airflow cancels the coroutine of a killed trigger again every second (3.3.2). That interrupts
+        ``on_kill`` after one second, but not this loop.
         """
         while self._cancelling is not None and not self._cancelling.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(self._cancelling)
-
-    async def _cancel_if_killed(self) -> None:
-        try:
-            await self._cancel(self.image_build_version_arn)
-        except _NotKilledError as found:
-            self._log_left_alone(str(found))
-        except NoAnswerError as error:
-            self._log_unfinished(f"Airflow does not answer: {error}")
-        except asyncio.CancelledError:
-            self._log_unfinished("the triggerer is being stopped")
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever it was, nothing else reports that the build goes on)
-            self._log_unfinished(str(error) or type(error).__name__)
-
-    async def _refuse_unless_killed(self) -> None:
-        """Ask Airflow, before each attempt: a cancel that came late must not hit what a new try repaired."""
-        found = await self._killed()
-        if not self._attempts:
-            self.log.warning(
-                "Airflow has ended this task (%s): cancelling image %s, if it still builds. If a person "
-                "did it, "
-                "Airflow's audit log names them.",
-                found.why,
-                self.image_build_version_arn,
-            )
-        self._attempts += 1
-
-    async def _killed(self) -> Standing:
-        found = await standing(
-            self.task_instance,
-            self.image_build_version_arn,
-            submitter=self.submitter,
-            submitted_by=self.submitted_by,
-        )
-        if not found.killed:
-            raise _NotKilledError(found.why)
-        return found
-
-    async def _cancel(self, arn: str) -> None:
-        hook, settle = self.hook, ON_KILL_SETTLE if self.delete_outputs_on_kill else 0.0
-        image = await hook.acancel_image(
-            arn,
-            random_token(),
-            patience=ON_KILL_PATIENCE,
-            settle=settle,
-            before_each=self._refuse_unless_killed,
-        )
-        status = image["state"]["status"]
-        again = "" if status in IMAGE_SUCCEEDED else _FOR_A_NEW_TRY
-        self.log.warning("%s. %sImage: %s", _after_cancel(image), again, arn)
-        if self.delete_outputs_on_kill and status == ImageStatus.CANCELLED:
-            await self._delete_outputs(hook, image)
-        elif self.delete_outputs_on_kill:
-            self.log.warning("Image %s is still %s: its outputs, if any, are left behind.", arn, status)
-
-    async def _delete_outputs(self, hook: ImageBuilderHook, image: Mapping[str, Any]) -> None:
-        # Its end was waited for; a new try may have repaired it by now, or is about to: it needs the outputs.
-        try:
-            now = await self._killed()
-        except (_NotKilledError, NoAnswerError) as found:
-            self.log.warning("The outputs of image %s are kept: %s", image["arn"], found)
-            return
-        if now.again:
-            self.log.warning("The outputs of image %s are kept for a repair: %s", image["arn"], now.why)
-            return
-        await asyncio.to_thread(hook.delete_outputs, image)
-
-    def _log_left_alone(self, why: str) -> None:
-        arn = self.image_build_version_arn
-        if not self._attempts:
-            self.log.info("Nothing is cancelled: %s. Image %s is left alone.", why, arn)
-            return
-        self.log.warning(
-            "This task was killed, but AWS has not accepted the cancel of image %s before a new try took the "
-            "image over, so the cancel is given up after %d attempts. To end this new life of the image, "
-            "kill the task that has it.",
-            arn,
-            self._attempts,
-        )
-
-    def _log_unfinished(self, why: str) -> None:
-        if self._attempts:
-            self.log.error(
-                "This task was killed, but whether image %s is cancelled is not known, and it may still be "
-                "building: %s. To end it, %s",
-                self.image_build_version_arn,
-                why,
-                self._by_hand,
-            )
-            return
-        self.log.error(
-            "Airflow did not say whether this task was killed or another triggerer has its wait now (%s). "
-            "Image %s is left alone and may still be building. If the task was killed, %s",
-            why,
-            self.image_build_version_arn,
-            self._by_hand,
-        )
-
-    @property
-    def _by_hand(self) -> str:
-        return f"cancel it by hand: {aws_command('cancel-image-creation', self.image_build_version_arn)}"
-
-
-_FOR_A_NEW_TRY = (
-    "For a new try, clear the task that submitted the image, with what follows it: a task group as a whole. "
-)
-
-
-class _NotKilledError(Exception):
-    """The wait was not killed, or its image has a new life; the message says what shows it."""
-
-
-def _after_cancel(image: Mapping[str, Any]) -> str:
-    """Say what became of an image after CancelImageCreation: AWS answers first and cancels afterwards."""
-    status, reason = image["state"]["status"], image["state"].get("reason")
-    if status == "FAILED":
-        why = one_line(reason) if reason else "AWS gives no reason"
-        return f"The image is not CANCELLED: it FAILED by itself ({why})"
-    if status in IMAGE_FAILED:
-        return f"The image is {status}"
-    if is_image_terminal(status):
-        return f"The image is not CANCELLED: it was {status} before the cancel came"
-    return f"The image is being cancelled: AWS accepted CancelImageCreation while it was {status}"
 
 
 async def follow(
@@ -295,12 +159,18 @@ async def follow(
     first_look: float | None = None,
 ) -> str:
     """
-    Tell every change of an image's state until it has ended.
+    Log every change of an image's state until it has finished.
 
-    :param log: a logger of the task.
-    :param first_look: seconds that the wait lasts at least; the settings' where it is left out.
+    :param watcher: the watcher that polls the image.
+    :param arn: image build version ARN.
+    :param log: the task's logger.
+    :param deadline: Unix time at which the wait stops; ``None`` (default) waits without a limit.
+    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before a repair.
+    :param stale_failure: the workflow execution that had failed before the repair.
+    :param first_look: minimum seconds of the wait; ``None`` (default) takes ``[imagebuilder] first_look``.
     :return: the image's last status.
-    :raises DeadlineExceededError: it had not ended by the deadline.
+    :raises DeadlineExceededError: the image had not finished by the deadline.
+    :raises ImageBuilderError: AWS does not show the image.
     """
     status = ""
     watch = watcher.watch(

@@ -1,4 +1,4 @@
-"""What the shared poll tells Airflow's metrics system (StatsD, Datadog, OpenTelemetry)."""
+"""The watcher's numbers, for Airflow's metrics system (StatsD, Datadog, OpenTelemetry)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ PREFIX = "imagebuilder."
 
 class AirflowMetrics:
     """
-    Numbers of one watcher, for :class:`airflow_imagebuilder.service.watcher.reporting.Metrics`.
+    The metrics of one watcher: :class:`airflow_imagebuilder.service.watcher.reporting.Metrics` on Airflow.
 
     Counters ``imagebuilder.calls``, ``.calls_throttled``, ``.calls_failed``; gauges ``.images``, ``.waits``,
-    ``.calls_per_second``; timing ``.lag``: from when a look was due to its answer.
+    ``.calls_per_second``; timing ``.lag``: from the time at which a poll was due to its answer.
 
-    :param tags: tell watchers of different connections and regions apart.
+    :param tags: tags of each metric, such as connection and region; a tag without a value is left out.
     """
 
     def __init__(self, **tags: str | None) -> None:
@@ -31,5 +31,5 @@ class AirflowMetrics:
         stats.gauge(PREFIX + name, value, tags=self._tags)
 
     def timing(self, name: str, seconds: float) -> None:
-        """Note a duration."""
+        """Record a duration in seconds."""
         stats.timing(PREFIX + name, timedelta(seconds=seconds), tags=self._tags)

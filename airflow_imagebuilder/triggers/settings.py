@@ -13,10 +13,11 @@ SECTION = "imagebuilder"
 
 def watch_settings(poll_interval: timedelta | float | None = None) -> WatchSettings:
     """
-    Return how images are watched.
+    Return the settings of a watcher.
 
-    :param poll_interval: seconds (or a timedelta) between two looks at an image; ``None`` takes
+    :param poll_interval: seconds (or a timedelta) between two polls of an image; ``None`` (default) takes
         ``[imagebuilder] poll_interval``.
+    :raises ValueError: a setting is out of its range.
     """
     default = WatchSettings()
     if isinstance(poll_interval, timedelta):

@@ -1,4 +1,4 @@
-"""What a triggerer asks Airflow: how a task stands now, and which image it waits for."""
+"""What a triggerer asks Airflow: the state of a task, and the image that it waits for."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ log = logging.getLogger(__name__)
 
 
 ASK_PATIENCE = 120.0
-"""Seconds to wait for an answer. The first question of a triggerer process takes seconds: its supervisor then
-builds the API that answers it (3 CPU seconds on Airflow 3.3.2; 19 s were seen on a busy machine)."""
+"""Seconds to wait for an answer. The first question of a triggerer process takes seconds, because its
+supervisor then builds the API that answers it (3 CPU seconds on Airflow 3.3.2; 19 s on a busy machine)."""
 
 XCOM_LAG = 20.0
-"""Seconds for which a new try that runs may still show the XComs of the try before. The task's process
-removes them, after it has parsed the Dag; the state is ``running`` some seconds earlier (3.3.2)."""
+"""Seconds for which a new try may still show the XComs of the try before. The task's process removes them
+after it has parsed the Dag, some seconds after its state has become ``running`` (3.3.2)."""
 
 _XCOM_INTERVAL = 1.0
 
 _OPEN = frozenset({"deferred", "running", "scheduled", "queued", "up_for_retry"})
-"""States after a kill, but also after another triggerer took the wait over and resumed the task. What the
-task announced, or what becomes of it, decides."""
+"""States of a task that was killed or cleared, or whose wait another triggerer has taken over. The image that
+the task has announced decides, or the state that follows."""
 
 TASK_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 """States of a task that Airflow does not try again."""
 
 _QUESTIONS_AT_ONCE = 4
-"""A triggerer that lost a thousand waits has as many questions. Its supervisor answers one after the other,
-and sends no heartbeat until it has answered all that it finds."""
+"""A triggerer that has lost a thousand waits has a thousand questions. Its supervisor answers one after the
+other, and sends no heartbeat before it has answered all that have arrived."""
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether another question may be answered; a timeout has been waited for long enough."""
+    """Return whether to repeat a question after this error. A timeout has taken long enough already."""
     return isinstance(error, Exception) and not isinstance(error, (TimeoutError, asyncio.TimeoutError))
 
 
@@ -52,26 +52,27 @@ _PATIENTLY: dict[str, Any] = {
 }
 
 _questions: set[asyncio.Task[Any]] = set()
-"""Questions on their way. Held here, because a task that nothing else refers to may be collected."""
+"""Questions without an answer yet. Python may collect an asyncio task that nothing refers to."""
 
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 _warm: list[asyncio.Task[None]] = []
-"""The first question of this process, once it is asked."""
+"""The first question of this process; empty before it is asked."""
 
 
 class NoAnswerError(Exception):
-    """Airflow did not say whether a wait was killed or another process has it now."""
+    """Airflow did not say whether a wait was killed, or another process has it now."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class KillCheck:
     """
-    What became of a wait whose trigger Airflow has cancelled.
+    The answer to whether a wait, whose trigger Airflow has cancelled, was killed.
 
-    :param killed: a person (or a time limit of Airflow's) ended the wait, and no other process has its image.
+    :param killed: whether a person, or a time limit of Airflow's, ended the wait, and no other process has
+        its image.
     :param why: what shows it, as a clause for the log.
-    :param again: whether a new try is to come, or has just begun, which may repair the image.
+    :param again: whether a new try, which may repair the image, will begin or has just begun.
     """
 
     killed: bool
@@ -83,109 +84,110 @@ async def ask(question: Any) -> Any:
     """
     Send a message of Airflow's task protocol to the triggerer's supervisor, and return its answer.
 
-    The question itself is never cancelled, whatever becomes of the caller: on Airflow 3.0 and 3.1 a cancelled
-    question loses its place in the queue of answers, and the triggerer process dies.
+    A cancel of the caller does not cancel the question: on Airflow 3.0 and 3.1 a cancelled question loses its
+    place in the queue of answers, and the triggerer process dies.
 
     :param question: a message of ``airflow.sdk.execution_time.comms``.
+    :return: the message that answers it.
     :raises TimeoutError: no answer within :data:`ASK_PATIENCE` seconds.
     :raises Exception: Airflow does not answer, or this process has no supervisor (a worker, ``dag.test()``).
     """
     from airflow.sdk.execution_time import task_runner
 
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_QUESTIONS_AT_ONCE)):
-        asking = asyncio.create_task(task_runner.SUPERVISOR_COMMS.asend(question))
-        _questions.add(asking)
-        asking.add_done_callback(_questions.discard)
-        return await asyncio.wait_for(asyncio.shield(asking), ASK_PATIENCE)
+        answer = asyncio.create_task(task_runner.SUPERVISOR_COMMS.asend(question))
+        _questions.add(answer)
+        answer.add_done_callback(_questions.discard)
+        return await asyncio.wait_for(asyncio.shield(answer), ASK_PATIENCE)
 
 
 async def task_states(ti: Any, task_id: str | None = None) -> set[str]:
     """
-    Return the states that a task is in now: one, or none where its row is gone (a deleted Dag).
+    Return the state of a task: a set of one, or an empty set if its row is gone (a deleted Dag).
 
     :param ti: the task instance of the trigger that asks.
-    :param task_id: another task of the same run, unmapped; ``None`` asks for the trigger's own.
+    :param task_id: another task of the same run, unmapped; ``None`` (default) means the trigger's own.
     """
     from airflow.sdk.execution_time.comms import GetTaskStates
 
-    own = (
+    whose = (
         {"task_ids": [ti.task_id], "map_index": ti.map_index} if task_id is None else {"task_ids": [task_id]}
     )
-    answer = await ask(GetTaskStates(dag_id=ti.dag_id, run_ids=[ti.run_id], **own))
+    answer = await ask(GetTaskStates(dag_id=ti.dag_id, run_ids=[ti.run_id], **whose))
     return {str(state) for by_task in answer.task_states.values() for state in by_task.values()}
 
 
 async def xcom(ti: Any, key: str, task_id: str | None = None) -> Any:
     """
-    Return an XCom of a task; ``None`` where there is none.
+    Return an XCom of a task; ``None`` if there is none.
 
     :param ti: the task instance of the trigger that asks.
     :param key: the XCom's key.
-    :param task_id: another task of the same run, unmapped; ``None`` asks for the trigger's own.
+    :param task_id: another task of the same run, unmapped; ``None`` (default) means the trigger's own.
     """
     from airflow.sdk.execution_time.comms import GetXCom
 
-    own = {"task_id": ti.task_id, "map_index": ti.map_index} if task_id is None else {"task_id": task_id}
-    return (await ask(GetXCom(key=key, dag_id=ti.dag_id, run_id=ti.run_id, **own))).value
+    whose = {"task_id": ti.task_id, "map_index": ti.map_index} if task_id is None else {"task_id": task_id}
+    return (await ask(GetXCom(key=key, dag_id=ti.dag_id, run_id=ti.run_id, **whose))).value
 
 
-async def standing(
+async def check_kill(
     ti: Any, arn: str, *, submitter: str | None = None, submitted_by: str | None = None
-) -> Standing:
+) -> KillCheck:
     """
     Return whether a wait for an image was killed, or another process has it now.
 
-    Airflow cancels a trigger with one and the same message when a person ends its task and when another
-    triggerer has taken it over (3.3.0 to 3.3.2, https://github.com/apache/airflow/issues/73454).
+    Airflow cancels a trigger with the same message when a person ends its task and when another triggerer has
+    taken it over (3.3.0 to 3.3.2, https://github.com/apache/airflow/issues/73454).
 
     :param ti: the task instance of the trigger that was cancelled.
     :param arn: the image that it waited for.
-    :param submitter: the task that submitted the image, where that is another one.
-    :param submitted_by: the try of that task which this wait knows.
-    :raises NoAnswerError: Airflow does not say.
+    :param submitter: the task that submitted the image; ``None`` (default) if it is the trigger's own.
+    :param submitted_by: the try of that task that this wait knows.
+    :raises NoAnswerError: Airflow did not answer.
     """
     try:
         found = await _by_own_task(ti, arn)
         if found.killed and submitter and await _has_new_submission(ti, arn, submitter, submitted_by):
-            return Standing(False, f"a later try of {submitter} has this image now")
+            return KillCheck(False, f"a later try of {submitter} has this image now")
     except Exception as error:
         raise NoAnswerError(str(error) or type(error).__name__) from error
     return found
 
 
-async def _by_own_task(ti: Any, arn: str) -> Standing:
-    """Judge from the task's state and, where that leaves it open, from the image that it has announced."""
+async def _by_own_task(ti: Any, arn: str) -> KillCheck:
+    """Judge from the task's state and, where several causes fit, from the image that it has announced."""
     lag_ends = time.monotonic() + XCOM_LAG
     while True:
         states = await _patiently(task_states, ti)
         if not states or not states <= _OPEN:
-            return Standing(True, _ending(states), again=not states <= TASK_ENDED)
+            return KillCheck(True, _state_clause(states), again=not states <= TASK_ENDED)
         announced = await _patiently(xcom, ti, ARN_KEY)
         if states in ({"deferred"}, {"up_for_retry"}):
             return _between(states, arn, announced)
         if announced != arn:
-            why = f"it was cleared, and has not announced this image: {_ending(states)}"
-            return Standing(True, why, again=True)
+            why = f"it was cleared, and has not announced this image: {_state_clause(states)}"
+            return KillCheck(True, why, again=True)
         if time.monotonic() >= lag_ends:
             return _after_lag(states)
         await asyncio.sleep(_XCOM_INTERVAL)
 
 
-def _after_lag(states: set[str]) -> Standing:
+def _after_lag(states: set[str]) -> KillCheck:
     if states == {"running"}:
-        return Standing(False, "its task runs with this image: it has resumed, or a new try has it")
-    return Standing(True, _ending(states), again=True)
+        return KillCheck(False, "its task runs with this image: it has resumed, or a new try has it")
+    return KillCheck(True, _state_clause(states), again=True)
 
 
-def _between(states: set[str], arn: str, announced: Any) -> Standing:
+def _between(states: set[str], arn: str, announced: Any) -> KillCheck:
     if isinstance(announced, str) and ":image/" in announced and announced != arn:
-        return Standing(True, f"it was cleared: its new try is about {announced}")
+        return KillCheck(True, f"it was cleared: its new try waits for {announced}")
     if states == {"deferred"}:
-        return Standing(False, "its task is still deferred: another triggerer watches it now")
-    return Standing(False, "its task is up for retry: Airflow's next try finds the image")
+        return KillCheck(False, "its task is still deferred: another triggerer watches it now")
+    return KillCheck(False, "its task is up for retry: Airflow's next try finds the image")
 
 
-def _ending(states: set[str]) -> str:
+def _state_clause(states: set[str]) -> str:
     if not states:
         return "its row is gone: the Dag or the run was deleted"
     return f"its state is {' '.join(sorted(states))} now"
@@ -193,9 +195,9 @@ def _ending(states: set[str]) -> str:
 
 async def _has_new_submission(ti: Any, arn: str, submitter: str, submitted_by: str | None) -> bool:
     """
-    Return whether another try of the submitting task has the image now: repaired, it has a new life.
+    Return whether a later try of the submitting task has the image now, because it has repaired it.
 
-    Without an XCom that task's new try has begun and announced nothing yet: it waits for the cancel.
+    Without an XCom a new try of that task has begun and announced nothing yet: it waits for the cancel.
     """
     found = await _patiently(xcom, ti, SUBMISSION_KEY, submitter)
     if not isinstance(found, Mapping) or found.get("arn") != arn or submitted_by is None:
@@ -209,9 +211,9 @@ async def _patiently(question: Any, *arguments: Any) -> Any:
 
 def warm_up(ti: Any) -> None:
     """
-    Ask Airflow a first question in the background, once per process, so that a kill's question takes no time.
+    Ask Airflow a first question in the background, once per process: the later ones are answered faster.
 
-    Returns at once. No trouble of it reaches the caller.
+    Returns at once. The caller gets no error of it.
 
     :param ti: the task instance of a trigger; ``None`` (no triggerer runs this) asks nothing.
     """

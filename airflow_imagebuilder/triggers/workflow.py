@@ -19,14 +19,9 @@ from airflow_imagebuilder.service.monitoring import (
     may_be_undone,
 )
 from airflow_imagebuilder.service.request.workflows import WorkflowType
-from airflow_imagebuilder.service.states import (
-    WorkflowStatus,
-)
+from airflow_imagebuilder.service.states import WorkflowStatus
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
-from airflow_imagebuilder.triggers.supervisor import (
-    TASK_ENDED,
-    task_states,
-)
+from airflow_imagebuilder.triggers.supervisor import TASK_ENDED, task_states
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -35,42 +30,45 @@ if TYPE_CHECKING:
 
 
 RESUME_NOT_BEFORE = 5.0
-"""Seconds that a task stays deferred at least before it resumes on a worker."""
+"""Minimum seconds that a task stays deferred before it resumes on a worker."""
 
 
 AFTER_DEADLINE = 300.0
-"""Seconds between two questions for the guard of an image, once a monitor's deadline has passed."""
+"""Seconds between two questions about the guard's state, after a monitor's deadline has passed."""
 
 
 class _Life(NamedTuple):
-    """How a workflow ended in one life of its image: RetryImage begins another."""
+    """How a workflow ended in one life of its image: each RetryImage begins another life."""
 
     verdict: Verdict
     undoable: bool
+    """Whether a repair of the image could change the verdict."""
     moved: bool
-    """Whether the image was seen in progress."""
+    """Whether the image was in progress in this life."""
 
 
 class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
     """
-    Watch one workflow of an image, tell its steps in the task log, and end the task where that is enough.
+    Watch one workflow of an image, log its steps, and end the task in the trigger where possible.
 
-    A workflow that went well, or was skipped, ends the task here: no second worker process. One that failed
-    resumes on a worker, where the error is raised with everything that AWS tells about it, and where the
-    callbacks of a failed task get it. A failure or a skip that a repair of the image could undo counts once
-    the task that may repair it (``guard``) has ended.
+    If the workflow completed, or was skipped, the task ends here, without a second worker process. If it
+    failed, the task resumes on a worker, which raises the error with all that AWS shows of it: so the
+    callbacks of a failed task get it. A failure or a skip that a repair of the image could undo counts only
+    after the task that may repair it (``guard``) has ended.
 
-    Fires at most once, with ``{"outcome", "message", "deadline", "resumes", "supervised"}``. The outcome:
-    ``failed``, ``deadline`` or ``error``.
+    Fires at most once, with ``outcome``, ``message``, ``deadline``, ``resumes`` and ``supervised``. The
+    outcome is ``failed``, ``deadline`` or ``error``.
 
-    Killing it touches nothing on AWS: it only observes.
+    A kill changes nothing on AWS: the task only observes.
 
     :param workflow_type: BUILD, TEST or DISTRIBUTION.
-    :param workflow_name: ``None`` means any of its type.
-    :param parallel_group: the test's parallel group.
-    :param ordinal: which one, where the same workflow runs more than once in the same group.
-    :param guard: the full id of the task of this run that may repair the image; ``None`` where there is none.
-    :param resumes: how many times this wait was begun again after trouble; handed back in the event.
+    :param workflow_name: ``None`` (default) means any of its type.
+    :param parallel_group: the test's parallel group; ``None`` (default) for a test without one.
+    :param ordinal: which one, from 0 (default), where the same workflow runs more than once in the same
+        group.
+    :param guard: the full id of the task of this run that may repair the image; ``None`` (default) if no task
+        does.
+    :param resumes: how many times a worker has begun this wait again after trouble (default: 0).
     """
 
     def __init__(
@@ -94,19 +92,19 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
         self._known: Mapping[str, Any] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and everything that the constructor takes."""
+        """Return the class path and all arguments of the constructor."""
         path, kwargs = super().serialize()
         names = ("workflow_type", "workflow_name", "parallel_group", "ordinal", "guard", "resumes")
         return path, {**kwargs, **{name: getattr(self, name) for name in names}}
 
     @property
     def selector(self) -> WorkflowSelector:
-        """Which workflow execution this is about."""
+        """The workflow execution that this trigger watches."""
         kind = WorkflowType(self.workflow_type)
         return WorkflowSelector(kind, self.workflow_name, self.parallel_group, self.ordinal)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Watch until the workflow has ended, and no repair can undo that."""
+        """Watch until the workflow has ended and no repair can undo that; end the task, or fire."""
         began = time.monotonic()
         outcome, reason = await self._outcome()
         self.log.info("%s %s", self._label, reason)
@@ -115,7 +113,7 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
         elif outcome == Outcome.SKIPPED.value:
             yield TaskSkippedEvent()
         else:
-            # A task that resumes in its first seconds can be failed by the scheduler.
+            # The scheduler can fail a task that resumes in its first seconds.
             await asyncio.sleep(max(0.0, RESUME_NOT_BEFORE - (time.monotonic() - began)))
             yield TriggerEvent(
                 {
@@ -138,9 +136,9 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
         return verdict.outcome.value, verdict.reason
 
     async def _verdict(self, watcher: ImageWatcher) -> Verdict:
-        """Follow the image through its lives, until nobody repairs it any more."""
+        """Follow the image through its lives, until no task repairs it any more."""
         steps, stale_until, deadline = StepLog(), self.stale_until, self.deadline
-        ended = said = False
+        guard_ended: bool | None = None  # not asked yet
         while True:
             try:
                 life = await self._life(watcher, steps, stale_until, deadline)
@@ -148,23 +146,23 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
                 if await self._guard_has_ended():
                     raise
                 self.log.info(
-                    "The time of this task is over. It waits on, since %s has not ended.", self.guard
+                    "The time of this task is over. It continues to wait, since %s has not ended.", self.guard
                 )
                 deadline = time.time() + AFTER_DEADLINE
                 continue
-            # The guard may have repaired the image after this look: a last look comes after its end.
-            if not life.undoable or (ended and not life.moved):
+            # The guard may have repaired the image after this poll: the last poll comes after its end.
+            if not life.undoable or (guard_ended and not life.moved):
                 return life.verdict
-            ended = await self._guard_has_ended()
-            stale_until = None if ended else time.time() + self._interval
-            if not (ended or said):
+            was_active = guard_ended is False
+            guard_ended = await self._guard_has_ended()
+            stale_until = None if guard_ended else time.time() + self._interval
+            if not (guard_ended or was_active):
                 self.log.info(
                     "%s %s. Waiting: %s has not ended, and may still repair the image.",
                     self._label,
                     life.verdict.reason,
                     self.guard,
                 )
-            said = not ended
 
     async def _life(
         self, watcher: ImageWatcher, steps: StepLog, stale_until: float | None, deadline: float | None
@@ -175,12 +173,12 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
             workflows=True,
             deadline=deadline,
             ignore_terminal_until=stale_until,
-            first_look=0.0,  # what ends in the trigger may end at once
+            first_look=0.0,  # a task that ends in the trigger does not resume, so it may end at once
         )
         async with contextlib.aclosing(watch):
             async for snapshot in watch:
                 moved = moved or not snapshot.terminal
-                await self._tell_news(watcher, steps, snapshot)
+                await self._log_new_steps(watcher, steps, snapshot)
                 stale = stale_until is not None and time.time() < stale_until
                 verdict = judge(snapshot, self.selector, failed_is_stale=stale and not snapshot.terminal)
                 if verdict is None:
@@ -188,17 +186,19 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
                 undoable = self.guard is not None and may_be_undone(snapshot, self.selector, verdict)
                 if snapshot.terminal or not undoable:
                     return _Life(verdict, undoable, moved)
-        raise ImageBuilderError(f"{self.image_build_version_arn} ended, and says nothing of this workflow")
+        raise ImageBuilderError(f"{self.image_build_version_arn} ended, and AWS shows no such workflow in it")
 
     async def _guard_has_ended(self) -> bool:
-        """Ask Airflow whether the task that may repair the image has ended: then nothing repairs it."""
-        # dag.test() has no supervisor to ask, and runs one task at a time: waiting for another never ends.
+        """Ask Airflow whether the task that may repair the image has ended. Without a guard it has."""
+        # dag.test() has no supervisor to ask, and runs one task at a time: a wait for another never ends.
         if self.guard is None or self.task_instance is None:
             return True
         try:
             states = await task_states(self.task_instance, self.guard)
-        except Exception as error:  # noqa: BLE001 (without an answer a failure that may not last is not shown)
-            self.log.warning("Airflow does not say how %s stands, so this task waits: %r", self.guard, error)
+        except Exception as error:  # noqa: BLE001 (without an answer, a repair may still come)
+            self.log.warning(
+                "Airflow did not return the state of task %s, so this task waits: %r", self.guard, error
+            )
             return False
         return states <= TASK_ENDED
 
@@ -212,20 +212,18 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
     def _label(self) -> str:
         return self.workflow_name or self.workflow_type.lower()
 
-    async def _tell_news(self, watcher: ImageWatcher, steps: StepLog, snapshot: ImageSnapshot) -> None:
+    async def _log_new_steps(self, watcher: ImageWatcher, steps: StepLog, snapshot: ImageSnapshot) -> None:
         execution = self.selector.execution(snapshot.executions)
         if execution is None or execution == self._known:
             return
         self._known = execution
-        if execution.get("status") != WorkflowStatus.PENDING:  # before that it has no steps to tell
-            await self._tell_steps(watcher, execution["workflowExecutionId"], steps)
-
-    async def _tell_steps(self, watcher: ImageWatcher, execution_id: str, teller: StepLog) -> None:
-        try:
-            steps = await watcher.steps(execution_id)
-        except ImageBuilderError as error:
-            # They are told, not judged by: a role that may not list them must not wake a worker each time.
-            self.log.warning("The steps cannot be told: %s", error)
+        if execution.get("status") == WorkflowStatus.PENDING:  # it has no steps yet
             return
-        for line in teller.news(steps):
+        try:
+            found = await watcher.steps(execution["workflowExecutionId"])
+        except ImageBuilderError as error:
+            # The verdict does not depend on them: a role that may not list steps must not wake a worker.
+            self.log.warning("Could not list the workflow's steps: %s", error)
+            return
+        for line in steps.news(found):
             self.log.info(line)

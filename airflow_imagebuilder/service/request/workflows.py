@@ -90,7 +90,7 @@ class Workflow:
 
         :raises InvalidRequestError: the ARN has no stage, for example because it is a template.
         """
-        return WorkflowType(self._read("type").upper())
+        return WorkflowType(self._type_and_name("type")[0].upper())
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ class Workflow:
 
         :raises InvalidRequestError: the ARN has no name, for example because it is a template.
         """
-        return self._read("name")
+        return self._type_and_name("name")[1]
 
     def to_api(self) -> dict[str, Any]:
         """Return AWS's WorkflowConfiguration, without unset members."""
@@ -132,13 +132,13 @@ class Workflow:
             on_failure=mapping.get("onFailure"),
         )
 
-    def _read(self, part: str) -> str:
+    def _type_and_name(self, wanted: str) -> tuple[str, str]:
         # Not WorkflowArn.parse: account and region may be templates while type and name are plain.
         type_, name = workflow_type_and_name(self.arn)
-        if type_ is None:
-            way_out = f"its {part} is read from the ARN: write this part of it plainly, without a template"
+        if type_ is None or name is None:
+            way_out = f"its {wanted} is read from the ARN: write this part of it plainly, without a template"
             raise InvalidRequestError([Fault("arn", self.arn, ARN_WITH_STAGE, way_out)])
-        return type_ if part == "type" else name
+        return type_, name
 
 
 @refuses_unknown_names()

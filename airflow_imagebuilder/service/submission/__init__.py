@@ -1,1 +1,1 @@
-"""Exactly one image, whatever dies: submitting, resuming and repairing."""
+"""Submit, find again and repair an image: exactly one, whichever process dies."""

@@ -1,4 +1,4 @@
-"""What a try does about the image that an earlier try left: one table, without a call."""
+"""What a try does about the image that an earlier try left: one table, which makes no call."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ class OnRetry(str, Enum):
     """What a new try does about an image that an earlier try left FAILED or CANCELLED."""
 
     REPAIR = "repair"
-    """RetryImage where AWS allows it (an AMI; test or distribution phase), otherwise a new image."""
+    """RetryImage where AWS allows it (an AMI, in the test or distribution phase), otherwise a new image."""
     REBUILD = "rebuild"
     """Always a new image."""
     FAIL = "fail"
-    """Fail again and touch nothing, until a person clears the task."""
+    """Fail again and change nothing on AWS, until a person clears the task."""
 
 
 class Action(Enum):
-    """What to do about the image of an earlier try."""
+    """What a try does about the image of an earlier try."""
 
     ATTACH = "wait for it"
-    SETTLE = "let the kill cancel it first"
+    SETTLE = "wait until it is cancelled, then decide again"
     REPAIR = "RetryImage, or a new image where AWS does not allow that"
     BUILD = "a new image"
     FAIL = "report how it ended"
@@ -33,9 +33,9 @@ def decide(status: str, *, cleared: bool, changed: bool, on_retry: OnRetry) -> A
     Return what a try does about the image that an earlier try left.
 
     :param status: the image's status.
-    :param cleared: whether a person cleared the task since that try; else Airflow retries it.
-    :param changed: whether the request has changed since.
-    :param on_retry: what the Dag wants done about an image that ended FAILED or CANCELLED.
+    :param cleared: whether a person has cleared the task since that try; if not, Airflow retries it.
+    :param changed: whether the request has changed since that try.
+    :param on_retry: what the Dag wants for an image that ended FAILED or CANCELLED.
     """
     if status not in IMAGE_SUCCEEDED | IMAGE_FAILED:
         return Action.SETTLE if cleared else Action.ATTACH

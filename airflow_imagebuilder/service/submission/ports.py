@@ -1,4 +1,4 @@
-"""What submitting an image needs, and what it gives."""
+"""What a submission calls, stores, takes and returns."""
 
 from __future__ import annotations
 
@@ -11,36 +11,33 @@ if TYPE_CHECKING:
 
 
 class StateStore(Protocol):
-    """What is kept between tries. Airflow's task state store has this shape."""
+    """A store that outlives a try. Airflow's task state store has these methods."""
 
     def get(self, key: str) -> Any:
-        """Return the value, or ``None``."""
+        """Return the value; ``None`` if there is none."""
 
     def set(self, key: str, value: Any) -> None:
-        """Keep a JSON-safe value."""
+        """Store a JSON-safe value."""
 
 
 class ImageBuilder(Protocol):
-    """The calls that submitting needs. The hook has this shape."""
+    """The calls of Image Builder that a submission makes. The hook has these methods."""
 
     def create_image(self, request: ImageRequest, client_token: str) -> str:
-        """CreateImage; return the ARN."""
+        """Submit CreateImage; return the ARN."""
 
     def retry_image(self, arn: str, client_token: str) -> str:
-        """RetryImage."""
+        """Submit RetryImage; return the ARN."""
 
     def cancel_image(self, arn: str, client_token: str) -> str:
-        """CancelImageCreation."""
+        """Submit CancelImageCreation; return the ARN."""
 
     def get_image(self, arn: str) -> dict[str, Any]:
-        """GetImage's ``image``."""
-
-    def list_workflow_executions(self, arn: str) -> list[dict[str, Any]]:
-        """ListWorkflowExecutions without those that a repair superseded."""
+        """Return GetImage's ``image``."""
 
 
 class Origin(str, Enum):
-    """How a try came to its image."""
+    """How a try got its image."""
 
     CREATED = "created"
     ATTACHED = "attached"
@@ -50,12 +47,13 @@ class Origin(str, Enum):
 @dataclass(frozen=True)
 class Try:
     """
-    Which try this is.
+    One try of a task.
 
-    :param seed: unique for this try and the same whenever the try is resumed (Airflow: the task instance's
-        UUID, which also tells two deployments with equal Dag and run ids apart).
-    :param epoch: changes when a user clears the task, stays when Airflow retries it (``max_tries``).
-    :param clears: how often a person has cleared tasks of the run (Airflow: the run's ``clear_number``).
+    :param seed: identifies the try. It is the same when the try resumes (Airflow: the task instance's UUID,
+        which also differs between two deployments with equal Dag and run ids).
+    :param epoch: changes when a person clears the task, not when Airflow retries it (Airflow: ``max_tries``).
+    :param clears: how many times tasks of the run have been cleared (Airflow: the run's ``clear_number``);
+        ``None`` (default) if Airflow does not count them.
     """
 
     seed: str
@@ -69,10 +67,12 @@ class Submitted:
     The image that a try waits for.
 
     :param arn: image build version ARN.
-    :param origin: created, attached or repaired.
-    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before the repair.
-    :param submitted_at: Unix time of the CreateImage or RetryImage that began the image's present life.
-    :param stale_failure: the workflow execution that had failed before the repair, empty where none had: a
+    :param origin: how the try got it.
+    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before the repair;
+        ``None`` (default) without a repair.
+    :param submitted_at: Unix time of the last CreateImage or RetryImage of the image; ``None`` (default) if
+        it is not known.
+    :param stale_failure: the workflow execution that had failed before the repair, empty if none had. A
         failure that names another one is new, and counts before ``stale_until``.
     """
 

@@ -1,10 +1,10 @@
-"""What a task keeps between its tries: which image is its own, and by which clear it came to it."""
+"""What a task stores between its tries: its image, and the clears that were counted by then."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.submission.ports import StateStore, Try
 
 RECORD_KEY = "imagebuilder_submission"
-"""Key of the task state store. Renaming it would orphan the runs in flight of the last release."""
+"""Key of the task state store. Another key would lose the builds that the last release has in flight."""
 
 GUARD_KEY = "imagebuilder_guard"
-"""Key of the task state store under which a task that only awaits an image keeps which one."""
+"""Key of the task state store for a task that only awaits an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """
-    What every record holds.
+    The members of every record.
 
     :param epoch: :attr:`Try.epoch` of the try that wrote it.
-    :param clears: :attr:`Try.clears` of that try; ``None`` in records of a release that did not keep it.
+    :param clears: :attr:`Try.clears` of that try; ``None`` if Airflow did not count them.
     :param finished: whether a try has ended with a verdict on the image that Airflow does not retry.
-    :param submitted_at: Unix time of the CreateImage or RetryImage that began the image's present life.
+    :param submitted_at: Unix time of the last CreateImage or RetryImage of the image.
     """
 
     epoch: int
@@ -35,20 +35,26 @@ class Record:
     finished: bool = False
     submitted_at: float | None = None
 
-    def cleared_before(self, this: Try) -> bool:
+    def cleared_before(self, current: Try) -> bool:
         """
-        Return whether a person cleared the task since this was written.
+        Return whether a person has cleared the task since this record was written.
 
-        A clear sets ``max_tries`` to the tries so far plus the ``retries`` of the Dag. Where ``retries`` was
-        lowered, that can be the number of before. But a try that has finished is followed by a clear alone,
-        unless its worker died before Airflow noted the end: then no clear of the run lies in between.
+        A clear sets ``max_tries`` to the tries so far plus the ``retries`` of the Dag. If ``retries`` was
+        lowered, the sum can be equal to the old number. But only a clear can follow a try that has finished,
+        unless its worker died before Airflow noted the end: then the count of the run's clears is the same.
+
+        :param current: the try that asks.
         """
-        retried = self.clears is not None and self.clears == this.clears
-        return self.epoch != this.epoch or (self.finished and not retried)
+        retried = self.clears is not None and self.clears == current.clears
+        return self.epoch != current.epoch or (self.finished and not retried)
+
+    def of(self, current: Try, **changes: Any) -> Self:
+        """Return a copy of this record as a try writes it, with further changes."""
+        return replace(self, epoch=current.epoch, clears=current.clears, **changes)
 
     @classmethod
     def load(cls, store: StateStore) -> Self | None:
-        """Return what is kept; ``None`` where nothing is, or nothing that can be read."""
+        """Return the stored record; ``None`` if there is none that can be read."""
         value = store.get(cls.key())
         if not isinstance(value, Mapping):
             return None
@@ -56,10 +62,10 @@ class Record:
         try:
             return cls(**known)
         except TypeError:
-            return None  # a member that must be there is missing
+            return None  # a required member is missing
 
     def save(self, store: StateStore) -> None:
-        """Keep it. Tuples become lists, since they are no JSON."""
+        """Store the record. Tuples become lists, as JSON has them."""
         store.set(self.key(), json.loads(json.dumps(asdict(self))))
 
     @staticmethod
@@ -74,11 +80,11 @@ class SubmissionRecord(Record):
     The image of a task that submits.
 
     :param token: the client token of CreateImage.
-    :param request: the request that went with it, as CreateImage takes it.
-    :param count: how many images the task has asked for.
+    :param request: the request that was sent with it, as CreateImage takes it.
+    :param count: how many client tokens the task has used: each new image takes another one.
     :param arn: the image; ``None`` until CreateImage has answered.
     :param refused: whether AWS refused the request, so that no image can have this token.
-    :param sent: every request that may have gone out with the token while the ARN was not known.
+    :param sent: every request that may have been sent with the token while the ARN was not known.
     """
 
     token: str
@@ -100,7 +106,7 @@ class GuardRecord(Record):
     The image of a task that only awaits one.
 
     :param arn: the image.
-    :param submitted_by: the try of the submitting task that had it, see :attr:`Try.seed`.
+    :param submitted_by: the :attr:`Try.seed` of the submitting task's try that had it.
     """
 
     arn: str

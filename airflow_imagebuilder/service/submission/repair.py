@@ -1,4 +1,4 @@
-"""RetryImage: put an image that ended badly back in progress, from the phase that failed."""
+"""RetryImage: put an image that ended badly back in progress, at the phase that failed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.errors import (
-    ForbiddenError,
-    RefusedError,
-)
+from airflow_imagebuilder.service.errors import ForbiddenError, RefusedError
 from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submission.ports import ImageBuilder, Origin, Submitted
 
@@ -19,27 +16,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPAIR_GRACE = 60.0
-"""Seconds for which the old FAILED may still be seen after RetryImage (undocumented, so assumed)."""
+"""Seconds for which AWS may still show the old FAILED after RetryImage (not documented, an assumption)."""
 
-_LOOKS = 4
-_LOOK_INTERVAL = 2.0
+_POLLS = 4
+_POLL_INTERVAL = 2.0
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-"""What AWS answers where a policy denies RetryImage. Other trouble with credentials says nothing of that."""
+"""AWS's error codes if a policy denies RetryImage. Other errors of credentials may pass."""
 
 REPAIRABLE_STAGES = frozenset({"TESTING", "DISTRIBUTING"})
-"""RetryImage goes back to the test or the distribution phase (API reference, RetryImage)."""
+"""RetryImage starts again in the test or the distribution phase (API reference, RetryImage)."""
 
 
 def may_be_stale(
     image: Mapping[str, Any], stale_until: float | None, stale_failure: str | None, now: float
 ) -> bool:
     """
-    Return whether this may be how an image stood before its repair.
+    Return whether AWS may still show the state of an image before its repair.
 
-    :param stale_until: Unix time until which the old state may still be shown; ``None`` without a repair.
+    :param image: GetImage's ``image``.
+    :param stale_until: Unix time until which AWS may show the old state; ``None`` without a repair.
     :param stale_failure: see :class:`Submitted`.
-    :param now: Unix time at which the image was seen.
+    :param now: Unix time at which the image was read.
     """
     state = image["state"]
     if state["status"] not in IMAGE_FAILED or now >= (stale_until or 0.0):
@@ -49,7 +47,7 @@ def may_be_stale(
 
 
 def repairable(image: Mapping[str, Any]) -> bool:
-    """Return whether RetryImage may take an image that ended badly, as far as the image itself shows."""
+    """Return whether RetryImage may accept an image that ended badly, as far as GetImage shows it."""
     stage = image["state"].get("failureContext", {}).get("imageStatus")
     return image.get("type") != "DOCKER" and (not stage or stage in REPAIRABLE_STAGES)
 
@@ -67,15 +65,15 @@ def repair(
     Put a FAILED or CANCELLED image back in progress with RetryImage.
 
     :param image: GetImage's ``image``, as it ended.
-    :param client_token: one for each try of a task: an image may fail twice in the same way, and a token that
-        was used for the first failure would make AWS do nothing about the second.
+    :param client_token: a token of its own per try of a task. An image may fail twice in the same way, and
+        with the token of the first repair AWS would not make the second one.
     :param announce: called with the ARN before the call.
-    :return: the same ARN, back in progress; ``None`` where AWS does not allow it.
-    :raises AwsError: AWS could not be reached, does not know the image, or takes no credentials of ours.
+    :return: the same image, back in progress; ``None`` if AWS does not allow the repair.
+    :raises AwsError: AWS could not be reached, does not find the image, or refuses our credentials.
     """
     arn = str(image["arn"])
     if not repairable(image):
-        log.info("Image %s cannot be repaired: RetryImage takes AMIs, from the test phase on.", arn)
+        log.info("Image %s cannot be repaired: RetryImage takes AMIs only, from the test phase on.", arn)
         return None
     announce(arn)
     began = clock()
@@ -88,16 +86,16 @@ def repair(
         if not _is_in_progress(images, arn, sleep):
             log.warning("Image %s is not repaired: %s", arn, refusal)
             return None
-        # Refused because another task, or a person, has repaired it in the moment between.
+        # Refused because another task, or a person, has just repaired it.
         return Submitted(arn, Origin.ATTACHED, clock() + REPAIR_GRACE, began, failure)
-    log.info("Repairing image %s with RetryImage: finished phases are not run again.", arn)
+    log.info("Repairing image %s with RetryImage: phases that have finished do not run again.", arn)
     return Submitted(arn, Origin.REPAIRED, clock() + REPAIR_GRACE, began, failure)
 
 
 def _is_in_progress(images: ImageBuilder, arn: str, sleep: Callable[[float], None]) -> bool:
-    """Ask a few times: right after another's RetryImage the FAILED before it may still be shown."""
-    for _ in range(_LOOKS):
+    """Poll a few times: soon after a RetryImage, AWS may still show the old FAILED."""
+    for _ in range(_POLLS):
         if images.get_image(arn)["state"]["status"] not in IMAGE_SUCCEEDED | IMAGE_FAILED:
             return True
-        sleep(_LOOK_INTERVAL)
+        sleep(_POLL_INTERVAL)
     return False

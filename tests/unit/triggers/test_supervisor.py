@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.triggers import supervisor
-from airflow_imagebuilder.triggers.supervisor import NoAnswerError, standing, warm_up
+from airflow_imagebuilder.triggers.supervisor import NoAnswerError, check_kill, warm_up
 from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
 from tests.support.supervisor import GONE, TI, Supervisor, eventually, install
 
@@ -41,7 +41,7 @@ async def test_a_task_that_neither_waits_nor_runs_was_killed_whatever_it_announc
     state: str | None, announced: str | None, airflow: Supervisor
 ) -> None:
     airflow.state, airflow.xcoms[OWN] = state, announced
-    assert (await standing(TI, ARN)).killed
+    assert (await check_kill(TI, ARN)).killed
     assert airflow.asked == ["GetTaskStates"]
 
 
@@ -72,7 +72,7 @@ async def test_a_task_that_waits_or_runs_was_killed_where_it_has_another_image(
     state: str, announced: str | None, killed: bool, airflow: Supervisor
 ) -> None:
     airflow.state, airflow.xcoms[OWN] = state, announced
-    assert (await standing(TI, ARN)).killed is killed
+    assert (await check_kill(TI, ARN)).killed is killed
 
 
 @pytest.mark.asyncio
@@ -88,7 +88,7 @@ async def test_an_xcom_of_the_try_before_is_not_taken_for_one_of_the_try_that_ru
 
     install(monkeypatch, Starting("running", {OWN: ARN}))
     monkeypatch.setattr(supervisor, "XCOM_LAG", 60.0)
-    assert (await standing(TI, ARN)).killed
+    assert (await check_kill(TI, ARN)).killed
 
 
 @pytest.mark.asyncio
@@ -106,7 +106,7 @@ async def test_a_task_that_waits_for_a_slot_to_resume_was_not_killed(
 
     install(monkeypatch, Resuming(state, {OWN: ARN}))
     monkeypatch.setattr(supervisor, "XCOM_LAG", 0.5)
-    assert not (await standing(TI, ARN)).killed
+    assert not (await check_kill(TI, ARN)).killed
 
 
 @pytest.mark.asyncio
@@ -127,14 +127,14 @@ async def test_a_guard_leaves_an_image_to_a_later_try_of_the_task_that_submitted
     state: str | None, submission: Any, killed: bool, airflow: Supervisor
 ) -> None:
     airflow.state, airflow.xcoms[SUBMITTER] = state, submission
-    found = await standing(TI, ARN, submitter="create_image", submitted_by="try-1")
+    found = await check_kill(TI, ARN, submitter="create_image", submitted_by="try-1")
     assert found.killed is killed
 
 
 @pytest.mark.asyncio
 async def test_a_guard_that_does_not_know_its_submission_goes_by_its_own_task(airflow: Supervisor) -> None:
     airflow.state, airflow.xcoms[SUBMITTER] = "failed", {"arn": ARN, "submitted_by": "try-2"}
-    assert (await standing(TI, ARN, submitter="create_image")).killed
+    assert (await check_kill(TI, ARN, submitter="create_image")).killed
 
 
 # -- asking ------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ async def test_a_guard_that_does_not_know_its_submission_goes_by_its_own_task(ai
 @pytest.mark.asyncio
 async def test_a_question_that_fails_is_asked_again(airflow: Supervisor) -> None:
     airflow.state, airflow.error, airflow.errors = "failed", RuntimeError("database is locked"), 2
-    assert (await standing(TI, ARN)).killed
+    assert (await check_kill(TI, ARN)).killed
     assert airflow.asked == ["GetTaskStates"] * 3
 
 
@@ -151,7 +151,7 @@ async def test_a_question_that_fails_is_asked_again(airflow: Supervisor) -> None
 async def test_without_an_answer_there_is_no_verdict(airflow: Supervisor) -> None:
     airflow.error, airflow.errors = RuntimeError("API_SERVER_ERROR"), 100
     with pytest.raises(NoAnswerError, match="API_SERVER_ERROR"):
-        await standing(TI, ARN)
+        await check_kill(TI, ARN)
 
 
 @pytest.mark.asyncio
@@ -161,14 +161,14 @@ async def test_a_question_without_an_answer_in_time_is_no_verdict_and_not_repeat
     monkeypatch.setattr(supervisor, "ASK_PATIENCE", 0.01)
     airflow.open.clear()
     with pytest.raises(NoAnswerError, match="TimeoutError"):
-        await standing(TI, ARN)
+        await check_kill(TI, ARN)
     assert airflow.asked == ["GetTaskStates"]
 
 
 @pytest.mark.asyncio
 async def test_a_question_is_never_cancelled_with_the_one_that_asks(airflow: Supervisor) -> None:
     airflow.open.clear()
-    asking = asyncio.create_task(standing(TI, ARN))
+    asking = asyncio.create_task(check_kill(TI, ARN))
     await eventually(lambda: airflow.at_once == 1)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -182,7 +182,7 @@ async def test_a_question_is_never_cancelled_with_the_one_that_asks(airflow: Sup
 async def test_a_thousand_lost_waits_do_not_keep_the_supervisor_from_its_heartbeat(
     airflow: Supervisor,
 ) -> None:
-    found = await asyncio.gather(*(standing(TI, ARN) for _ in range(100)))
+    found = await asyncio.gather(*(check_kill(TI, ARN) for _ in range(100)))
     assert not any(one.killed for one in found)
     assert airflow.most_at_once <= 4
 
