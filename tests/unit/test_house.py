@@ -23,8 +23,8 @@ NAME = PACKAGE.name
 FLOORS = (
     "provider_info",
     "service.states",
-    "service.text",
     "service.arn_grammar",
+    "service.text",
     "service.results",
     "service.errors",
     "service.arns",
