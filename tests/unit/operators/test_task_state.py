@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,6 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow_imagebuilder.operators import task_state as state
 from airflow_imagebuilder.operators.task_state import TaskStore, this_try, was_killed
 from airflow_imagebuilder.service.errors import StateStoreError
-from airflow_imagebuilder.service.watcher.settings import WatchSettings
-from airflow_imagebuilder.triggers.settings import watch_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,35 +139,3 @@ def test_where_the_state_cannot_be_known_nothing_was_killed() -> None:
         raise OSError("the supervisor is gone")
 
     assert was_killed(context(get_task_states=states)) is None
-
-
-# -- configuration -----------------------------------------------------------------------------------------
-
-
-def test_without_configuration_the_defaults_hold() -> None:
-    assert watch_settings() == WatchSettings()
-
-
-def test_the_configuration_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = {
-        "poll_interval": 7.0,
-        "max_calls_per_second": 3.0,
-        "first_look": 6.0,
-        "call_timeout": 9.0,
-        "max_connections": 4,
-        "grace": 11.0,
-    }
-    for name, value in wanted.items():
-        monkeypatch.setenv(f"AIRFLOW__IMAGEBUILDER__{name.upper()}", str(value))
-    assert watch_settings() == WatchSettings(**wanted)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("interval", [7, 7.0, timedelta(seconds=7)], ids=str)
-def test_a_tasks_own_interval_comes_first(interval: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__IMAGEBUILDER__POLL_INTERVAL", "60")
-    assert watch_settings(interval).poll_interval == 7
-
-
-def test_an_interval_that_is_none_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="poll_interval must be above 0"):
-        watch_settings(-1)
