@@ -14,7 +14,7 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.states import is_image_terminal
 from tests.support.arns import IMAGE
-from tests.support.fault_plan import FaultPlan
+from tests.support.fault_plan import ALWAYS, FaultPlan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -85,6 +85,15 @@ class Controls(FaultPlan):
         """Return the calls of one method, also those that failed."""
         return [call for call in self.calls if call.method == method]
 
+    def targets(self, method: str) -> list[str]:
+        """Return the ARNs or ids that the calls of one method named."""
+        return [call.target for call in self.called(method)]
+
+    def fail_after_create(self, error: Exception) -> None:
+        """Let every call fail but CreateImage."""
+        for method in ("get_image", "cancel_image", "list_workflow_executions"):
+            self.before(method, error, times=ALWAYS)
+
     def in_progress(self) -> list[str]:
         """Return the ARNs of the images in progress."""
         return [arn for arn, image in self.images.items() if not is_image_terminal(image["state"]["status"])]
@@ -125,6 +134,7 @@ class Controls(FaultPlan):
             raise RefusedError("CancelImageCreation", "InvalidRequestException", 400, "it has ended")
         self.cancelled.append(arn)
         self._cancelling[arn] = self.clock()
+        self._shown(arn)
         return arn
 
     def _shown(self, arn: str) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class FakeTaskInstance:
             return {self.run_id: found} if found else {}
 
 
+def context() -> Any:
+    """Return the context of a running task in its first try."""
+    return FakeTask().context
+
+
 class FakeTask:
     """
     A task with its context, through all of its tries.

@@ -55,7 +55,7 @@ async def test_a_task_that_neither_waits_nor_runs_was_killed_whatever_it_announc
         ("queued", ARN, True),
         ("scheduled", None, True),
         ("queued", OTHER, True),
-        # A wait that stopped after failed calls, with its build in progress; after a clear the new try cancels.
+        # A wait that stopped after failed calls, its build in progress; after a clear the new try cancels.
         ("up_for_retry", ARN, False),
         ("up_for_retry", None, False),
         ("up_for_retry", OTHER, True),
