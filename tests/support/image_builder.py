@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from botocore.exceptions import NoRegionError
+
 from airflow_imagebuilder.service.errors import (
     NotFoundError,
     ParametersChangedError,
@@ -51,7 +53,8 @@ class Controls(FaultPlan):
     ) -> None:
         super().__init__()
         self.clock = clock
-        self.region = "us-east-1"
+        self.region: str | None = "us-east-1"
+        """``None``: the connection has no region."""
         self.images: dict[str, dict[str, Any]] = {}
         self.executions: list[dict[str, Any]] = []
         self.steps: list[dict[str, Any]] = []
@@ -156,6 +159,8 @@ class FakeImageBuilder(Controls):
 
     @property
     def conn_region_name(self) -> str:
+        if self.region is None:
+            raise NoRegionError
         return self.region
 
     def create_image(self, request: ImageRequest, client_token: str) -> str:
