@@ -58,7 +58,7 @@ def cut_off(stack: ComposeStack) -> None:
     stack.docker("network", "connect", "--alias", "image-builder", network, name)
 
 
-def told(what: str, report: Report) -> None:
+def print_row(what: str, report: Report) -> None:
     """Print a row of the table that docs/operations.md shows."""
     waits = "+".join(str(n) for n in report.waits.values())
     print(  # noqa: T201 - the table is what a reader of the log looks for
@@ -67,7 +67,7 @@ def told(what: str, report: Report) -> None:
     )
 
 
-def check(report: Report, count: int) -> None:
+def assert_wave(report: Report, count: int) -> None:
     """Hold what must be true of every wave, whatever died."""
     assert report.states == {"success": count}
     assert report.images == ["AVAILABLE"] * count
@@ -83,8 +83,8 @@ def test_images_at_once_share_two_triggerers_and_never_run_more_than_five_tests_
     with Wave(stack, AT_ONCE) as wave:
         wave.wait_ended(3000)
     report = wave.report()
-    told(f"{AT_ONCE} at once, no fault", report)
-    check(report, AT_ONCE)
+    print_row(f"{AT_ONCE} at once, no fault", report)
+    assert_wave(report, AT_ONCE)
     assert len(report.waits) == len(stack.containers("triggerer"))
 
 
@@ -108,5 +108,5 @@ def test_builds_in_flight_end_well_and_once_when(
         fault(stack)
         wave.wait_ended(1800)
     report = wave.report()
-    told(f"{IN_FLIGHT} in flight, {what}", report)
-    check(report, IN_FLIGHT)
+    print_row(f"{IN_FLIGHT} in flight, {what}", report)
+    assert_wave(report, IN_FLIGHT)

@@ -68,7 +68,8 @@ async def seen(service: LocalService, number: int, *outcomes: str) -> None:
     """Wait until so many calls have had one of the outcomes."""
     end = time.monotonic() + LIMIT
     while counted(service, *outcomes) < number:
-        assert time.monotonic() < end, service.records()["statuses"]
+        if time.monotonic() >= end:
+            raise AssertionError(service.records()["statuses"])
         await asyncio.sleep(0.1)
 
 

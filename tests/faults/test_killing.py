@@ -69,7 +69,7 @@ def test_every_way_of_killing_a_bake_cancels_its_image_once(scene: Scene, report
     verdicts += [_verdict(scene, victim, _due(scene, victim)) for victim in timed]
     _end(scene, by_hand)
     verdicts.sort(key=lambda verdict: verdict.victim.mode)
-    _judge(verdicts, report)
+    _assert_verdicts(verdicts, report)
 
 
 def test_a_kill_while_the_answer_of_create_image_is_awaited_cancels_the_image_once(
@@ -87,7 +87,7 @@ def test_a_kill_while_the_answer_of_create_image_is_awaited_cancels_the_image_on
     )
     killed = time.time()
     scene.api.set_task_state(dag_id, run_id, "bake", "failed")
-    _judge([_verdict(scene, victim, killed)], report)
+    _assert_verdicts([_verdict(scene, victim, killed)], report)
 
 
 def test_a_cancel_that_aws_throttles_comes_through(scene: Scene, report: Report) -> None:
@@ -104,7 +104,7 @@ def test_a_cancel_that_aws_throttles_comes_through(scene: Scene, report: Report)
         verdict = _verdict(scene, victim, killed)
         way = f"{victim.way}, CancelImageCreation throttled {times} times"
         verdicts.append(replace(verdict, victim=replace(victim, way=way)))
-    _judge(verdicts, report)
+    _assert_verdicts(verdicts, report)
 
 
 def test_a_clear_while_no_triggerer_runs_cancels_the_image_too(scene: Scene, report: Report) -> None:
@@ -122,7 +122,7 @@ def test_a_clear_while_no_triggerer_runs_cancels_the_image_too(scene: Scene, rep
     _end(scene, [victim])
     # The new try leaves the cancellation to the old one for so long.
     told = replace(verdict, victim=replace(victim, way="task cleared, no triggerer runs"))
-    _judge([told], report, grace=KILL_GRACE)
+    _assert_verdicts([told], report, grace=KILL_GRACE)
 
 
 def _new(scene: Scene, before: set[str]) -> str | None:
@@ -187,7 +187,7 @@ def _end(scene: Scene, victims: list[Victim]) -> None:
     until(lambda: scene.statuses(arns)["CANCELLED"] == len(arns), 120, lambda: scene.statuses(arns))
 
 
-def _judge(verdicts: list[Verdict], report: Report, *, grace: float = 0.0) -> None:
+def _assert_verdicts(verdicts: list[Verdict], report: Report, *, grace: float = 0.0) -> None:
     for verdict in verdicts:
         where = "deferred" if verdict.victim.mode == "deferred" else "on a worker"
         report.add(

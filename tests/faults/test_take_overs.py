@@ -149,7 +149,7 @@ class Held:
         return str(self.scene.api.wait_for_run("taken_over", self.lives, 240)["state"])
 
 
-def _judge(held: Held, report: Report, injected: str, seconds: float) -> None:
+def _assert_take_over(held: Held, report: Report, injected: str, seconds: float) -> None:
     """Compare what a take-over did with what it must do: nothing; and a kill afterwards still cancels."""
     held.await_left()
     after = held.cancels()
@@ -179,7 +179,7 @@ def test_a_suspended_triggerer_that_comes_back_cancels_nothing(
     scene.airflow.suspend(FIRST)
     seconds = held.await_taken()
     scene.airflow.resume(FIRST)
-    _judge(held, report, "triggerer suspended (SIGSTOP, SIGCONT)", seconds)
+    _assert_take_over(held, report, "triggerer suspended (SIGSTOP, SIGCONT)", seconds)
 
 
 def test_a_triggerer_whose_event_loop_was_blocked_cancels_nothing(
@@ -192,7 +192,7 @@ def test_a_triggerer_whose_event_loop_was_blocked_cancels_nothing(
     scene.airflow.launch(FIRST, name=SECOND)
     seconds = held.await_taken()
     (tmp_path / "free").touch()
-    _judge(held, report, "event loop blocked by another package's trigger", seconds)
+    _assert_take_over(held, report, "event loop blocked by another package's trigger", seconds)
 
 
 def test_a_suspended_worker_that_comes_back_cancels_nothing(scene: Scene, report: Report) -> None:

@@ -53,9 +53,9 @@ def suffer(case: Case, home: Path) -> dict[str, dict[str, int]]:
         with _waiting(service, home) as processes:
             arns = json.dumps(_images(service))
             for process in processes.values():
-                _tell(process, arns)
-                _hear(process, "looking")
-            # The clock stood still until the stock waits, which take their time to start, had all begun.
+                _send(process, arns)
+                _read_until(process, "looking")
+            # The clock did not run until the stock waits, which take their time to start, had all begun.
             service.control(speed=1)
             if case.fault:
                 service.control(faults=[case.fault])
@@ -64,16 +64,17 @@ def suffer(case: Case, home: Path) -> dict[str, dict[str, int]]:
             return {kind: _endings(process) for kind, process in processes.items()}
 
 
-def _tell(process: subprocess.Popen[str], line: str) -> None:
+def _send(process: subprocess.Popen[str], line: str) -> None:
     assert process.stdin is not None
     process.stdin.write(line + "\n")
     process.stdin.flush()
 
 
-def _hear(process: subprocess.Popen[str], word: str) -> None:
+def _read_until(process: subprocess.Popen[str], word: str) -> None:
     assert process.stdout is not None
     while word not in (line := process.stdout.readline()):
-        assert line, f"the process that waits has ended before it was {word}"
+        if not line:
+            raise AssertionError(f"the process that waits has ended before it was {word}")
 
 
 def _endings(process: subprocess.Popen[str]) -> dict[str, int]:
@@ -105,7 +106,7 @@ def _waiting(service: LocalService, home: Path) -> Iterator[dict[str, subprocess
             )
             stack.callback(processes[kind].kill)
         for process in processes.values():
-            _hear(process, "ready")
+            _read_until(process, "ready")
         yield processes
 
 

@@ -46,7 +46,7 @@ class Connect:
 
 
 @pytest.fixture(autouse=True)
-def no_noise(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def assert_no_noise(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """No unclosed session, no task destroyed, no coroutine never awaited."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
