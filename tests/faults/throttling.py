@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.local.stack.environment import clean_environment
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.faults.scene import until
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 REPOSITORY = Path(__file__).parents[2]
 WAITS = 100
 KINDS = {"ours": "this package", "stock": "stock waiter (AwsBaseWaiterTrigger)"}
@@ -54,7 +54,7 @@ def suffer(case: Case, home: Path) -> dict[str, dict[str, int]]:
             arns = json.dumps(_images(service))
             for process in processes.values():
                 _send(process, arns)
-                _read_until(process, "looking")
+                _read_until(process, "polling")
             # The clock did not run until the stock waits, which take their time to start, had all begun.
             service.control(speed=1)
             if case.fault:
@@ -131,8 +131,8 @@ def _refuse_connections(service: LocalService) -> None:
     service.control(speed=1)
 
 
-def told(endings: dict[str, int]) -> str:
-    """Say how many waits were lost, and with which words."""
+def summary(endings: dict[str, int]) -> str:
+    """Return how many waits were lost, and their most frequent errors."""
     lost = {text: count for text, count in endings.items() if text != "done"}
     why = "".join(
         f"; {count} x {text}" for text, count in sorted(lost.items(), key=lambda item: -item[1])[:2]

@@ -1,4 +1,4 @@
-"""A submit in doubt: what is not stored, not found, refused, cancelled twice or cleared must not double."""
+"""A submit in doubt: nothing not stored, not found, refused, cancelled twice or cleared doubles an image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def world() -> World:
 # -- the store ---------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_stored_is_not_sent_on_the_first_try_either(world: World) -> None:
+def test_a_request_whose_token_cannot_be_stored_is_not_sent_on_the_first_try_either(world: World) -> None:
     world.store.go_down()
     with pytest.raises(StateStoreError):
         world.submission().submit(request(), Try("one", 1))
@@ -43,7 +43,7 @@ def test_what_cannot_be_stored_is_not_sent_on_the_first_try_either(world: World)
     assert len(world.aws.images) == 1
 
 
-def test_a_store_that_breaks_after_the_answer_forgets_no_image(world: World) -> None:
+def test_a_store_that_breaks_after_the_answer_does_not_lose_the_image(world: World) -> None:
     world.aws.after("create_image", world.store.go_down)
     first = world.submission().submit(request(), Try("one", 1))
     world.store.come_back()
@@ -51,7 +51,7 @@ def test_a_store_that_breaks_after_the_answer_forgets_no_image(world: World) -> 
     assert len(world.aws.images) == 1
 
 
-def test_a_repair_that_cannot_be_noted_is_not_made(world: World) -> None:
+def test_a_repair_that_cannot_be_stored_is_not_made(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.aws.finish(first.arn, "FAILED")
     world.aws.before("get_image", world.store.go_down)
@@ -100,7 +100,7 @@ def test_a_guard_tolerates_a_not_found_and_then_reports_it(world: World) -> None
 
 
 @pytest.mark.parametrize("kind", [ForbiddenError, ThrottledError])
-def test_trouble_about_the_image_of_an_earlier_try_is_no_verdict_on_a_submit(
+def test_an_error_about_the_image_of_an_earlier_try_interrupts_the_submit(
     world: World, kind: type[AwsError]
 ) -> None:
     world.submission().submit(request(), Try("one", 1))
@@ -131,7 +131,7 @@ def test_a_repair_of_an_image_that_is_not_found_builds_nothing(world: World) -> 
 
 
 def test_an_image_that_fails_again_in_the_same_way_is_repaired_again(world: World) -> None:
-    # AWS's default: a distribution without a workflow, so that nothing tells the two failures apart.
+    # AWS's default is a distribution without a workflow: the two failures are equal.
     first = world.submission().submit(request(), Try("one", 5))
     for number in range(2, 6):
         world.aws.finish(first.arn, "FAILED", stage="DISTRIBUTING", execution_id="wf-build")
@@ -157,7 +157,7 @@ def test_the_image_is_announced_before_it_gets_a_new_life(world: World) -> None:
     assert world.announced == [(first.arn, "FAILED")]
 
 
-def test_a_try_that_dies_after_its_repair_leaves_the_repair_alone(world: World) -> None:
+def test_a_try_after_one_that_died_after_its_repair_attaches_to_the_repair(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.aws.finish(first.arn, "CANCELLED")
     world.aws.after("retry_image", KeyboardInterrupt())
@@ -195,14 +195,14 @@ def test_where_clears_are_not_counted_a_try_that_has_finished_is_followed_by_a_c
     assert world.submission().submit(request(), Try("two", 2)).arn != built.arn
 
 
-def test_a_clear_of_other_tasks_of_the_run_is_no_clear_of_one_that_is_being_retried(world: World) -> None:
+def test_a_clear_of_other_tasks_of_the_run_does_not_count_as_a_clear_of_a_retried_task(world: World) -> None:
     built = world.submission().submit(request(), Try("one", 2, clears=0))
     again = world.submission().submit(request(), Try("two", 2, clears=3))
     assert (again.arn, again.origin, world.aws.cancelled) == (built.arn, Origin.ATTACHED, [])
 
 
 def test_in_doubt_whether_this_task_was_cleared_no_build_is_cancelled(world: World) -> None:
-    # A submitter that ended well, whose worker died before Airflow noted it; then another task was cleared.
+    # A submitter that succeeded, whose worker died before Airflow stored that; then another task was cleared.
     first, one = world.submission(), Try("one", 2, clears=0)
     built = first.submit(request(), one)
     first.finished(one)
@@ -210,7 +210,7 @@ def test_in_doubt_whether_this_task_was_cleared_no_build_is_cancelled(world: Wor
     assert (again.arn, again.origin, world.aws.cancelled) == (built.arn, Origin.ATTACHED, [])
 
 
-def test_a_finish_that_cannot_be_noted_fails_nothing(world: World) -> None:
+def test_a_finish_that_cannot_be_stored_fails_nothing(world: World) -> None:
     one = Try("one", 1)
     submission = world.submission()
     submission.submit(request(), one)
@@ -237,13 +237,13 @@ def test_with_on_retry_fail_a_guard_that_is_cleared_alone_says_what_to_clear(wor
         guard.rejoin(built.arn, Try("guard 3", 2))
 
 
-def test_where_nothing_may_cancel_a_clear_attaches(world: World) -> None:
+def test_with_cancel_off_a_clear_attaches(world: World) -> None:
     first = world.submission(cancel=False).submit(request(), Try("one", 1))
     again = world.submission(cancel=False).submit(request(), Try("two", 2))
     assert (again.arn, again.origin, world.aws.cancelled) == (first.arn, Origin.ATTACHED, [])
 
 
-def test_where_nothing_may_cancel_a_guard_attaches_after_a_clear(world: World) -> None:
+def test_with_cancel_off_a_guard_attaches_after_a_clear(world: World) -> None:
     guard = world.guard(cancel=False)
     first = world.submission().submit(request(), Try("create 1", 1))
     for epoch in (1, 2):
@@ -272,9 +272,7 @@ def assert_refused(world: World, refusal: AwsError) -> None:
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("epoch", [1, 2], ids=["retried", "cleared"])
-def test_the_token_of_a_refused_request_is_not_in_the_way(
-    world: World, refusal: AwsError, epoch: int
-) -> None:
+def test_a_try_after_a_refused_request_sends_a_new_token(world: World, refusal: AwsError, epoch: int) -> None:
     assert_refused(world, refusal)
     assert world.submission().submit(request("ubuntu"), Try("two", epoch)).origin is Origin.CREATED
     assert len(world.aws.images) == 1
@@ -291,7 +289,7 @@ def test_a_refusal_after_a_lost_answer_keeps_the_token(world: World) -> None:
     assert (again.arn, len(world.aws.images)) == (world.aws.tokens[token][1], 1)
 
 
-# -- the time that counts ----------------------------------------------------------------------------------
+# -- the start of the time ----------------------------------------------------------------------------------
 
 
 def test_time_counts_from_the_submit_whichever_try_waits(world: World) -> None:
@@ -311,7 +309,7 @@ def test_time_counts_again_from_a_repair(world: World) -> None:
     assert (repaired.submitted_at, attached.submitted_at) == (4_000.0, 4_000.0)
 
 
-def test_a_guards_time_counts_from_the_submit_or_its_own_repair(world: World) -> None:
+def test_the_time_of_a_guard_counts_from_the_submit_or_its_own_repair(world: World) -> None:
     guard = world.guard()
     first = world.submission().submit(request(), Try("create 1", 1))
     world.sleep(500)

@@ -1,4 +1,4 @@
-"""Exactly one image, whatever dies: the submit driven through crashes, retries and clears in any order."""
+"""Exactly one image, whatever dies: submits with crashes, retries and clears in any order."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_try_that_dies_anywhere_is_followed_by_one_that_finds_its_image(world:
     assert list(world.aws.images) == [got.arn]
 
 
-def test_a_succeeded_image_is_taken_by_a_retry_and_built_anew_after_a_clear(world: World) -> None:
+def test_a_retry_returns_an_available_image_and_a_clear_builds_another(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.aws.finish(first.arn, "AVAILABLE")
     again = world.submission().submit(request(), Try("two", 1))
@@ -120,7 +120,7 @@ def test_a_failure_after_the_build_phase_is_repaired(world: World, stage: str) -
     assert second.stale_until > world.now
 
 
-def test_a_failure_of_the_build_phase_builds_anew(world: World) -> None:
+def test_after_a_failure_of_the_build_phase_another_image_is_built(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.aws.finish(first.arn, "FAILED", stage="BUILDING")
     second = world.submission().submit(request(), Try("two", 1))
@@ -211,7 +211,7 @@ def test_a_guard_that_is_cleared_alone_soon_after_the_submitters_repair_repairs_
 
 
 @pytest.mark.parametrize("status", ["AVAILABLE", "FAILED"])
-def test_a_clear_builds_anew_though_the_ended_image_of_before_was_not_known(
+def test_a_clear_builds_another_image_though_the_finished_one_was_not_known(
     status: str, world: World
 ) -> None:
     world.die_at = "after create"
@@ -260,7 +260,7 @@ def test_a_repair_that_is_refused_because_another_task_did_it_attaches(world: Wo
 @pytest.mark.parametrize(
     ("status", "error"), [("FAILED", ImageFailedError), ("CANCELLED", ImageCancelledError)]
 )
-def test_on_retry_fail_touches_nothing(world: World, status: str, error: type[Exception]) -> None:
+def test_on_retry_fail_changes_nothing(world: World, status: str, error: type[Exception]) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.aws.finish(first.arn, status)
     with pytest.raises(error, match=first.arn):
@@ -323,7 +323,7 @@ def test_the_same_try_without_a_store_sends_the_same_token(world: World) -> None
     assert world.submission().submit(request(), Try("one", 1)).arn == first.arn
 
 
-def test_an_image_that_aws_calls_deleted_is_built_anew(world: World) -> None:
+def test_instead_of_a_deleted_image_another_one_is_built(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     world.aws.finish(first.arn, "DELETED")
     refusal = RefusedError("RetryImage", "InvalidRequestException")
