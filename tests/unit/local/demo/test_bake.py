@@ -10,10 +10,9 @@ from rich.console import Console
 
 from airflow_imagebuilder.local.demo.bake import Bake, WorkflowRow, amis_in_ec2, look
 from airflow_imagebuilder.local.demo.display import BakeView, Stages, ami_table, minutes, workflow_table
-from tests.support.arns import IMAGE as ARN
-from tests.support.arns import PREFIX
 
-WORKFLOW = f"{PREFIX}:workflow/"
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
+WORKFLOW = "arn:aws:imagebuilder:us-east-1:123456789012:workflow/"
 
 
 class ImageBuilder:

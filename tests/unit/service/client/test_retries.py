@@ -32,10 +32,10 @@ from airflow_imagebuilder.service.errors import (
     ThrottledError,
     TransientError,
 )
-from tests.support.arns import IMAGE as ARN
 from tests.support.clockwork import client_error
 from tests.support.stub import GOOD, Answer, stub
 
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 MODES = ["legacy", "standard", "adaptive"]
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 

@@ -31,9 +31,8 @@ from airflow_imagebuilder.service.request.fields.templates import is_template
 from airflow_imagebuilder.service.request.image_request import FIELDS, ImageRequest, faults_in
 from airflow_imagebuilder.service.request.schema import MEMBERS, WORKFLOW, WorkflowShape
 from airflow_imagebuilder.service.request.workflows import Workflow
-from tests.support.arns import PREFIX
 
-HERE = f"{PREFIX}:"
+HERE = "arn:aws:imagebuilder:us-east-1:123456789012:"
 MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow"
 BUILD = f"{HERE}workflow/build/golden-build/1.0.0/1"
 TEST = f"{HERE}workflow/test/boot/1.0.0/1"
