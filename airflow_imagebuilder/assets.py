@@ -1,4 +1,4 @@
-"""What a Dag that is scheduled on an image learns about it."""
+"""The extra of asset events: the image that a Dag scheduled on an asset receives."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.results.image import ImageResult
 
 
-def tell_assets(context: Context, outlets: Iterable[Any], result: ImageResult) -> None:
-    """
-    Attach the image to the event of each outlet asset.
+def update_asset_events(context: Context, outlets: Iterable[Any], result: ImageResult) -> None:
+    """Attach the image to the event of each outlet asset.
 
-    A consumer finds it in ``triggering_asset_events``: ``event.extra["amis"]["eu-west-1"]``.
+    A Dag scheduled on the asset reads it from ``triggering_asset_events``:
+    ``event.extra["amis"]["eu-west-1"]``.
 
-    :param outlets: the task's outlets.
+    :param context: the task's context.
+    :param outlets: the task's outlets; those that are not assets are ignored.
     :param result: the image that was built.
     """
     for asset in outlets:
@@ -31,11 +32,11 @@ def tell_assets(context: Context, outlets: Iterable[Any], result: ImageResult) -
 
 
 def asset_extra(result: ImageResult) -> dict[str, Any]:
-    """
-    Return what an asset event says of an image.
+    """Return the extra of an asset event for an image.
 
-    :return: ``image_arn``, ``name``, ``version``; ``amis``, the building account's AMI of each region;
-        ``shared_amis``, those of other accounts, by account and region; ``containers``, URIs by region.
+    :param result: the image that was built.
+    :return: ``image_arn``, ``name``, ``version``; ``amis``, the AMI ids of the building account by region;
+        ``shared_amis``, the AMI ids of other accounts by account and region; ``containers``, URIs by region.
     """
     account = ImageBuildVersionArn.parse(result.arn).account
     amis: dict[str, str | None] = {}

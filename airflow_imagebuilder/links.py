@@ -1,4 +1,4 @@
-"""Extra links of the operators: where to look on AWS, shown while the build runs."""
+"""Extra links of the operators to the AWS console, shown from the start of the build."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ImageBuilderImagesLink(BaseAwsLink):
-    """The images of the region in the Image Builder console. AWS documents no address of a single image."""
+    """The images of the region in the Image Builder console: AWS documents no address of a single image."""
 
     name = "Image Builder images"
     key = "imagebuilder_images_link"
@@ -36,7 +36,7 @@ class ImageBuilderLogLink(BaseAwsLink):
     )
 
     def format_link(self, **kwargs: Any) -> str:
-        """Escape group and stream the way the CloudWatch console does."""
+        """Return the link with group and stream escaped as the CloudWatch console escapes them."""
         for part in ("log_group", "log_stream"):
             kwargs[part] = _escaped(str(kwargs.get(part, "")))
         return str(super().format_link(**kwargs))
@@ -48,11 +48,12 @@ LINKS = (ImageBuilderImagesLink(), ImageBuilderLogLink())
 def persist_links(
     context: Context, operator: BaseOperator, arn: str, image: Mapping[str, Any] | None
 ) -> None:
-    """
-    Store what the links need, before the wait begins. Never fails a build.
+    """Store the values that the links need, before the wait begins.
 
-    :param arn: image build version ARN.
-    :param image: GetImage's ``image``, whose name has the case that the log group has; ``None`` if not known.
+    :param context: the task's context.
+    :param operator: the operator that shows the links.
+    :param arn: the image build version ARN.
+    :param image: GetImage's ``image``, whose name has the case of the log group; ``None`` if not known.
     """
     parsed = ImageBuildVersionArn.parse(arn)
     group, stream = log_location(image or {"name": parsed.name, "arn": arn})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from airflow_imagebuilder.assets import tell_assets
+from airflow_imagebuilder.assets import update_asset_events
 from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.retry_policy import default_retry_policy
@@ -26,7 +26,7 @@ from airflow_imagebuilder.service.errors import (
     WaitInterruptedError,
     ended_badly,
 )
-from airflow_imagebuilder.service.results.failure import failed_execution
+from airflow_imagebuilder.service.results.cause import failed_execution
 from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.states import (
     IMAGE_SUCCEEDED,
@@ -264,7 +264,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         failed = [test.name for test in result.tests if test.status in WORKFLOW_FAILED]
         if failed and self.fail_on_test_failure:
             raise TestsFailedError(arn=result.arn, tests=failed)
-        tell_assets(context, self.outlets, result)
+        update_asset_events(context, self.outlets, result)
         return result.to_dict()
 
     def note_finished(self, context: Context) -> None:

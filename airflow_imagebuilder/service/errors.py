@@ -5,17 +5,17 @@
     ImageBuilderError
     ├── InvalidRequestError         refused before anything is sent (also a ValueError)
     │   └── NoSuchTestsError        a task group draws no test group of this name (also a KeyError)
-    ├── ImageFailedError            the image ended FAILED
-    ├── ImageCancelledError         the image ended CANCELLED
-    ├── NotRepairableError          the image ended badly, and RetryImage cannot run it on
+    ├── ImageFailedError            the image is FAILED
+    ├── ImageCancelledError         the image is CANCELLED or DELETED
+    ├── NotRepairableError          the image is FAILED or CANCELLED, and RetryImage cannot continue it
     ├── RequestChangedError         the image of an earlier try is building with other parameters
     ├── ImageNotFoundError          AWS does not find the image that a task is about
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
-    ├── TestsFailedError            the image is AVAILABLE, but tests failed and were to stop it
+    ├── TestsFailedError            the image is AVAILABLE, but tests failed and the task forbids that
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
-    ├── WaitInterruptedError        an image could not be observed any longer, and may still be building
+    ├── WaitInterruptedError        the task could not observe its image any longer; it may still be building
     ├── StateStoreError             Airflow's task state store did not answer, so nothing was sent to AWS
-    └── AwsError                    AWS answered an error, or something that is no answer
+    └── AwsError                    AWS answered an error, or in a shape that cannot be read
         ├── TransientError          another try may succeed
         │   └── ThrottledError      too many calls
         ├── QuotaExceededError      a service quota is used up
@@ -30,12 +30,12 @@ Only :class:`TransientError` and what is below it may be retried as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_imagebuilder.service.results.failure import STAGES, ImageFailure
-from airflow_imagebuilder.service.results.failure_text import describe, headline, labelled
+from airflow_imagebuilder.service.results.failure_text import failure_message, labelled
 from airflow_imagebuilder.service.results.workflow import in_order
 from airflow_imagebuilder.service.text import (
     CLEAR,
@@ -57,10 +57,10 @@ _MESSAGE, _NAME = 1000, 120  # characters that are shown of a message, and of a 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a request, told so that it can be put right.
+    """One thing that is wrong with a request, with what the user can do about it.
 
     :param field: the field as the user wrote it, e.g. ``workflows[2].parallel_group``.
-    :param value: the value got; None where there is none.
+    :param value: the value that the user gave; ``None`` if none was given.
     :param allowed: what is allowed there.
     :param way_out: what to do.
     """
@@ -71,7 +71,9 @@ class Fault:
     way_out: str
 
     def __str__(self) -> str:
-        got = "not given" if self.value is None else f"got {_value(self.value)}"
+        # Repeated spaces may be the fault, so they stay.
+        value = cut_and_clean(repr(self.value)).replace("\n", " ")
+        got = "not given" if self.value is None else f"got {value}"
         field, allowed, way_out = (
             one_line(part, _MESSAGE) for part in (self.field, self.allowed, self.way_out)
         )
@@ -81,9 +83,13 @@ class Fault:
 class ImageBuilderError(Exception):
     """The root of every error that this package raises about Image Builder."""
 
+    def without_next_step(self) -> str:
+        """Return the message without advice on how to continue the image."""
+        return str(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own way calls the class with the message alone, which no subclass here takes.
-        return _revive, (type(self), self.args, dict(self.__dict__))
+        # Exception.__reduce__ calls the class with the message alone, which no subclass here accepts.
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
 
 
 class InvalidRequestError(ImageBuilderError, ValueError):
@@ -97,35 +103,39 @@ class InvalidRequestError(ImageBuilderError, ValueError):
         self.faults = tuple(faults)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         head = f"Nothing was sent to AWS, the request{f' of {of}' if of else ''} has {count}:"
-        super().__init__("\n".join([head, *map(_item, self.faults)]))
+        super().__init__("\n".join([head, *(f"  - {fault}" for fault in self.faults)]))
 
 
 class NoSuchTestsError(InvalidRequestError, KeyError):
-    """A test group is asked for that a task group does not draw."""
+    """A task group has no test group of the name that was asked for."""
 
-    __str__ = Exception.__str__  # KeyError's own shows the message in quotes, on one line
+    __str__ = Exception.__str__  # KeyError.__str__ shows the message in quotes, on one line
 
 
 class ImageFailedError(ImageBuilderError):
-    """An image ended FAILED.
+    """An image is FAILED.
 
     :param arn: the image build version ARN.
-    :param failure: what failed and where to read on.
+    :param failure: what failed, and where its log is.
     """
 
     def __init__(self, arn: str, failure: ImageFailure) -> None:
         self.arn = arn
         self.failure = failure
-        super().__init__(_failed(arn, failure))
+        super().__init__(failure_message(failure, arn))
+
+    def without_next_step(self) -> str:
+        """Return the message without advice on how to continue the image."""
+        return failure_message(self.failure, self.arn, repairable=False)
 
 
 class ImageCancelledError(ImageBuilderError):
-    """An image ended CANCELLED.
+    """An image is CANCELLED or DELETED.
 
     :param arn: the image build version ARN.
-    :param reason: what AWS says about it, if anything.
+    :param reason: the image's ``state.reason``, if AWS gives one.
     :param stage: the status in which it was cancelled, e.g. ``TESTING``, where that is known.
-    :param status: how it ended, if not CANCELLED: an image can be DELETED too.
+    :param status: the image's status: ``CANCELLED`` (the default) or ``DELETED``.
     """
 
     def __init__(
@@ -136,39 +146,47 @@ class ImageCancelledError(ImageBuilderError):
         self.stage = stage
         self.status = status
         then = MAY_CONTINUE if status == "CANCELLED" else "that builds a new image."
-        super().__init__(_cancelled(self, f"\nTo continue, {CLEAR}: {then}"))
+        super().__init__(f"{self.without_next_step()}\nTo continue, {CLEAR}: {then}")
+
+    def without_next_step(self) -> str:
+        """Return the message without advice on how to continue the image."""
+        by_cancel = self.status == "CANCELLED"
+        where = f" in {one_line(self.stage)}" if self.stage else ""
+        head = f"Image {image_name(self.arn)} ended {one_line(self.status)}{where}"
+        reason = self.reason or (_USUAL_CANCELS if by_cancel else "")
+        lines = [f"{head}: {one_line(reason)}" if reason else head, labelled("image", self.arn)]
+        return "\n".join([*lines, _AFTER_CANCEL] if by_cancel else lines)
 
 
 class NotRepairableError(ImageBuilderError):
-    """An image ended badly, and RetryImage cannot run it on: another try of a task that only waits is no use.
+    """An image is FAILED or CANCELLED, and RetryImage cannot continue it, so another try would not help.
 
     :param arn: the image build version ARN.
-    :param ended: how it ended.
-    :param why: why this task does not put it back in progress.
+    :param ended: the error for the image's final status.
+    :param why: why this task does not put the image back in progress.
     """
 
     def __init__(
         self,
         arn: str,
         ended: ImageBuilderError,
-        why: str = "AWS did not take RetryImage: it takes AMIs only, from the test phase on, and needs the "
-        "action imagebuilder:RetryImage",
+        why: str = "AWS refused RetryImage: it accepts AMIs only, from the test phase on, and needs the "
+        "permission imagebuilder:RetryImage",
     ) -> None:
         self.arn = arn
         self.ended = ended
         super().__init__(
-            f"{_without_repair(ended)}\n"
-            f"This task does not repair the image ({why}), so another try of it would end in the same way.\n"
+            f"{ended.without_next_step()}\n"
+            f"This task does not repair the image ({why}), so another try of it would fail in the same way.\n"
             "To build a new image, clear the task that submitted this one, with what follows it: in a task "
             "group, clear the whole group."
         )
 
 
 class RequestChangedError(ImageBuilderError):
-    """
-    The image of an earlier try is still building, with other parameters than this try has.
+    """The image of an earlier try is still building, with other parameters than this try has.
 
-    :param arn: that image.
+    :param arn: the image build version ARN of that image.
     :param changed: the members of CreateImage that differ.
     """
 
@@ -180,37 +198,39 @@ class RequestChangedError(ImageBuilderError):
             "To build with the new parameters, clear this task: the clear cancels this image and builds "
             "another. With cancel_on_kill=False, cancel it first: "
             f"{aws_command('cancel-image-creation', arn)}\n"
-            "To keep this image, put the parameters back and set cancel_on_kill=False before you clear this "
-            "task: it then waits for the image."
+            "To keep this image, restore the earlier parameters and set cancel_on_kill=False before you "
+            "clear this task: it then waits for the image."
         )
 
 
 class ImageNotFoundError(ImageBuilderError):
-    """AWS does not find the image that a task is about. No other image was built for that.
+    """AWS does not find the image that a task is about. The task did not start another image.
 
     :param arn: the image build version ARN.
-    :param cause: what GetImage answered at last.
+    :param cause: the last answer of GetImage; the error keeps it as one line of text.
     """
 
     def __init__(self, arn: str, cause: BaseException | str) -> None:
         self.arn = arn
-        self.cause = cause if isinstance(cause, str) else _cause(cause)
+        self.cause = _cause_line(cause)
         super().__init__(
             f"AWS does not find image {image_name(arn)}: {one_line(self.cause)}\n"
             f"{labelled('image', arn)}\n"
-            "It may be building all the same, so no other image was built. Check name, version, account and "
-            "region of the ARN, and that the Airflow connection leads there: the next try then watches it.\n"
-            "If the image was deleted, clear the task that submits it, with what follows it, for another one."
+            "It may still be building, so this task started no other image. Check the name, version, account "
+            "and region of the ARN, and that the Airflow connection uses this account and region: the next "
+            "try then waits for the image.\n"
+            "If the image was deleted, clear the task that submits it, with what follows it, to build "
+            "another one."
         )
 
 
 class WorkflowFailedError(ImageBuilderError):
-    """A watched workflow execution ended FAILED, ROLLBACK_COMPLETED or CANCELLED.
+    """A watched workflow execution is FAILED, ROLLBACK_COMPLETED or CANCELLED.
 
     :param workflow: the workflow's name.
-    :param status: how the execution ended.
+    :param status: the status of the execution.
     :param arn: the image build version ARN.
-    :param execution_id: the workflow execution's id, ``wf-...``.
+    :param execution_id: the id of the workflow execution, ``wf-...``.
     :param failure: what failed in it, where that is known.
     """
 
@@ -229,14 +249,14 @@ class WorkflowFailedError(ImageBuilderError):
         self.failure = failure
         head = f"Workflow {one_line(workflow)} of image {image_name(arn)} ended {one_line(status)}"
         super().__init__(
-            _failed(arn, failure, head)
+            failure_message(failure, arn, head=head)
             if failure
             else "\n".join([f"{head}.", labelled("image", arn), labelled("execution", execution_id)]).rstrip()
         )
 
 
 class TestsFailedError(ImageBuilderError):
-    """An image is AVAILABLE, but tests failed, and who asked wants no image with failed tests.
+    """An image is AVAILABLE, but tests failed, and the task does not accept images with failed tests.
 
     :param arn: the image build version ARN.
     :param tests: the names of the failed test workflows.
@@ -251,11 +271,9 @@ class TestsFailedError(ImageBuilderError):
         super().__init__(
             f"Image {image_name(arn)} is AVAILABLE, but {count} failed: {one_line(', '.join(self.tests))}.\n"
             f"{labelled('image', arn)}\n"
-            "Its outputs exist and are distributed: keep them from use.\n"
-            "The log of each test's task says what failed. RetryImage takes no AVAILABLE image: to build "
-            "another, "
-            "clear the task group (without one: the task that submitted the image, with what follows it). To "
-            "accept such images, set fail_on_test_failure=False."
+            "Its outputs exist and are distributed: do not use them.\n"
+            "The log of each test's task says what failed. RetryImage does not accept an AVAILABLE image: to "
+            f"build another one, {CLEAR}. To accept images with failed tests, set fail_on_test_failure=False."
         )
 
 
@@ -264,8 +282,8 @@ class DeadlineExceededError(ImageBuilderError, TimeoutError):
 
     :param arn: the image build version ARN.
     :param deadline: the deadline in seconds since the epoch.
-    :param status: the status last seen.
-    :param cancelled: whether it has been cancelled because of that.
+    :param status: the last status that AWS reported.
+    :param cancelled: whether AWS accepted to cancel the image because of that; default False.
     """
 
     def __init__(
@@ -289,22 +307,23 @@ class DeadlineExceededError(ImageBuilderError, TimeoutError):
 
 
 class WaitInterruptedError(ImageBuilderError):
-    """An image could not be observed any longer, and may still be building.
+    """The task could not observe its image any longer. The image may still be building.
 
     :param arn: the image build version ARN.
-    :param cause: what ended the wait; the error keeps it as one line of text.
+    :param cause: the error that interrupted the wait; this error keeps it as one line of text.
     """
 
     def __init__(self, arn: str, cause: BaseException | str) -> None:
         self.arn = arn
-        self.cause = cause if isinstance(cause, str) else _cause(cause)
+        self.cause = _cause_line(cause)
         super().__init__(
             f"Image {image_name(arn)} could not be observed any longer, and may still be building: "
             f"{one_line(self.cause)}\n"
             f"{labelled('image', arn)}\n"
             "Airflow's next try of this task resumes watching this image, and builds no other. If no try is "
-            "left, do not clear while it builds: with cancel_on_kill=True a clear cancels it. In a task "
-            "group wait until it is AVAILABLE, then clear `image` with what follows it.\n"
+            "left, do not clear the task while the image is building: with cancel_on_kill=True a clear "
+            "cancels it. In a task group, wait until it is AVAILABLE, then clear `image` with what follows "
+            "it.\n"
             f"To see it now: {aws_command('get-image', arn)}"
         )
 
@@ -312,7 +331,7 @@ class WaitInterruptedError(ImageBuilderError):
 class StateStoreError(ImageBuilderError):
     """Airflow's task state store could not be read or written, so no build was started.
 
-    :param reason: what the store, or the way to it, answered.
+    :param reason: the error of the store, or of the connection to it.
     """
 
     def __init__(self, reason: str) -> None:
@@ -320,11 +339,10 @@ class StateStoreError(ImageBuilderError):
         super().__init__(
             "No build was started: Airflow's task state store could not be read or written: "
             f"{one_line(reason)}\n"
-            "Without the record there, a later try could not find the image, and would build a second one.\n"
-            "The next try of this task begins here again. If no try is left, check that Airflow's API server "
-            "answers its workers, then clear this task, with what follows it. The clear cancels an image "
-            "of this "
-            "task that is still building, unless cancel_on_kill is False."
+            "Without a record there, a later try could not find the image, and would build a second one.\n"
+            "The next try of this task starts with the store again. If no try is left, check that Airflow's "
+            "API server answers its workers, then clear this task, with what follows it. The clear cancels "
+            "an image of this task that is still building, unless cancel_on_kill is False."
         )
 
 
@@ -335,13 +353,13 @@ class AwsError(ImageBuilderError):
     :param code: AWS's error code, or the name of the client's error where no answer came.
     :param status: the HTTP status; None where no answer came.
     :param message: AWS's message, kept as one line of at most 1,000 characters.
-    :param request_id: AWS's id of the request, which its support asks for.
+    :param request_id: AWS's id of the request, which AWS Support asks for.
     """
 
     retryable: ClassVar[bool] = False
     way_out: ClassVar[str] = ""
     attempts: int = 1
-    """How many attempts of the call this error ended."""
+    """The number of attempts of the call, all of which failed."""
 
     def __init__(
         self,
@@ -356,18 +374,21 @@ class AwsError(ImageBuilderError):
         self.status = status
         self.message = answer_line(message, _MESSAGE)
         self.request_id = one_line(request_id, _NAME) if request_id else None
-        super().__init__(_told(self))
+        answer = " ".join(str(part) for part in (status, self.code) if part)
+        head = ": ".join(part for part in (self.operation, answer, self.message) if part)
+        request = f" (request id {self.request_id})" if self.request_id else ""
+        super().__init__(f"{head}{request}" + (f"\n{self.way_out}" if self.way_out else ""))
 
 
 class TransientError(AwsError):
-    """Trouble that may pass: throttling, 5xx, the connection, credentials that have just expired."""
+    """An error that may pass: throttling, 5xx, the connection, credentials that have just expired."""
 
     retryable = True
     way_out = "If it lasts, check region, endpoint_url, network, credentials and this machine's clock."
 
 
 class ThrottledError(TransientError):
-    """Too many calls, to Image Builder or by it to EC2 and SSM."""
+    """Too many calls: to Image Builder, or from Image Builder to EC2 and SSM."""
 
     way_out = "Call less often: a longer poll interval, fewer builds at once."
 
@@ -375,11 +396,11 @@ class ThrottledError(TransientError):
 class QuotaExceededError(AwsError):
     """A service quota is used up (ServiceQuotaExceededException, HTTP 402)."""
 
-    way_out = "Let running builds end, or ask for a higher quota in the Service Quotas console."
+    way_out = "Wait until running builds finish, or ask for a higher quota in the Service Quotas console."
 
 
 class ForbiddenError(AwsError):
-    """The caller may not do this, or AWS cannot tell who the caller is."""
+    """The caller may not do this, or AWS does not recognize the caller."""
 
     way_out = (
         "Check the Airflow connection: its credentials and role, its region, "
@@ -400,17 +421,17 @@ class ParametersChangedError(AwsError):
 
 
 class RefusedError(AwsError):
-    """AWS refused the request for a reason of its own; the message tells it."""
+    """AWS refused the request for another reason, which the message names."""
 
 
 class MalformedAnswerError(AwsError):
     """AWS answered success, but in a shape that cannot be read."""
 
-    way_out = "Something between here and AWS may answer in its place: check endpoint_url and proxies."
+    way_out = "Another server may have answered in place of AWS: check endpoint_url and proxies."
 
     @classmethod
     def of(cls, operation: str, answer: object, expect: str) -> MalformedAnswerError:
-        """Tell what an answer lacks, and the shape that it has.
+        """Return the error for an answer that lacks a member; it shows the shape of the answer.
 
         :param operation: the API operation, e.g. ``GetImage``.
         :param answer: the answer as parsed.
@@ -426,7 +447,13 @@ def ended_badly(
     executions: Sequence[Mapping[str, Any]] = (),
     steps: Sequence[Mapping[str, Any]] = (),
 ) -> ImageBuilderError:
-    """Return the error for an image that ended FAILED, CANCELLED or DELETED."""
+    """Return the error for an image that is FAILED, CANCELLED or DELETED.
+
+    :param arn: the image build version ARN.
+    :param image: GetImage's ``image``.
+    :param executions: ListWorkflowExecutions' ``workflowExecutions``; none by default.
+    :param steps: ListWorkflowStepExecutions' ``steps`` of the execution that failed; none by default.
+    """
     status = image["state"]["status"]
     if status == "FAILED":
         failure = ImageFailure.from_api(image, executions, steps)
@@ -436,61 +463,27 @@ def ended_badly(
     return ImageCancelledError(arn, image["state"].get("reason"), stage=stage, status=status)
 
 
-_BY_CANCELLING = (
+_AFTER_CANCEL = (
     "AMIs and snapshots made before that are still there.\n"
     "Airflow's audit log shows a kill of the task or its run; AWS CloudTrail shows who called "
     "CancelImageCreation."
 )
+_USUAL_CANCELS = "cancelled by a person, or by a task that was killed, cleared or past its deadline"
 
 
-def _failed(arn: str, failure: ImageFailure, head: str | None = None, *, repairable: bool = True) -> str:
-    known = failure if failure.arn else replace(failure, arn=arn)
-    return f"{headline(known, head)}\n{describe(known, repairable=repairable)}"
+def _cause_line(cause: BaseException | str) -> str:
+    """Return a cause as one line, with the class of an error that is not ours."""
+    if isinstance(cause, str):
+        return cause
+    line = str(cause).partition("\n")[0]
+    if isinstance(cause, ImageBuilderError):
+        return line
+    return f"{type(cause).__name__}: {line}" if line else type(cause).__name__
 
 
-def _cancelled(error: ImageCancelledError, then: str = "") -> str:
-    cancelled = error.status == "CANCELLED"
-    where = f" in {one_line(error.stage)}" if error.stage else ""
-    why = error.reason or (
-        "a person, or a task that was killed, cleared or out of time, called it off" if cancelled else ""
-    )
-    head = f"Image {image_name(error.arn)} ended {one_line(error.status)}{where}"
-    lines = [f"{head}: {one_line(why)}" if why else head, labelled("image", error.arn)]
-    return "\n".join([*lines, _BY_CANCELLING] if cancelled else lines) + then
-
-
-def _without_repair(ended: ImageBuilderError) -> str:
-    """Describe how an image ended, without the advice to continue it."""
-    if isinstance(ended, ImageFailedError):
-        return _failed(ended.arn, ended.failure, repairable=False)
-    if isinstance(ended, ImageCancelledError):
-        return _cancelled(ended)
-    return str(ended)
-
-
-def _cause(error: BaseException) -> str:
-    said = str(error).partition("\n")[0]
-    if isinstance(error, ImageBuilderError):
-        return said
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
-
-
-def _told(error: AwsError) -> str:
-    answer = " ".join(str(part) for part in (error.status, error.code) if part)
-    said = ": ".join(part for part in (error.operation, answer, error.message) if part)
-    by = f" (request id {error.request_id})" if error.request_id else ""
-    return f"{said}{by}" + (f"\n{error.way_out}" if error.way_out else "")
-
-
-def _value(value: object) -> str:
-    return cut_and_clean(repr(value)).replace("\n", " ")  # two spaces may be what is wrong with it
-
-
-def _item(fault: Fault) -> str:
-    return f"  - {fault}"
-
-
-def _revive(kind: type[ImageBuilderError], args: tuple[Any, ...], state: dict[str, Any]) -> ImageBuilderError:
+def _rebuild(
+    kind: type[ImageBuilderError], args: tuple[Any, ...], state: dict[str, Any]
+) -> ImageBuilderError:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)

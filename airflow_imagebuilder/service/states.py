@@ -1,6 +1,6 @@
-"""The states of images, workflow executions and steps: which of them are the end, and why.
+"""The states of images, workflow executions and steps: which of them are final, and why.
 
-AWS adds states to its APIs, so every function here takes an open string: what is not known is in progress.
+AWS adds states to its APIs, so every function accepts any string: an unknown state counts as in progress.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class _State(str, Enum):
-    """A state that reads as AWS writes it, on every Python."""
+    """A state whose ``str()`` is AWS's own word on every version of Python."""
 
     def __str__(self) -> str:
         return str(self.value)
@@ -70,22 +70,32 @@ IMAGE_IN_PROGRESS: frozenset[str] = frozenset(
     }
 )
 
-# A build ends AVAILABLE. Resource management may have marked the image DEPRECATED or DISABLED before a late
-# look: it was AVAILABLE, so the build went well, but its output may no longer be meant for use.
+STAGE_TYPES: dict[str, str] = {
+    ImageStatus.PENDING.value: "BUILD",
+    ImageStatus.CREATING.value: "BUILD",
+    ImageStatus.BUILDING.value: "BUILD",
+    ImageStatus.TESTING.value: "TEST",
+    ImageStatus.DISTRIBUTING.value: "DISTRIBUTION",
+    ImageStatus.INTEGRATING.value: "DISTRIBUTION",
+}
+"""The type of the workflows that run while an image has each status."""
+
+# A successful build is AVAILABLE. A lifecycle policy may mark the image DEPRECATED or DISABLED before a late
+# poll. Such an image was AVAILABLE, so its build succeeded, but its output may no longer be meant for use.
 IMAGE_SUCCEEDED: frozenset[str] = frozenset(
     {ImageStatus.AVAILABLE, ImageStatus.DEPRECATED, ImageStatus.DISABLED}
 )
 
-# FAILED and CANCELLED are the end until RetryImage puts the same ARN back in progress. DELETED is nobody's
-# build result, but an image that is gone will never be AVAILABLE.
+# FAILED and CANCELLED are final until RetryImage puts the same ARN back in progress. DELETED is not the
+# result of a build, but a deleted image will never be AVAILABLE.
 IMAGE_FAILED: frozenset[str] = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED, ImageStatus.DELETED})
 
-# ROLLBACK_COMPLETED is a failed workflow that has cleaned up after itself.
+# A workflow that failed and then cleaned up after itself is ROLLBACK_COMPLETED.
 WORKFLOW_FAILED: frozenset[str] = frozenset(
     {WorkflowStatus.FAILED, WorkflowStatus.ROLLBACK_COMPLETED, WorkflowStatus.CANCELLED}
 )
 
-# SKIPPED is an end without a result: neither passed nor failed.
+# SKIPPED is final without a result: the workflow neither passed nor failed.
 WORKFLOW_TERMINAL: frozenset[str] = WORKFLOW_FAILED | {WorkflowStatus.COMPLETED, WorkflowStatus.SKIPPED}
 
 STEP_FAILED: frozenset[str] = frozenset({StepStatus.FAILED, StepStatus.TIMED_OUT, StepStatus.CANCELLED})
@@ -94,7 +104,7 @@ STEP_TERMINAL: frozenset[str] = STEP_FAILED | {StepStatus.COMPLETED, StepStatus.
 
 
 def is_image_terminal(status: str) -> bool:
-    """Tell whether an image of this status has stopped changing.
+    """Return whether an image of this status has stopped changing.
 
     :param status: ``state.status`` of GetImage; an unknown one counts as in progress.
     """
@@ -102,7 +112,7 @@ def is_image_terminal(status: str) -> bool:
 
 
 def is_workflow_terminal(status: str) -> bool:
-    """Tell whether a workflow execution of this status has stopped changing.
+    """Return whether a workflow execution of this status has stopped changing.
 
     :param status: ``status`` of ListWorkflowExecutions; an unknown one counts as in progress.
     """
@@ -110,7 +120,7 @@ def is_workflow_terminal(status: str) -> bool:
 
 
 def is_step_terminal(status: str) -> bool:
-    """Tell whether a step execution of this status has stopped changing.
+    """Return whether a step execution of this status has stopped changing.
 
     :param status: ``status`` of ListWorkflowStepExecutions; an unknown one counts as in progress.
     """

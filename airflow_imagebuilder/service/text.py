@@ -1,4 +1,4 @@
-"""Texts of others in a message: cut, without what moves a terminal; and an answer of AWS by its shape."""
+"""Text from other systems, made safe and short for a message or a log line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import unicodedata
 from collections.abc import Mapping
 from html import unescape
 
+from airflow_imagebuilder.service.arns.grammar import name_and_version, region_of
+
 _SHOWN = 240
-_READ = 20  # times the limit: what is read of a text that may be mostly escape sequences
+_READ = 20  # characters read per character shown: a text may consist mostly of escape sequences
 _TITLE = 120
 
 _ESCAPES = re.compile(
@@ -22,43 +24,52 @@ _HEADINGS = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.D
 _TAG = re.compile(r"<[^>]*>")
 
 CLEAR = "clear the task group (without one: the task that submitted the image, with what follows it)"
-"""What a person does in Airflow to continue, or to build again."""
+"""The step in Airflow that continues the image or builds another one."""
 MAY_CONTINUE = "RetryImage continues this image where AWS allows it, otherwise a new one is built."
 
 
 def clean(text: str) -> str:
-    """Take out of a text what moves a terminal or hides text: escape sequences, control, bidi, zero width."""
+    """Return a text that cannot move a terminal or hide other text.
+
+    Escape sequences, control, bidirectional and zero-width characters are removed or replaced.
+    """
     if text.isprintable():
         return text
     plain = _LINE_ENDS.sub("\n", _ESCAPES.sub("", text))
-    return "".join(c if c.isprintable() or c in "\n\t" else _stand_in(c) for c in plain)
+    return "".join(c if c.isprintable() or c in "\n\t" else _substitute(c) for c in plain)
 
 
 def shortened(text: str, limit: int = _SHOWN) -> str:
-    """Cut a text for a message, and say how long it was."""
+    """Return a text cut for a message, with its full length.
+
+    :param limit: the number of characters shown; 240 by default.
+    """
     return _cut(text, limit, len(text))
 
 
 def cut_and_clean(text: str, limit: int = _SHOWN, note: str = "") -> str:
-    """Clean a text that may be of any size, and cut it.
+    """Return a text of any size, cleaned and cut.
 
-    :param limit: characters that are shown.
-    :param note: what to say beside the length, such as where the rest is.
+    :param limit: the number of characters shown; 240 by default.
+    :param note: text to add after the length, such as where the rest is; none by default.
     """
     text = text.strip()
     return _cut(clean(text[: limit * _READ]), limit, len(text), note)
 
 
 def one_line(text: object, limit: int = _SHOWN) -> str:
-    """Put a text that may be of any size on one clean line, and cut it."""
+    """Return a text of any size on one line, cleaned and cut.
+
+    :param limit: the number of characters shown; 240 by default.
+    """
     whole = str(text).strip()
     return _cut(" ".join(clean(whole[: limit * _READ]).split()), limit, len(whole))
 
 
 def answer_line(text: object, limit: int) -> str:
-    """Put what AWS, or a proxy in its place, answered on one line: of an HTML page, only its title.
+    """Return the answer of AWS, or of a proxy in its place, on one line; of an HTML page only the title.
 
-    :param limit: characters that are shown.
+    :param limit: the number of characters shown.
     """
     whole = str(text)
     page = _PAGE.search(whole[:5000])
@@ -70,26 +81,26 @@ def answer_line(text: object, limit: int) -> str:
 
 
 def image_name(arn: str) -> str:
-    """Return how a message names an image, ``golden-al2023 1.0.0/3``; another text is returned as it is."""
-    _, image, tail = arn.partition(":image/")
-    return one_line(tail.replace("/", " ", 1) if image and tail else arn)
+    """Return the short name of an image, e.g. ``golden-al2023 1.0.0/3``; any other text as it is."""
+    return one_line(name_and_version(arn, "image"))
 
 
 def aws_command(operation: str, arn: str) -> str:
     """Return the AWS CLI's command for an image, with the region of its ARN.
 
-    :param operation: of the CLI, e.g. ``cancel-image-creation``.
+    :param operation: the operation of the CLI, e.g. ``cancel-image-creation``.
+    :param arn: the image build version ARN.
     """
-    region = arn.split(":")[3:4]
-    where = f" --region {region[0]}" if region and region[0] else ""
+    region = region_of(arn)
+    where = f" --region {region}" if region else ""
     return f"aws imagebuilder {operation} --image-build-version-arn {arn}{where}"
 
 
 def shape_of(answer: object, depth: int = 3) -> str:
-    """Draw the shape of an answer without its values, which may be secret.
+    """Return the shape of an answer without its values, which may be secret.
 
-    :param answer: anything that a JSON parser gives.
-    :param depth: how many levels to draw.
+    :param answer: the result of a JSON parser.
+    :param depth: the number of levels to show; 3 by default.
     :return: e.g. ``{image: {arn: str, tags: {...}}}``.
     """
     if isinstance(answer, Mapping):
@@ -109,7 +120,7 @@ def _cut(text: str, limit: int, length: int, note: str = "") -> str:
     return f"{text[: max(limit - len(end), 1)]}{end}"
 
 
-def _stand_in(character: str) -> str:
+def _substitute(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cf":
         return ""

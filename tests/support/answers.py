@@ -35,14 +35,14 @@ def model() -> Any:
 
 
 def misfits(name: str, value: Any) -> list[str]:
-    """Return what in a value is not as the model's shape of this name has it."""
+    """Return the differences between a value and the model's shape of this name."""
     return list(_misfits(model().shape_for(name), value, name))
 
 
 def _misfits(shape: Any, value: Any, path: str) -> Any:
     kind: Any = _KINDS[shape.type_name]  # Any: the value's type follows the shape's
     if not isinstance(value, kind):
-        yield f"{path}: {value!r} is no {shape.type_name}"
+        yield f"{path}: {value!r} is not a {shape.type_name}"
     elif shape.type_name == "structure":
         yield from (f"{path}.{name}: unknown" for name in set(value) - set(shape.members))
         for name in set(value) & set(shape.members):
@@ -63,7 +63,7 @@ def _misfit_text(shape: Any, value: str, path: str) -> Any:
     if pattern and not re.search(pattern, value):
         yield f"{path}: {value!r} does not match {pattern}"
     if words and value not in words:
-        yield f"{path}: {value!r} is none of {words}"
+        yield f"{path}: {value!r} is not one of {words}"
     if not shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", len(value)):
         yield f"{path}: {len(value)} characters"
 
@@ -151,7 +151,7 @@ def cis(**changes: Any) -> dict[str, Any]:
 
 
 def executions() -> list[dict[str, Any]]:
-    """ListWorkflowExecutions' ``workflowExecutions`` in no order, with one that a retry superseded."""
+    """ListWorkflowExecutions' ``workflowExecutions``, unordered, with one that a retry superseded."""
     return [
         execution(
             "DISTRIBUTION",
@@ -202,7 +202,7 @@ def steps() -> list[dict[str, Any]]:
 
 
 def failed_in_component() -> dict[str, Any]:
-    """An image whose build failed in a component, with everything that AWS tells of it."""
+    """An image whose build failed in a component, with every member that AWS reports."""
     reason = f"Workflow Execution ID: '{BUILD_ID}' failed with reason: Document {COMPONENT} failed!"
     context = {
         "imageStatus": "BUILDING",
@@ -222,7 +222,7 @@ def failed_in_component() -> dict[str, Any]:
 
 
 def failed_in_integration() -> dict[str, Any]:
-    """An image that was built and tested, and failed where its AMIs were to be used."""
+    """An image that was built and tested, and failed while its AMIs were put to use."""
     missing = "EC2 Client Error: 'The launch-template ID 'lt-0a1b2c3d4' does not exist'"
     failures = [
         {
@@ -249,6 +249,6 @@ def failed_in_integration() -> dict[str, Any]:
 
 
 def failed_without_context() -> dict[str, Any]:
-    """An image that failed in a test, as AWS told it before there was a failureContext."""
+    """An image that failed in a test, as AWS reported it before failureContext existed."""
     reason = f"Workflow Execution ID: '{CIS_ID}' failed with reason: Step ApplyTestComponents failed"
     return image(state={"status": "FAILED", "reason": reason})

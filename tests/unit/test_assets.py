@@ -1,4 +1,4 @@
-"""What a Dag that is scheduled on an image learns about it."""
+"""The extra of asset events that a Dag scheduled on an image receives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import Asset
 
-from airflow_imagebuilder.assets import asset_extra, tell_assets
+from airflow_imagebuilder.assets import asset_extra, update_asset_events
 from airflow_imagebuilder.service.results.image import Ami, Container, ImageResult
 from tests.support.arns import image_arn
 
@@ -28,7 +28,7 @@ def result(**changes: Any) -> ImageResult:
     )
 
 
-def test_an_event_tells_the_amis_by_region() -> None:
+def test_an_event_has_the_amis_by_region() -> None:
     amis = [
         {"region": "us-east-1", "image": "ami-1", "accountId": "123456789012"},
         {"region": "eu-west-1", "image": "ami-2"},
@@ -43,7 +43,7 @@ def test_an_event_tells_the_amis_by_region() -> None:
     }
 
 
-def test_the_amis_of_another_account_do_not_take_the_place_of_ones_own() -> None:
+def test_the_amis_of_another_account_do_not_replace_those_of_the_own_account() -> None:
     amis = [
         {"region": "us-east-1", "image": "ami-1", "accountId": "123456789012"},
         {"region": "us-east-1", "image": "ami-2", "accountId": "210987654321"},
@@ -53,17 +53,17 @@ def test_the_amis_of_another_account_do_not_take_the_place_of_ones_own() -> None
     assert extra["shared_amis"] == {"210987654321": {"us-east-1": "ami-2"}}
 
 
-def test_an_event_tells_container_images_by_region() -> None:
+def test_an_event_has_the_container_images_by_region() -> None:
     containers = [{"region": "us-east-1", "imageUris": ["repo:1", "repo:latest"]}]
     assert asset_extra(result(containers=containers))["containers"] == {
         "us-east-1": ["repo:1", "repo:latest"]
     }
 
 
-def test_the_event_of_each_outlet_asset_gets_it_and_other_outlets_are_let_be() -> None:
+def test_the_event_of_each_outlet_asset_gets_the_image_and_other_outlets_are_ignored() -> None:
     first, second = Asset("golden"), Asset("fleet")
     events: Any = defaultdict(lambda: SimpleNamespace(extra=None))
-    tell_assets({"outlet_events": events}, [first, "a file", second], result())
+    update_asset_events({"outlet_events": events}, [first, "a file", second], result())
     assert {asset.name: event.extra["image_arn"] for asset, event in events.items()} == {
         "golden": ARN,
         "fleet": ARN,

@@ -18,7 +18,7 @@ PLACES = [
 
 
 def persisted(arn: str, image: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    """Return what is kept for each link, by its XCom key."""
+    """Return the stored values of each link by its XCom key."""
     ti = MagicMock()
     persist_links({"ti": ti}, MagicMock(), arn, image)
     return {call.kwargs["key"]: call.kwargs["value"] for call in ti.xcom_push.call_args_list}
@@ -30,15 +30,15 @@ def arn_of(partition: str = "aws", region: str = "eu-west-1", name: str = "golde
 
 @pytest.mark.parametrize(("partition", "region", "console"), PLACES, ids=[place[0] for place in PLACES])
 def test_the_images_open_in_the_console_of_the_partition(partition: str, region: str, console: str) -> None:
-    kept = persisted(arn_of(partition, region))[ImageBuilderImagesLink.key]
-    url = ImageBuilderImagesLink().format_link(**kept)
+    stored = persisted(arn_of(partition, region))[ImageBuilderImagesLink.key]
+    url = ImageBuilderImagesLink().format_link(**stored)
     assert url == f"{console}imagebuilder/home?region={region}#/images"
 
 
 @pytest.mark.parametrize(("partition", "region", "console"), PLACES, ids=[place[0] for place in PLACES])
 def test_the_log_opens_in_the_console_of_the_partition(partition: str, region: str, console: str) -> None:
-    kept = persisted(arn_of(partition, region))[ImageBuilderLogLink.key]
-    url = ImageBuilderLogLink().format_link(**kept)
+    stored = persisted(arn_of(partition, region))[ImageBuilderLogLink.key]
+    url = ImageBuilderLogLink().format_link(**stored)
     assert url == (
         f"{console}cloudwatch/home?region={region}#logsV2:log-groups/log-group/"
         "$252Faws$252Fimagebuilder$252Fgolden/log-events/1.0.0$252F3"
@@ -47,8 +47,8 @@ def test_the_log_opens_in_the_console_of_the_partition(partition: str, region: s
 
 def test_the_log_group_has_the_case_of_the_images_name() -> None:
     image = {"name": "Golden Image", "arn": arn_of(name="golden-image")}
-    kept = persisted(arn_of(name="golden-image"), image)[ImageBuilderLogLink.key]
-    assert kept["log_group"] == "/aws/imagebuilder/Golden Image"
+    stored = persisted(arn_of(name="golden-image"), image)[ImageBuilderLogLink.key]
+    assert stored["log_group"] == "/aws/imagebuilder/Golden Image"
 
 
 def test_the_log_group_of_a_logging_configuration_is_used() -> None:

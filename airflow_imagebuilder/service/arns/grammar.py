@@ -36,3 +36,44 @@ def too_large(version: str) -> str | None:
     if all(node == "x" or int(node) <= LARGEST_NODE for node in version.split(".")):
         return None
     return f"the version is {version!r}: each of its numbers is at most {LARGEST_NODE}"
+
+
+_PARTS = re.compile(
+    r"arn:aws[^:]*:imagebuilder:(?P<region>[^:]+):[^:]*:(?P<resource>[^:/]+)/(?P<path>.+)", re.DOTALL
+)
+_STAGES = frozenset({"build", "test", "distribution"})
+
+
+def region_of(arn: str) -> str | None:
+    """Return the region of an Image Builder ARN; ``None`` for any other text."""
+    parts = _PARTS.fullmatch(arn)
+    return parts["region"] if parts else None
+
+
+def path_of(arn: str, resource: str) -> tuple[str, ...]:
+    """Return the parts of an ARN after its resource, e.g. ``("golden", "1.0.0", "3")``.
+
+    :param resource: the resource that the ARN must have, e.g. ``image``.
+    :return: the parts; none if the text is not an Image Builder ARN of this resource.
+    """
+    parts = _PARTS.fullmatch(arn)
+    return tuple(parts["path"].split("/")) if parts and parts["resource"] == resource else ()
+
+
+def name_and_version(arn: str, resource: str) -> str:
+    """Return the short form of an ARN, e.g. ``golden 1.0.0/3``; any other text as it is.
+
+    :param resource: the resource that the ARN must have, e.g. ``image``.
+    """
+    name, *version = path_of(arn, resource) or (arn,)
+    return " ".join(filter(None, (name, "/".join(version))))
+
+
+def workflow_type_and_name(arn: str) -> tuple[str, str] | tuple[None, None]:
+    """Return type and name of a workflow ARN, e.g. ``("test", "boot")``; two ``None`` for any other text.
+
+    A request may name a workflow with ``x.x.x`` and its execution with a build version: both have the same
+    type and name.
+    """
+    type_, name, *version = path_of(arn, "workflow") or ("", "")
+    return (type_, name) if type_ in _STAGES and version else (None, None)

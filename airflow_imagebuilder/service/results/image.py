@@ -1,11 +1,14 @@
-"""ImageResult: a JSON-safe record of what was built, tested and distributed."""
+"""ImageResult: the JSON-safe record of a build, its tests and its distribution."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.results.failure import ImageFailure, failed_execution, log_location
+from airflow_imagebuilder.service.arns.grammar import path_of
+from airflow_imagebuilder.service.results.cause import failed_execution
+from airflow_imagebuilder.service.results.failure import ImageFailure, log_location
+from airflow_imagebuilder.service.results.failure_record import known_members
 from airflow_imagebuilder.service.results.workflow import (
     PHASES,
     TestResult,
@@ -31,14 +34,18 @@ __all__ = [
 ]
 
 SCHEMA = 1
-"""Rises when an older reader would misread a record; members that are only added do not raise it."""
+"""The version of the stored form. It rises when an older reader would misread a record; a new member that an
+older reader can ignore does not raise it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ami:
-    """One AMI of an image: one for each region and account.
+    """One AMI of an image: each region and account has its own.
 
+    :param region: the region, e.g. ``eu-west-1``.
+    :param account_id: the account that owns the AMI.
     :param image: the AMI id.
+    :param name: the AMI's name.
     :param status: the status of this copy.
     """
 
@@ -59,14 +66,22 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageResult:
-    """What an image came to: what every waiting operator returns, as :meth:`to_dict`.
+    """The result of a build, which every waiting operator returns as :meth:`to_dict`.
 
     :param arn: the image build version ARN.
+    :param name: the image's name.
     :param version: version and build, e.g. ``1.0.0/3``.
-    :param type: ``AMI`` or ``DOCKER``.
-    :param workflows: the executions of all kinds, builds first, tests in the order in which they started.
+    :param status: the image's status.
+    :param type: ``AMI`` (the default) or ``DOCKER``.
+    :param platform: ``Linux``, ``Windows`` or ``macOS``.
+    :param os_version: the operating system, e.g. ``Amazon Linux 2023``.
+    :param date_created: the time of creation in ISO 8601.
+    :param amis: the AMIs; empty for a container image.
+    :param containers: the container images by region; empty for an AMI.
+    :param workflows: the executions of all types: builds first, tests in the order in which they started.
     :param scan: AWS's ``scanState``.
-    :param failure: what failed; None unless the image is FAILED.
+    :param failure: what failed; ``None`` unless the image is FAILED.
+    :param tags: the image's tags.
     """
 
     arn: str
@@ -93,8 +108,8 @@ class ImageResult:
     def duration(self) -> dict[str, float]:
         """Seconds from first start to last end of ``build``, ``test``, ``distribution`` and ``total``.
 
-        A phase of which a start or an end is not known is left out. What runs outside of workflows, such as
-        a distribution without a distribution workflow, AWS does not time.
+        A phase without a known start and end is left out. AWS reports times of workflows only: a distribution
+        without a distribution workflow has no duration.
         """
         phases = {
             phase: [item for item in self.workflows if item.type == kind] for kind, phase in PHASES.items()
@@ -104,7 +119,7 @@ class ImageResult:
 
     @classmethod
     def from_api(cls, image: Mapping[str, Any], executions: Sequence[Mapping[str, Any]] = ()) -> ImageResult:
-        """Read an image as AWS answers it.
+        """Read an image from AWS's answers.
 
         :param image: GetImage's ``image``.
         :param executions: ListWorkflowExecutions' ``workflowExecutions``; those that a retry superseded are
@@ -112,7 +127,7 @@ class ImageResult:
         """
         outputs = image.get("outputResources") or {}
         status = image["state"]["status"]
-        _, name, *numbers = image["arn"].split(":", 5)[5].split("/")
+        name, *numbers = path_of(image["arn"], "image") or (image["arn"],)
         return cls(
             arn=image["arn"],
             name=image.get("name") or name,
@@ -131,7 +146,7 @@ class ImageResult:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-safe mapping, with ``schema``, ``duration``, and ``passed`` of each workflow."""
+        """Return a JSON-safe mapping; it adds ``schema``, ``duration``, and ``passed`` of each workflow."""
         plain = asdict(self)
         plain["amis"] = list(plain["amis"])
         plain["containers"] = [
@@ -143,15 +158,15 @@ class ImageResult:
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> ImageResult:
-        """Read what :meth:`to_dict` gave, e.g. from the XCom of an old run; unknown members are left out.
+        """Read the result of :meth:`to_dict`, e.g. from the XCom of an old run; unknown members are ignored.
 
-        :raises ValueError: it was written by a later version that means something else by it.
+        :raises ValueError: a later version with another schema wrote the record.
         """
         if mapping.get("schema", SCHEMA) > SCHEMA:
             raise ValueError(
                 f"this record has schema {mapping['schema']}, this version reads up to {SCHEMA}: upgrade"
             )
-        known = _known(cls, mapping)
+        known = known_members(cls, mapping)
         for name, read in _READERS.items():
             known[name] = tuple(read(item) for item in known.get(name) or ())
         failure = known.get("failure")
@@ -159,16 +174,12 @@ class ImageResult:
 
 
 _READERS: dict[str, Any] = {
-    "amis": lambda item: Ami(**_known(Ami, item)),
+    "amis": lambda item: Ami(**known_members(Ami, item)),
     "containers": lambda item: Container(
         region=item["region"], image_uris=tuple(item.get("image_uris") or ())
     ),
-    "workflows": lambda item: result_class(item["type"])(**_known(WorkflowResult, item)),
+    "workflows": lambda item: result_class(item["type"])(**known_members(WorkflowResult, item)),
 }
-
-
-def _known(kind: Any, mapping: Mapping[str, Any]) -> dict[str, Any]:
-    return {item.name: mapping[item.name] for item in fields(kind) if item.name in mapping}
 
 
 def _ami(ami: Mapping[str, Any]) -> Ami:

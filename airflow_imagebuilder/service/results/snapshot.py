@@ -1,4 +1,4 @@
-"""ImageSnapshot: an image as one poll saw it."""
+"""ImageSnapshot: the state of an image at one poll."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImageSnapshot:
-    """
-    An image as one look saw it.
+    """The state of an image at one poll.
 
     :param arn: the image build version ARN.
-    :param image: the ``image`` of GetImage. Of an image in progress its recipe and its configurations are
-        left out; and unless the wait asked for workflows it may hold no more than a list of builds tells:
-        the state with its reason and failure context, the outputs, the names.
+    :param image: GetImage's ``image``. While the image is in progress, its recipe and configurations are left
+        out. Unless the wait asked for workflows, it may hold only the members that ListImageBuildVersions
+        returns: the state with its reason and failure context, the outputs, the names.
     :param status: the image's status, as AWS writes it.
-    :param executions: the image's workflow executions without those that a RetryImage superseded; empty
-        unless the wait asked for workflows.
+    :param executions: the image's workflow executions without those that a RetryImage superseded; empty (the
+        default) unless the wait asked for workflows.
     :param terminal: whether the image has stopped changing.
     """
 
@@ -36,6 +35,11 @@ class ImageSnapshot:
     def of(
         cls, arn: str, image: Mapping[str, Any], executions: tuple[Mapping[str, Any], ...] = ()
     ) -> ImageSnapshot:
-        """Return the snapshot of an image."""
+        """Return the snapshot of an image.
+
+        :param arn: the image build version ARN.
+        :param image: GetImage's ``image``.
+        :param executions: the image's workflow executions; none by default.
+        """
         status = str(image["state"]["status"])
         return cls(arn, image, status, executions, is_image_terminal(status))

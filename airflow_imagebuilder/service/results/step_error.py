@@ -1,4 +1,4 @@
-"""StepError: what a failed workflow step says, from its message and from the JSON in its outputs."""
+"""StepError: the error of a failed workflow step, from its message and from the JSON in its outputs."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from airflow_imagebuilder.service.results.failure import ImageFailure
+from typing import Any
 
 WAIT_FOR_ACTION = "WaitForAction"
 STOPPED = f"stopped at {WAIT_FOR_ACTION} by a person"
-"""How the message of a workflow begins that SendWorkflowStepAction stopped: a decision, not a fault."""
+"""The beginning of the message of a workflow that SendWorkflowStepAction stopped: a decision, not a fault."""
 
 _KINDS = ("error", "errorcode")
 _CAUSES = ("cause", "errormessage", "message", "reason", "errortype")
 _DEPTH, _MEMBERS, _VALUE = 4, 40, 4000
-_WORD = 12  # a shorter value may stand in a message by chance
+_WORD = 12  # a message may contain a shorter value by chance
 
 # WaitForAction fails when it is stopped, when it waits too long, and when it cannot notify. AWS documents the
-# outputs action and reason; should they be missing after a STOP, what is none of the other two is a STOP.
+# outputs action and reason. If they are missing, a failure that is neither of the other two counts as a STOP.
 _FAULT = re.compile(
     r"^step \S+ (?:has )?failed|timed?[ -]?out|not authorized|access ?denied|exception|throttl|rate exceeded|"
     r"(?:not|n.t) (?:exist|found)",
     re.IGNORECASE,
 )
-# What Image Builder and Systems Manager put around the text that says why.
+# The text that Image Builder and Systems Manager put around the reason.
 _FRAMES = (
     re.compile(r"^\s*Workflow Execution ID:?\s*'?wf-\S+?'? failed with reason:\s*", re.IGNORECASE),
     re.compile(r"^\s*SSM execution '\S+' failed with .{0,80}?failure message\s*=\s*(?=')", re.IGNORECASE),
@@ -37,10 +34,10 @@ _PREFIX = re.compile(r"^(?:stopped|stop)\s*:\s*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class StepError:
-    """What a failed step says.
+    """The error of a failed step.
 
-    :param message: the most exact text; ``None`` where AWS gives none.
-    :param details: what else its outputs hold, e.g. ``executionArn``; of JSON in a string the members.
+    :param message: the most exact text; ``None`` if AWS gives none.
+    :param details: the other outputs, e.g. ``executionArn``; JSON in a string is split into its members.
     """
 
     message: str | None = None
@@ -48,7 +45,10 @@ class StepError:
 
     @classmethod
     def from_api(cls, step: Mapping[str, Any]) -> StepError:
-        """Read one of ListWorkflowStepExecutions' ``steps``, or an empty mapping where there is none."""
+        """Read the error of a step.
+
+        :param step: one of ListWorkflowStepExecutions' ``steps``; an empty mapping if there is none.
+        """
         message, outputs = step.get("message") or None, step.get("outputs")
         members = dict(_members("", outputs))
         of_message = dict(_members("", message))
@@ -56,24 +56,24 @@ class StepError:
             members, message = {**of_message, **members}, None
         plain = members.pop("", None)
         if step.get("action") == WAIT_FOR_ACTION and (stop := _stop(message or plain, members)):
-            return cls(stop, _beside(stop, {k: v for k, v in members.items() if k != "action"}))
+            return cls(stop, _not_in(stop, {k: v for k, v in members.items() if k != "action"}))
         if step.get("action") == "ExecuteStateMachine" and message:
-            # Its own message may say no more than that the execution failed; the cause is in the outputs.
-            message = ": ".join(part for part in (message, _said(members)) if part)
-        message = message or _said(members) or plain or _raw(members, outputs)
-        return cls(message, _beside(message, members))
+            # The message may only report that the execution failed; the outputs hold the cause.
+            message = ": ".join(part for part in (message, _error_and_cause(members)) if part)
+        message = message or _error_and_cause(members) or plain or _raw(members, outputs)
+        return cls(message, _not_in(message, members))
 
 
 def unframed(text: str) -> str:
-    """Return what stands inside the frames that Image Builder puts around a reason."""
+    """Return a reason without the text that Image Builder and Systems Manager put around it."""
     for frame in _FRAMES:
         inner = frame.sub("", text)
         text = inner.strip("'") if inner != text and inner.startswith("'") else inner
     return text
 
 
-def _said(members: Mapping[str, str]) -> str | None:
-    """Put the kind of an error and its cause together: ``States.TaskFailed: no route to host``."""
+def _error_and_cause(members: Mapping[str, str]) -> str | None:
+    """Return the name of an error with its cause: ``States.TaskFailed: no route to host``."""
     kind, cause = _first(members, _KINDS), _first(members, _CAUSES)
     parts = [part for part in (kind, cause) if part]
     return ": ".join(dict.fromkeys(parts)) or None
@@ -89,27 +89,28 @@ def _first(members: Mapping[str, str], names: tuple[str, ...]) -> str | None:
 
 def _stop(message: str | None, members: Mapping[str, str]) -> str | None:
     action = members.get("action", "").upper()
-    said = f"{message or ''} {' '.join(members.values())}"
-    if action != "STOP" and (action or not said.strip() or _FAULT.search(said)):
+    text = f"{message or ''} {' '.join(members.values())}"
+    if action != "STOP" and (action or not text.strip() or _FAULT.search(text)):
         return None
-    reason = members.get("reason") or _PREFIX.sub("", message or _said(members) or "")
+    reason = members.get("reason") or _PREFIX.sub("", message or _error_and_cause(members) or "")
     return f"{STOPPED}: {reason}" if reason else f"{STOPPED}, who gave no reason"
 
 
 def _raw(members: Mapping[str, str], outputs: Any) -> str | None:
-    return str(outputs) if members else None  # "{}" says nothing
+    return str(outputs) if members else None  # "{}" holds no information
 
 
-def _beside(message: str | None, members: Mapping[str, str]) -> dict[str, str]:
-    said, parts = message or "", (message or "").split(": ")
+def _not_in(message: str | None, members: Mapping[str, str]) -> dict[str, str]:
+    """Return the members that the message does not show already."""
+    text, parts = message or "", (message or "").split(": ")
     shown = {
-        path for path, value in members.items() if value in parts or (len(value) > _WORD and value in said)
+        path for path, value in members.items() if value in parts or (len(value) > _WORD and value in text)
     }
     return {path: value for path, value in members.items() if path not in shown}
 
 
 def _members(path: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Give every member of a value that says something, by its path; JSON in a string is read too."""
+    """Yield every member of a value that is not empty, with its path; JSON in a string is read too."""
     known = _read(value) if depth < _DEPTH else value
     inner: list[tuple[str, Any]] = []
     if isinstance(known, Mapping):
@@ -124,15 +125,10 @@ def _members(path: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]
 
 
 def _read(value: Any) -> Any:
-    """Return what JSON in a string holds, if it holds members; every other value as it is."""
+    """Return the content of JSON in a string; every other value as it is."""
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
-
-
-def is_stopped(failure: ImageFailure) -> bool:
-    """Whether a person stopped the workflow at WaitForAction: a decision, not a fault."""
-    return (failure.message or "").startswith(STOPPED)

@@ -1,4 +1,4 @@
-"""WorkflowResult and TestResult: what came of each workflow execution of an image, and how long it took."""
+"""WorkflowResult and TestResult: the status and duration of each workflow execution of an image."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_imagebuilder.service.arns.grammar import workflow_type_and_name
 from airflow_imagebuilder.service.states import WorkflowStatus
 
 if TYPE_CHECKING:
@@ -22,12 +23,21 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d
 class WorkflowResult:
     """One workflow execution of an image.
 
+    :param name: the workflow's name.
     :param arn: the workflow build version ARN.
     :param type: ``BUILD``, ``TEST`` or ``DISTRIBUTION``.
-    :param start: when it started, and ``end``, as AWS writes times (ISO 8601).
-    :param duration: seconds from start to end.
-    :param steps_total: the steps of its document; the other counts reach it only if each of them ended.
-    :param message: what AWS says about the execution.
+    :param status: the status of the execution, e.g. ``COMPLETED``.
+    :param parallel_group: the parallel group of a test, if it has one.
+    :param execution_id: the id of the execution, ``wf-...``.
+    :param start: the start of the execution in ISO 8601, as AWS writes times.
+    :param end: the end of the execution in ISO 8601.
+    :param duration: the seconds from start to end.
+    :param steps_total: the number of steps in the workflow document; the other counts add up to it only if
+        every step has finished.
+    :param steps_succeeded: the number of steps that succeeded.
+    :param steps_failed: the number of steps that failed.
+    :param steps_skipped: the number of steps that were skipped.
+    :param message: AWS's message about the execution.
     """
 
     name: str
@@ -47,16 +57,19 @@ class WorkflowResult:
 
     @property
     def passed(self) -> bool:
-        """Whether it ended COMPLETED; a skipped one did not pass, neither did it fail."""
+        """Whether the execution is COMPLETED; a skipped one has neither passed nor failed."""
         return self.status == WorkflowStatus.COMPLETED
 
     @classmethod
     def from_api(cls, execution: Mapping[str, Any]) -> WorkflowResult:
-        """Read one of ListWorkflowExecutions' ``workflowExecutions``; a test is a :class:`TestResult`."""
+        """Return the result of an execution; that of a test is a :class:`TestResult`.
+
+        :param execution: one of ListWorkflowExecutions' ``workflowExecutions``.
+        """
         arn = str(execution.get("workflowBuildVersionArn", ""))
         start, end = execution.get("startTime"), execution.get("endTime")
         return result_class(str(execution.get("type")))(
-            name=arn.split("/")[2] if arn.count("/") > 1 else arn,
+            name=workflow_type_and_name(arn)[1] or arn,
             arn=arn,
             type=str(execution.get("type")),
             status=str(execution.get("status")),
@@ -85,19 +98,23 @@ def result_class(type_: str) -> type[WorkflowResult]:
 
 
 def in_order(executions: Iterable[Mapping[str, Any]]) -> tuple[WorkflowResult, ...]:
-    """Put executions into the order of their stages and starts; AWS promises none."""
+    """Return the results of executions by stage and start, since AWS does not document an order.
+
+    :param executions: ListWorkflowExecutions' ``workflowExecutions``; those that a retry superseded are left
+        out.
+    """
     live = [WorkflowResult.from_api(item) for item in executions if not item.get("retried")]
     stages = list(PHASES)
 
-    def turn(item: WorkflowResult) -> tuple[int, bool, str]:
+    def position(item: WorkflowResult) -> tuple[int, bool, str]:
         stage = stages.index(item.type) if item.type in stages else len(stages)
         return stage, item.start is None, item.start or ""
 
-    return tuple(sorted(live, key=turn))
+    return tuple(sorted(live, key=position))
 
 
 def span(workflows: Iterable[WorkflowResult]) -> float | None:
-    """Return the seconds from the first start to the last end; None where one of them is not known."""
+    """Return the seconds from the first start to the last end; ``None`` if one of them is not known."""
     ran = [item for item in workflows if item.start]
     ends = [item.end for item in ran]
     if not ran or None in ends:
@@ -106,7 +123,7 @@ def span(workflows: Iterable[WorkflowResult]) -> float | None:
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
-    """Return the seconds between two of AWS's times; None where one is missing or unreadable."""
+    """Return the seconds between two of AWS's times; ``None`` if one is missing or cannot be read."""
     if not start or not end:
         return None
     try:
@@ -116,10 +133,10 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
 
 
 def _time(text: str) -> datetime:
-    # Python 3.10 reads neither Z nor fractions of other than three or six digits.
+    # Python 3.10 cannot read Z, and reads fractions of three or six digits only.
     found = _TIME.fullmatch(text)
     if found is None:
-        raise ValueError(f"no time: {text!r}")
+        raise ValueError(f"not a time: {text!r}")
     moment, fraction, zone = found.groups("")
     whole = datetime.fromisoformat(f"{moment}{'+00:00' if zone in ('', 'Z') else zone}")
     return whole + timedelta(seconds=float(f"0{fraction}"))

@@ -150,7 +150,7 @@ def test_the_error_of_a_failed_image_names_the_workflow_and_the_step_that_failed
     with pytest.raises(ImageFailedError) as error:
         create(hook).execute_complete(context(), event())
     assert hook.targets("list_workflow_step_executions") == ["wf-boot"]
-    assert (error.value.failure.workflow, error.value.failure.step) == ("boot", "RunTests")
+    assert (error.value.failure.workflow.name, error.value.failure.step.name) == ("boot", "RunTests")
     assert "no route" in str(error.value)
 
 

@@ -1,4 +1,4 @@
-"""The tree of errors: what each tells, which may be retried, and that none is lost between processes."""
+"""The tree of errors: their messages, which may be retried, and that each can be pickled."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_tree_at_the_head_of_the_module_is_the_real_one() -> None:
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_survives_the_way_to_another_process(error: ImageBuilderError) -> None:
+def test_an_error_is_the_same_after_pickling(error: ImageBuilderError) -> None:
     other = pickle.loads(pickle.dumps(error))
     assert type(other) is type(error)
     assert str(other) == str(error)
@@ -94,13 +94,13 @@ def test_only_what_is_transient_may_be_retried(kind: type[AwsError]) -> None:
 @pytest.mark.parametrize(
     "kind", [QuotaExceededError, ForbiddenError, NotFoundError, ParametersChangedError, ThrottledError]
 )
-def test_an_error_of_aws_tells_operation_answer_and_way_out(kind: type[AwsError]) -> None:
-    told = str(kind("CreateImage", code="Code", status=418, message="no", request_id="r-1"))
-    assert told == f"CreateImage: 418 Code: no (request id r-1)\n{kind.way_out}"
+def test_an_error_of_aws_names_operation_answer_and_way_out(kind: type[AwsError]) -> None:
+    text = str(kind("CreateImage", code="Code", status=418, message="no", request_id="r-1"))
+    assert text == f"CreateImage: 418 Code: no (request id r-1)\n{kind.way_out}"
     assert kind.way_out
 
 
-def test_an_error_without_an_answer_tells_what_there_is() -> None:
+def test_an_error_without_an_answer_shows_the_known_parts() -> None:
     error = TransientError("GetImage", code="EndpointConnectionError", message="refused")
     assert str(error) == f"GetImage: EndpointConnectionError: refused\n{TransientError.way_out}"
     assert str(RefusedError("GetImage")) == "GetImage"
@@ -118,27 +118,27 @@ def test_a_refused_request_is_a_value_error_that_lists_its_faults() -> None:
     ]
 
 
-def test_a_value_of_a_hundred_pages_is_cut() -> None:
-    told = str(Fault("a", "x" * 10_000, "less", "cut it"))
-    assert len(told) < 300
-    assert "(10002 characters)" in told
+def test_a_very_long_value_is_cut() -> None:
+    text = str(Fault("a", "x" * 10_000, "less", "cut it"))
+    assert len(text) < 300
+    assert "(10002 characters)" in text
 
 
-def test_a_deadline_is_a_timeout_told_in_utc() -> None:
+def test_a_missed_deadline_is_a_timeout_error_and_is_shown_in_utc() -> None:
     error = DeadlineExceededError(answers.ARN, 1_000_000_000.0, "TESTING")
     assert isinstance(error, TimeoutError)
     assert "its deadline, 2001-09-09T01:46:40+00:00. It was still TESTING" in str(error)
     assert "still in progress" in str(DeadlineExceededError(answers.ARN, 0.0))
 
 
-def test_a_failed_image_tells_its_failure() -> None:
-    told = str(ImageFailedError(answers.ARN, FAILURE))
-    assert told.startswith("Image golden-al2023 1.0.0/3 failed in BUILDING: workflow golden-build, ")
-    assert told.splitlines()[1:3] == [f"  image       {answers.ARN}", "  stage       BUILDING"]
-    assert "exit status 1" in told
+def test_the_error_of_a_failed_image_describes_the_failure() -> None:
+    text = str(ImageFailedError(answers.ARN, FAILURE))
+    assert text.startswith("Image golden-al2023 1.0.0/3 failed in BUILDING: workflow golden-build, ")
+    assert text.splitlines()[1:3] == [f"  image       {answers.ARN}", "  stage       BUILDING"]
+    assert "exit status 1" in text
 
 
-def test_a_failed_workflow_tells_its_status_and_its_failure_where_it_is_known() -> None:
+def test_the_error_of_a_failed_workflow_shows_its_status_and_its_failure_if_known() -> None:
     assert str(WorkflowFailedError("boot", "CANCELLED", answers.ARN, "wf-1")).splitlines() == [
         "Workflow boot of image golden-al2023 1.0.0/3 ended CANCELLED.",
         f"  image       {answers.ARN}",
@@ -151,7 +151,7 @@ def test_a_failed_workflow_tells_its_status_and_its_failure_where_it_is_known() 
     )
 
 
-def test_a_cancelled_image_tells_what_stays_behind() -> None:
+def test_the_error_of_a_cancelled_image_names_what_still_exists() -> None:
     assert "AMIs and snapshots made before that are still there" in str(ImageCancelledError(answers.ARN))
     head = str(ImageCancelledError(answers.ARN, "by me", stage="TESTING")).splitlines()[0]
     assert head == "Image golden-al2023 1.0.0/3 ended CANCELLED in TESTING: by me"
@@ -173,7 +173,7 @@ ENDINGS = [
 
 
 @pytest.mark.parametrize("error", ENDINGS, ids=lambda error: type(error).__name__)
-def test_every_end_of_an_image_is_one_line_with_the_arn_below(error: ImageBuilderError) -> None:
+def test_every_error_of_an_image_has_one_headline_with_the_arn_below(error: ImageBuilderError) -> None:
     head, *more = str(error).splitlines()
     assert "golden-al2023 1.0.0/3" in head
     assert answers.ARN not in head
@@ -181,21 +181,21 @@ def test_every_end_of_an_image_is_one_line_with_the_arn_below(error: ImageBuilde
     assert f"  image       {answers.ARN}" in more
 
 
-def test_an_image_that_cannot_be_repaired_is_not_advised_to_be() -> None:
+def test_an_image_that_cannot_be_repaired_gets_no_advice_to_repair_it() -> None:
     failing = answers.cis(status="FAILED")
     failure = ImageFailure.from_api(answers.failed_without_context(), [failing], answers.steps())
     assert "which continues this image" in str(ImageFailedError(answers.ARN, failure))
-    told = str(NotRepairableError(answers.ARN, ImageFailedError(answers.ARN, failure)))
-    assert "which continues this image" not in told
-    assert told.count("clear the") == 2  # the task, or the whole group
-    assert told.splitlines()[0] == str(ImageFailedError(answers.ARN, failure)).splitlines()[0]
+    text = str(NotRepairableError(answers.ARN, ImageFailedError(answers.ARN, failure)))
+    assert "which continues this image" not in text
+    assert text.count("clear the") == 2  # the task, or the whole group
+    assert text.splitlines()[0] == str(ImageFailedError(answers.ARN, failure)).splitlines()[0]
 
 
 DIRTY = "\x1b[31mred\x1b[0m\r\n\x1b]0;title\x07\u202egpj\u200b.exe\ud800\x00 " + "m" * 100_000
 
 
 @pytest.mark.parametrize("kind", AWS_ERRORS)
-def test_whatever_aws_or_a_proxy_says_is_one_clean_line_of_a_sane_length(kind: type[AwsError]) -> None:
+def test_an_answer_of_aws_or_a_proxy_is_one_clean_line_of_limited_length(kind: type[AwsError]) -> None:
     error = kind(operation="GetImage", code=DIRTY, status=400, message=DIRTY, request_id=DIRTY)
     for part in (error.code, error.message, str(error.request_id)):
         assert part.startswith("red gpj.exe?? mmm")
@@ -205,13 +205,13 @@ def test_whatever_aws_or_a_proxy_says_is_one_clean_line_of_a_sane_length(kind: t
     assert len(str(error)) < 1700
 
 
-def test_a_fault_cannot_move_the_terminal_either() -> None:
+def test_a_fault_cannot_move_the_terminal() -> None:
     class Value:
         def __repr__(self) -> str:
             return "\x1b[2J"
 
-    told = str(Fault("a\x1b[2J", Value(), "b\r\n\x1b[1Ac", "\u202ed"))
-    assert told == "a: got ; allowed: b c; d"
+    text = str(Fault("a\x1b[2J", Value(), "b\r\n\x1b[1Ac", "\u202ed"))
+    assert text == "a: got ; allowed: b c; d"
 
 
 @pytest.mark.parametrize(
@@ -229,11 +229,11 @@ def test_a_fault_cannot_move_the_terminal_either() -> None:
         ("invalid JSON: <html><title>\x1b[31m</title>", "an HTML page in place of an answer"),
     ],
 )
-def test_of_a_page_of_a_proxy_only_the_title_is_shown(page: str, line: str) -> None:
+def test_only_the_title_of_a_proxy_page_is_shown(page: str, line: str) -> None:
     assert AwsError("GetImage", message=page).message == line
 
 
-def test_an_interrupted_wait_says_that_the_image_may_be_building_and_how_to_resume() -> None:
+def test_the_error_of_an_interrupted_wait_names_how_to_resume() -> None:
     trouble = TransientError("GetImage", code="ServiceUnavailable", status=503, message="busy")
     error = WaitInterruptedError(answers.ARN, trouble)
     head, *more = str(error).splitlines()
@@ -249,19 +249,17 @@ def test_an_interrupted_wait_says_that_the_image_may_be_building_and_how_to_resu
 
 
 @pytest.mark.parametrize(
-    ("cause", "said"), [("no answer", "no answer"), (KeyError("x"), "KeyError: 'x'"), (OSError(), "OSError")]
+    ("cause", "shown"), [("no answer", "no answer"), (KeyError("x"), "KeyError: 'x'"), (OSError(), "OSError")]
 )
-def test_the_cause_of_an_interrupted_wait_is_one_line_whatever_it_is(
-    cause: BaseException | str, said: str
-) -> None:
-    assert str(WaitInterruptedError(answers.ARN, cause)).splitlines()[0].endswith(f": {said}")
+def test_the_cause_of_an_interrupted_wait_is_one_line(cause: BaseException | str, shown: str) -> None:
+    assert str(WaitInterruptedError(answers.ARN, cause)).splitlines()[0].endswith(f": {shown}")
 
 
-def test_an_arn_that_cannot_be_read_stands_as_it_is() -> None:
+def test_an_arn_that_cannot_be_read_is_shown_unchanged() -> None:
     assert str(WaitInterruptedError("what", "no")).startswith("Image what could not be observed")
 
 
-def test_a_state_store_that_does_not_answer_says_that_nothing_was_sent() -> None:
+def test_the_error_of_the_state_store_reports_that_no_build_was_started() -> None:
     head, *more = str(StateStoreError("500 Internal\nServer Error")).splitlines()
     assert head == (
         "No build was started: Airflow's task state store could not be read or written: "
@@ -271,7 +269,7 @@ def test_a_state_store_that_does_not_answer_says_that_nothing_was_sent() -> None
     assert "next try" in " ".join(more)
 
 
-def test_a_malformed_answer_is_told_by_its_shape_without_its_values() -> None:
+def test_a_malformed_answer_is_shown_by_its_shape_without_its_values() -> None:
     answer = {
         "requestId": "r",
         "images": [{"secret": "s3cr3t", "deep": {"deeper": {"deepest": 1}}}],
@@ -287,5 +285,5 @@ def test_a_malformed_answer_is_told_by_its_shape_without_its_values() -> None:
 @pytest.mark.parametrize(
     ("answer", "shape"), [(None, "NoneType"), ("<html>", "str"), ([], "[]"), ([[1]], "[1 x [1 x int]]")]
 )
-def test_the_shape_of_anything(answer: object, shape: str) -> None:
+def test_the_shape_of_any_answer(answer: object, shape: str) -> None:
     assert shape_of(answer) == shape

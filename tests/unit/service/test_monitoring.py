@@ -1,4 +1,4 @@
-"""What a monitor says of its workflow, for every way in which it and its image can go."""
+"""The verdict of a monitor on its workflow, for every status of the workflow and of its image."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ ENDS = {
     WorkflowStatus.SKIPPED: Outcome.SKIPPED,
 }
 DROPPED = ("CANCELLED", "SKIPPED")
-"""What AWS makes of executions that something else ended, or kept from beginning."""
+"""The status of executions that AWS ended or never started."""
 
 
 @pytest.mark.parametrize("image", [status.value for status in ImageStatus])
 @pytest.mark.parametrize(("status", "expected"), ENDS.items(), ids=lambda value: getattr(value, "value", ""))
-def test_the_end_of_a_test_counts_whatever_the_image_does(
+def test_the_final_status_of_a_test_counts_for_every_status_of_the_image(
     status: WorkflowStatus, expected: Outcome, image: str
 ) -> None:
     assert outcome(seen(image, boot(status.value)), BOOT) is expected
@@ -82,13 +82,13 @@ def test_a_test_that_has_not_ended_has_no_outcome(status: str, image: str) -> No
     assert outcome(seen(image, boot(status)), BOOT) is None
 
 
-def test_a_status_that_aws_adds_one_day_is_taken_for_progress() -> None:
+def test_an_unknown_status_counts_as_in_progress() -> None:
     assert outcome(seen("TESTING", boot("REHEARSING")), BOOT) is None
     assert outcome(seen("POLISHING", boot("RUNNING")), BOOT) is None
 
 
 @pytest.mark.parametrize(("status", "expected"), ENDS.items(), ids=lambda value: getattr(value, "value", ""))
-def test_the_reason_holds_what_aws_says(status: WorkflowStatus, expected: Outcome) -> None:
+def test_the_reason_contains_the_message_of_aws(status: WorkflowStatus, expected: Outcome) -> None:
     verdict = judge(seen("TESTING", boot(status.value, message="no route to host")), BOOT)
     assert verdict is not None
     assert ("no route to host" in verdict.reason) is (expected is not Outcome.SUCCESS)
@@ -134,7 +134,7 @@ def test_a_test_that_ran_when_the_image_was_cancelled_is_skipped(image: str, sta
 
 @pytest.mark.parametrize("selector", [BUILD, BOOT, DISTRIBUTE], ids=lambda selector: selector.type.value)
 @pytest.mark.parametrize("status", [None, "PENDING", "RUNNING", "CANCELLED", "SKIPPED"])
-def test_a_cancelled_image_is_no_failure_of_any_workflow(
+def test_a_cancelled_image_fails_none_of_its_workflows(
     selector: WorkflowSelector, status: str | None
 ) -> None:
     names = {"BUILD": "golden-build", "TEST": "boot", "DISTRIBUTION": "distribute"}
@@ -148,7 +148,7 @@ def test_a_cancelled_image_is_no_failure_of_any_workflow(
 
 @pytest.mark.parametrize("context", [{}, {"failureContext": {"workflowExecutionId": "wf-cis-"}}])
 @pytest.mark.parametrize("status", [None, "PENDING", "RUNNING", *DROPPED])
-def test_a_test_that_a_failed_neighbour_cut_off_is_skipped_and_names_it(
+def test_a_test_that_a_failed_neighbour_ended_is_skipped_and_names_the_neighbour(
     status: str | None, context: dict[str, Any]
 ) -> None:
     mine = [boot(status)] if status else []
@@ -159,13 +159,22 @@ def test_a_test_that_a_failed_neighbour_cut_off_is_skipped_and_names_it(
     assert verdict.reason.startswith("cancelled, because the test workflow cis failed")
 
 
+def test_the_cause_is_the_execution_that_the_reason_of_the_image_names() -> None:
+    named = execution("test", "cis", "FAILED", workflowExecutionId="wf-c1", endTime="2026-01-01T00:01:00Z")
+    later = execution("test", "audit", "FAILED", workflowExecutionId="wf-a1", endTime="2026-01-01T00:02:00Z")
+    reason = "Workflow Execution ID: wf-c1 failed with reason: no route to host"
+    verdict = judge(seen("FAILED", named, later, boot("CANCELLED"), reason=reason), BOOT)
+    assert verdict is not None
+    assert verdict.reason.startswith("cancelled, because the test workflow cis failed")
+
+
 def test_a_test_that_the_image_names_as_its_failure_has_failed_itself() -> None:
     named: dict[str, Any] = {"failureContext": {"imageStatus": "TESTING", "workflowExecutionId": "wf-boot-"}}
     snapshot = seen("FAILED", execution("test", "cis", "FAILED"), boot("RUNNING"), **named)
     assert outcome(snapshot, BOOT) is Outcome.FAILED
 
 
-def test_a_neighbour_whose_failure_is_let_pass_is_no_cause() -> None:
+def test_a_neighbour_that_the_image_continues_after_is_not_the_cause() -> None:
     lenient = {"workflowArn": f"{HERE}:workflow/test/cis/x.x.x", "onFailure": "CONTINUE"}
     snapshot = seen(
         "FAILED",
@@ -180,21 +189,21 @@ def test_a_neighbour_whose_failure_is_let_pass_is_no_cause() -> None:
     assert "cancelled, because the image ended FAILED: out of quota" in verdict.reason
 
 
-def test_a_cancelled_test_of_an_image_that_is_there_is_no_success_and_no_skip() -> None:
+def test_a_cancelled_test_of_an_available_image_has_failed() -> None:
     verdict = judge(seen("AVAILABLE", boot("CANCELLED", message="stopped")), BOOT)
     assert verdict is not None
     assert verdict.outcome is Outcome.FAILED
     assert "stopped, and AWS gives no cause" in verdict.reason
 
 
-def test_a_build_that_aws_keeps_no_execution_of_fails_with_its_image() -> None:
+def test_a_build_without_an_execution_fails_with_its_image() -> None:
     failed = seen("FAILED", reason="no instance", failureContext={"imageStatus": "BUILDING"})
     assert outcome(failed, BUILD) is Outcome.FAILED
     assert outcome(failed, BOOT) is Outcome.SKIPPED
     assert outcome(failed, DISTRIBUTE) is Outcome.SKIPPED
 
 
-def test_a_distribution_that_aws_keeps_no_execution_of_ends_with_its_image() -> None:
+def test_a_distribution_without_an_execution_finishes_with_its_image() -> None:
     failed = seen("FAILED", build("COMPLETED"), failureContext={"imageStatus": "INTEGRATING"})
     assert outcome(failed, DISTRIBUTE) is Outcome.FAILED
     assert outcome(seen("AVAILABLE", build("COMPLETED")), DISTRIBUTE) is Outcome.SUCCESS
@@ -204,7 +213,7 @@ def test_a_distribution_that_aws_keeps_no_execution_of_ends_with_its_image() -> 
 # -- distribution ------------------------------------------------------------------------------------------
 
 
-def test_a_distribution_is_green_only_when_the_image_is_there() -> None:
+def test_a_distribution_succeeds_only_when_the_image_is_available() -> None:
     done = execution("distribution", "distribute", "COMPLETED")
     assert outcome(seen("INTEGRATING", done), DISTRIBUTE) is None
     assert outcome(seen("AVAILABLE", done), DISTRIBUTE) is Outcome.SUCCESS
@@ -238,29 +247,29 @@ def test_the_same_test_in_another_group_is_another_test() -> None:
 
 def test_a_stage_that_the_image_has_passed_without_the_workflow_is_skipped() -> None:
     default = WorkflowSelector(WorkflowType.TEST, "test-image")
-    nothing_said = {"workflows": ()}
-    assert outcome(seen("TESTING", build("COMPLETED"), **nothing_said), default) is None
-    assert outcome(seen("DISTRIBUTING", build("COMPLETED"), **nothing_said), default) is Outcome.SKIPPED
+    no_configuration = {"workflows": ()}
+    assert outcome(seen("TESTING", build("COMPLETED"), **no_configuration), default) is None
+    assert outcome(seen("DISTRIBUTING", build("COMPLETED"), **no_configuration), default) is Outcome.SKIPPED
     # Without any execution AWS may only be late to show them.
-    assert outcome(seen("DISTRIBUTING", **nothing_said), default) is None
+    assert outcome(seen("DISTRIBUTING", **no_configuration), default) is None
 
 
 # -- expired, retried, repaired ----------------------------------------------------------------------------
 
 
-def test_a_test_whose_record_has_expired_is_skipped_not_green() -> None:
+def test_a_test_whose_record_has_expired_is_skipped() -> None:
     verdict = judge(seen("AVAILABLE"), BOOT)
     assert verdict is not None
     assert verdict.outcome is Outcome.SKIPPED
     assert "keeps no record" in verdict.reason
 
 
-def test_a_build_whose_record_has_expired_is_green_because_the_image_is_there() -> None:
+def test_a_build_whose_record_has_expired_succeeds_because_the_image_is_available() -> None:
     assert outcome(seen("AVAILABLE"), BUILD) is Outcome.SUCCESS
     assert outcome(seen("DEPRECATED"), BUILD) is Outcome.SUCCESS
 
 
-def test_a_failure_of_before_a_repair_does_not_count() -> None:
+def test_a_failure_from_before_a_repair_does_not_count() -> None:
     failed = seen("TESTING", boot("FAILED"))
     assert outcome(failed, BOOT) is Outcome.FAILED
     assert outcome(failed, BOOT, stale=True) is None
@@ -268,12 +277,12 @@ def test_a_failure_of_before_a_repair_does_not_count() -> None:
 
 @pytest.mark.parametrize("image", ["FAILED", "CANCELLED"])
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING", "FAILED", *DROPPED])
-def test_the_end_of_before_a_repair_does_not_count(status: str, image: str) -> None:
+def test_a_final_status_from_before_a_repair_does_not_count(status: str, image: str) -> None:
     assert outcome(seen(image, boot(status)), BOOT, stale=True) is None
 
 
 @pytest.mark.parametrize("status", DROPPED)
-def test_a_test_cut_off_before_a_repair_may_still_run(status: str) -> None:
+def test_a_test_that_was_ended_before_a_repair_may_still_run(status: str) -> None:
     assert outcome(seen("TESTING", execution("test", "cis", "FAILED"), boot(status)), BOOT) is not None
     assert outcome(seen("TESTING", boot(status)), BOOT, stale=True) is None
 
@@ -283,7 +292,7 @@ def test_a_success_counts_after_a_repair() -> None:
     assert outcome(seen("TESTING", build("COMPLETED")), BUILD, stale=True) is Outcome.SUCCESS
 
 
-# -- what a repair could still change ----------------------------------------------------------------------
+# -- what a repair can still change ----------------------------------------------------------------------
 
 CONTINUES = ({**CONFIGURED[1], "onFailure": "CONTINUE"},)
 CIS = execution("test", "cis", "FAILED")
@@ -336,7 +345,7 @@ def test_a_container_is_never_repaired(status: str) -> None:
 # -- which execution ---------------------------------------------------------------------------------------
 
 
-def test_equal_tests_of_a_group_are_told_apart_by_their_place() -> None:
+def test_equal_tests_of_a_group_are_distinguished_by_their_place() -> None:
     first = boot("COMPLETED", startTime="2026-01-01T00:00:00Z")
     second = boot("FAILED", startTime="2026-01-01T00:05:00Z")
     snapshot = seen("TESTING", second, first, workflows=(CONFIGURED[1], CONFIGURED[1]))
@@ -348,13 +357,13 @@ def test_equal_tests_of_a_group_are_told_apart_by_their_place() -> None:
     ]
 
 
-def test_a_test_that_has_not_started_stands_after_those_that_have() -> None:
+def test_a_test_that_has_not_started_comes_after_those_that_have() -> None:
     pending, running = boot("PENDING"), boot("COMPLETED", startTime="2026-01-01T00:00:00Z")
     selector = WorkflowSelector(WorkflowType.TEST, "boot", "functional", 0)
     assert selector.execution([pending, running]) is running
 
 
-def test_an_ungrouped_test_has_no_group_and_an_empty_one_is_none() -> None:
+def test_an_empty_group_is_the_same_as_none() -> None:
     alone = WorkflowSelector(WorkflowType.TEST, "boot")
     assert alone.execution([boot("RUNNING", parallelGroup="")]) is not None
     assert alone.execution([boot("RUNNING")]) is None
@@ -367,7 +376,7 @@ def test_a_workflow_of_the_same_name_and_another_type_is_another() -> None:
 
 @pytest.mark.parametrize("status", [s.value for s in ImageStatus if is_image_terminal(s.value)])
 @pytest.mark.parametrize("selector", [BUILD, BOOT, DISTRIBUTE], ids=lambda selector: selector.type.value)
-def test_every_image_that_has_ended_gives_every_monitor_an_outcome(
+def test_every_final_status_of_an_image_gives_every_monitor_an_outcome(
     status: str, selector: WorkflowSelector
 ) -> None:
     assert outcome(seen(status), selector) is not None
@@ -381,7 +390,7 @@ def step(name: str, status: str, **more: Any) -> dict[str, Any]:
     return {"stepExecutionId": f"step-{name}", "name": name, "action": "RunCommand", "status": status, **more}
 
 
-def test_a_step_is_told_with_action_state_duration_attempt_and_message() -> None:
+def test_a_step_is_logged_with_action_state_duration_attempt_and_message() -> None:
     failed = step(
         "RunTests",
         "FAILED",
@@ -396,18 +405,18 @@ def test_a_step_is_told_with_action_state_duration_attempt_and_message() -> None
     ]
 
 
-def test_a_step_is_told_once_a_state_and_not_before_it_begins() -> None:
-    teller = StepLog()
-    assert teller.news([step("a", "PENDING")]) == []
-    assert teller.news([step("a", "RUNNING")]) == ["step a (RunCommand): RUNNING"]
-    assert teller.news([step("a", "RUNNING")]) == []
-    assert len(teller.news([step("a", "RUNNING", attemptNumber=2)])) == 1
-    assert teller.news([step("a", "COMPLETED", attemptNumber=2)]) == [
+def test_a_step_is_logged_once_per_state_and_not_before_it_begins() -> None:
+    log = StepLog()
+    assert log.news([step("a", "PENDING")]) == []
+    assert log.news([step("a", "RUNNING")]) == ["step a (RunCommand): RUNNING"]
+    assert log.news([step("a", "RUNNING")]) == []
+    assert len(log.news([step("a", "RUNNING", attemptNumber=2)])) == 1
+    assert log.news([step("a", "COMPLETED", attemptNumber=2)]) == [
         "step a (RunCommand): COMPLETED, attempt 2 of 2"
     ]
 
 
-def test_steps_are_told_in_the_order_in_which_they_began() -> None:
+def test_steps_are_logged_in_the_order_in_which_they_began() -> None:
     later, earlier = step("b", "RUNNING", startTime="2026-01-02"), step("a", "FAILED", startTime="2026-01-01")
     assert [line.split()[1] for line in StepLog().news([later, earlier])] == ["a", "b"]
 
@@ -429,7 +438,7 @@ def test_the_seconds_between_two_of_awss_times(
     assert seconds_between(start, end) == (pytest.approx(expected) if expected is not None else None)
 
 
-def test_what_aws_says_reaches_a_log_on_one_clean_line() -> None:
+def test_a_message_of_aws_is_one_clean_line_of_the_log() -> None:
     step = {"stepExecutionId": "s", "name": "Run", "action": "RunCommand", "status": "FAILED"}
     [line] = StepLog().news([{**step, "message": "a\x1b[31mred\r\nflag" + "x" * 10_000}])
     assert line.isprintable()

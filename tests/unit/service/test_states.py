@@ -1,4 +1,4 @@
-"""States: those of AWS's model, none without a verdict."""
+"""States: those of AWS's model, each of them final or in progress."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
         (OnFailure, "OnWorkflowFailure", []),
     ],
 )
-def test_the_words_are_those_of_aws(ours: type[Enum], shape: str, more: list[str]) -> None:
+def test_the_states_are_those_of_aws(ours: type[Enum], shape: str, more: list[str]) -> None:
     assert [member.value for member in ours] == [*answers.model().shape_for(shape).enum, *more]
 
 
-def test_every_status_of_an_image_is_either_in_progress_or_an_end() -> None:
+def test_every_status_of_an_image_is_either_in_progress_or_final() -> None:
     verdicts = [states.IMAGE_IN_PROGRESS, states.IMAGE_SUCCEEDED, states.IMAGE_FAILED]
     for status in ImageStatus:
         assert [status in verdict for verdict in verdicts].count(True) == 1
@@ -64,7 +64,7 @@ def test_the_verdict_on_a_step(status: str, ended: bool) -> None:
     assert states.is_step_terminal(status) is ended
 
 
-def test_what_aws_adds_later_is_in_progress() -> None:
+def test_an_unknown_state_is_in_progress() -> None:
     assert not states.is_image_terminal("VERIFYING")
     assert not states.is_workflow_terminal("PAUSED")
     assert not states.is_step_terminal("PAUSED")

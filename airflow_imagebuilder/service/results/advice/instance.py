@@ -1,4 +1,4 @@
-"""Reasons for which an instance did not start."""
+"""Known reasons why an instance did not start."""
 
 from __future__ import annotations
 
@@ -15,42 +15,44 @@ from airflow_imagebuilder.service.results.advice.reason import (
 THROTTLED: tuple[Reason, ...] = (
     Reason(
         name="throttled",
-        said=(
+        message=(
             r"rate (?:limit )?exceeded|throttl|RequestLimitExceeded|TooManyRequests|"
             r"too many requests|SlowDown|"
             r"API rate|request rate"
         ),
         cause=(
-            "AWS throttled the account: too many calls to Systems Manager or EC2 at once, often because many "
-            "builds began together."
+            "AWS throttled the account: too many calls to Systems Manager or EC2 at once, often because "
+            "many builds started together."
         ),
         advice="Build again later, and start fewer builds at once.",
         mark=Mark.SEEN,
-        source="https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-imagebuilder/issues/6",
+        source=(
+            "https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-imagebuilder/issues/6"
+        ),
         where=NO_COMPONENT,
     ),
 )
-"""Too many calls."""
+"""AWS throttled the calls."""
 
 LIMITS: tuple[Reason, ...] = (
     Reason(
         name="vcpu-quota",
-        said=r"VcpuLimitExceeded|\bvCPU\b.{0,80}\blimit|requested more vCPU",
+        message=r"VcpuLimitExceeded|\bvCPU\b.{0,80}\blimit|requested more vCPU",
         cause="EC2's quota of vCPUs for this family of instance types is used up.",
         advice=(
-            "Let other instances end, choose smaller types in the infrastructure configuration, or ask for "
-            "more in Service Quotas (Amazon EC2)."
+            "Wait until other instances stop, choose smaller types in the infrastructure configuration, or "
+            "ask for more in Service Quotas (Amazon EC2)."
         ),
         mark=Mark.TEXT_GUESSED,
         source=EC2,
     ),
     Reason(
         name="mac-host",
-        said=(
+        message=(
             r"\bmac(?:os|\d[\w-]*)\b.{0,200}\b(?:dedicated host|hosts?\b|capacity|tenancy)|"
             r"\bmac dedicated host|\b(?:dedicated host|hosts?|capacity|tenancy)\b.{0,200}\bmac(?:os|\d)"
         ),
-        cause="No Mac host is free, or none is named.",
+        cause="No Mac dedicated host is available, or the infrastructure configuration names none.",
         advice=(
             "In the infrastructure configuration set the placement to tenancy host with a host id or host "
             "resource group, of the architecture of the image."
@@ -60,7 +62,7 @@ LIMITS: tuple[Reason, ...] = (
     ),
     Reason(
         name="capacity",
-        said=(
+        message=(
             r"Insufficient\w*Capacity|insufficient (?:\w+ )?capacity|(?:not|"
             r"n.t) (?:currently )?have (?:sufficient|enough)"
             r".{0,60}capacity|no (?:\w+ )?capacity|capacity (?:is )?(?:not available|unavailable)"
@@ -76,27 +78,27 @@ LIMITS: tuple[Reason, ...] = (
     ),
     Reason(
         name="quota",
-        said=(
+        message=(
             r"quota|(?<!time )(?<!timeout )limit ?(?:has been |was |is )?(?:exceeded|reached)|"
             r"LimitExceeded|"
             r"(?:reached|exceed\w*|over) (?:the|your|its|an?) (?:\w+ ){0,4}limit|maximum number of"
         ),
-        cause="A service quota of this account and Region is used up: the message says which.",
+        cause="A service quota of this account and Region is used up: the message names it.",
         advice=(
-            "Remove what is not needed (old AMIs and snapshots, idle instances), or ask for more in Service "
-            "Quotas."
+            "Remove resources that are not needed (old AMIs and snapshots, idle instances), or ask for "
+            "more in Service Quotas."
         ),
         mark=Mark.TEXT_GUESSED,
         source=EC2,
         where=NO_COMPONENT,
     ),
 )
-"""Quotas and capacity."""
+"""A quota is used up, or AWS has no capacity."""
 
 LAUNCH: tuple[Reason, ...] = (
     Reason(
         name="architecture",
-        said=r"architecture.{0,160}(?:does not match|mismatch|not supported|incompatible|not compatible)",
+        message=r"architecture.{0,160}(?:does not match|mismatch|not supported|incompatible|not compatible)",
         cause="The instance type and the parent image are of different architectures (x86_64, arm64).",
         advice=(
             "Choose instance types of the image's architecture in the infrastructure configuration; AWS "
@@ -107,7 +109,7 @@ LAUNCH: tuple[Reason, ...] = (
     ),
     Reason(
         name="unsupported-type",
-        said=(
+        message=(
             r"(?:instance type|configuration|t\d\w*\.\w+).{0,120}not supported|"
             r"Unsupported.{0,80}(?:zone|instance)|"
             r"InvalidInstanceType|InvalidParameterCombination.{0,200}instance"
@@ -121,7 +123,7 @@ LAUNCH: tuple[Reason, ...] = (
     ),
     Reason(
         name="instance-profile",
-        said=(
+        message=(
             r"iamInstanceProfile|(?:invalid|unknown|missing|without an?) (?:IAM )?instance ?profile|"
             rf"instance ?profile.{{0,160}}(?:{GONE}|invalid|null|missing)"
         ),
@@ -130,23 +132,25 @@ LAUNCH: tuple[Reason, ...] = (
             "works."
         ),
         advice=(
-            "Set instanceProfileName to an instance profile that exists and holds a role. EC2 knows a new "
-            "one "
-            "only after some seconds."
+            "Set instanceProfileName to an instance profile that exists and holds a role. EC2 accepts a new "
+            "profile only some seconds after its creation."
         ),
         mark=Mark.SEEN,
         source=SAMPLE,
     ),
     Reason(
         name="network",
-        said=(
+        message=(
             rf"InvalidSubnet|InvalidGroup|InvalidSecurityGroup|subnets?\b.{{0,160}}(?:{GONE}|"
             r"free|enough|insufficient)|"
             rf"security groups?\b.{{0,160}}(?:{GONE}|belong|invalid)|default (?:VPC|subnet)|"
             r"VPCIdNotSpecified|"
             r"InsufficientFreeAddresses|not enough (?:free )?(?:IP )?addresses|InvalidVpc"
         ),
-        cause="The instance did not start: its subnet or security group is missing, full, or of another VPC.",
+        cause=(
+            "The instance did not start: its subnet or security group is missing, is full, or belongs to "
+            "another VPC."
+        ),
         advice=(
             "Set subnetId and securityGroupIds in the infrastructure configuration. An account without a "
             "default VPC needs both."
@@ -157,10 +161,10 @@ LAUNCH: tuple[Reason, ...] = (
     ),
     Reason(
         name="key-pair",
-        said=rf"InvalidKeyPair|key ?pair.{{0,120}}(?:{GONE})",
+        message=rf"InvalidKeyPair|key ?pair.{{0,120}}(?:{GONE})",
         cause=(
-            "The instance did not start: the key pair of the infrastructure configuration does not exist in "
-            "this Region."
+            "The instance did not start: the key pair of the infrastructure configuration does not exist "
+            "in this Region."
         ),
         advice="Correct keyPair, or leave it out: Image Builder does not need it.",
         mark=Mark.TEXT_GUESSED,
@@ -168,34 +172,32 @@ LAUNCH: tuple[Reason, ...] = (
     ),
     Reason(
         name="volume",
-        said=(
+        message=(
             r"InvalidBlockDeviceMapping|smaller than (?:the )?snapshot|"
             r"volume size.{0,80}(?:invalid|too|small)|"
             r"device name.{0,80}(?:invalid|already|duplicate)"
         ),
         cause=(
             "The instance did not start: a volume of the recipe's blockDeviceMappings does not fit the "
-            "parent "
-            "image."
+            "parent image."
         ),
         advice=(
-            "It must be at least as large as the parent's snapshot, and the root device is to be named as "
-            "the "
-            "parent names it (/dev/xvda or /dev/sda1)."
+            "The volume must be at least as large as the parent's snapshot, and the root device must have "
+            "the same name as in the parent image (/dev/xvda or /dev/sda1)."
         ),
         mark=Mark.TEXT_GUESSED,
         source=EC2,
     ),
     Reason(
         name="run-instances",
-        said=(
+        message=(
             r"RunInstances|instance.{0,60}(?:failed|unable|could not|did not) (?:to )?(?:launch|start)|"
             r"(?:failed|unable|could not) (?:to )?(?:launch|start).{0,40}instance"
         ),
         cause="The instance did not start.",
         advice=(
-            "Check instance types, subnet and instance profile of the infrastructure configuration, and the "
-            "EC2 quotas."
+            "Check the instance types, subnet and instance profile of the infrastructure configuration, "
+            "and the EC2 quotas."
         ),
         mark=Mark.TEXT_GUESSED,
         source=EC2,

@@ -1,29 +1,29 @@
-"""Reasons of failures that have to do with rights, keys and what a role may reach."""
+"""Known reasons of failures that concern permissions, keys and the resources that a role can use."""
 
 from __future__ import annotations
 
 from airflow_imagebuilder.service.results.advice.reason import (
     DENIED,
+    DISTRIBUTION_GUIDE,
     EC2,
     GONE,
     GUIDE,
-    NOT_SENDING,
-    SENDING,
+    NOT_DISTRIBUTING,
     TROUBLE,
     Mark,
     Reason,
 )
 
-RIGHTS: tuple[Reason, ...] = (
+PERMISSIONS: tuple[Reason, ...] = (
     Reason(
         name="service-role-send-command",
-        said=(
+        message=(
             r"AWSServiceRoleForImageBuilder.{0,200}ssm:SendCommand|"
             r"ssm:SendCommand.{0,300}AWSServiceRoleForImageBuilder"
         ),
         cause="The service-linked role may not run this SSM document.",
         advice=(
-            "Give an execution role of your own, with EC2ImageBuilderExecutionPolicy and the right to "
+            "Use an execution role of your own, with EC2ImageBuilderExecutionPolicy and the permission "
             "ssm:SendCommand for this document."
         ),
         mark=Mark.SEEN,
@@ -31,7 +31,7 @@ RIGHTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="inspector-classic",
-        said=(
+        message=(
             r"inspector:CreateResourceGroup|CreateResourceGroup.{0,200}(?:denied|not authorized)|"
             r"denied.{0,200}CreateResourceGroup"
         ),
@@ -44,43 +44,45 @@ RIGHTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="ecr",
-        said=(
+        message=(
             rf"ecr:\w+|(?:denied|not authorized).{{0,80}}(?:\becr\b|repository)|RepositoryNotFound|"
             rf"repository.{{0,120}}(?:{GONE}|denied)"
         ),
         cause="The container could not be pushed to or pulled from ECR.",
         advice=(
-            "Attach EC2InstanceProfileForImageBuilderECRContainerBuilds to the role of the instance profile, "
-            "and create the target repository in each Region."
+            "Attach EC2InstanceProfileForImageBuilderECRContainerBuilds to the role of the instance "
+            "profile, and create the target repository in each Region."
         ),
         mark=Mark.DOCUMENTED,
         source=TROUBLE,
     ),
     Reason(
         name="pass-role",
-        said=r"iam:PassRole",
-        cause="The caller may not hand a role to the service.",
+        message=r"iam:PassRole",
+        cause="The caller may not pass a role to the service.",
         advice=(
-            "Give it iam:PassRole for the role that the message names; the caller is the execution role, or "
-            "the credentials of the Airflow connection."
+            "Allow it iam:PassRole for the role that the message names; the caller is the execution role, "
+            "or the credentials of the Airflow connection."
         ),
         mark=Mark.TEXT_GUESSED,
         source="IAM's general rule; no public report of Image Builder was found",
     ),
     Reason(
         name="notify",
-        said=r"sns:Publish|lambda:InvokeFunction|(?:topic|lambda|function).{0,120}(?:denied|not authorized)",
+        message=(
+            r"sns:Publish|lambda:InvokeFunction|(?:topic|lambda|function).{0,120}(?:denied|not authorized)"
+        ),
         cause=(
             "WaitForAction could not notify: it publishes to the topic, and calls the function, as the "
             "execution role."
         ),
-        advice="Give that role sns:Publish (and the topic's KMS key) or lambda:InvokeFunction.",
+        advice="Allow that role sns:Publish (and the topic's KMS key) or lambda:InvokeFunction.",
         mark=Mark.DOCUMENTED,
         source="https://github.com/aws-samples/amazon-ec2-image-builder-samples, approval-gate",
     ),
     Reason(
         name="kms",
-        said=(
+        message=(
             r"\bkms:\w+|\bKMS\b.{0,80}\b(?:key|access|denied|disabled)|InvalidKMSKey|KMSKeyNotAccessible|"
             r"KMS\w*Exception|(?:key|CMK).{0,60}(?:pending deletion|is disabled)|Client error on launch|"
             r"Client\.InvalidKMSKey|Client\.InternalError"
@@ -89,22 +91,21 @@ RIGHTS: tuple[Reason, ...] = (
         advice=(
             "The key must exist in this Region and be enabled. Its policy must allow the role of the build "
             "(service-linked or execution role) to use it and to create grants (kms:CreateGrant); for "
-            "copies, "
-            "the target accounts too."
+            "copies, the target accounts too."
         ),
         mark=Mark.GUESSED,
-        source=f"{EC2}; the KMS part of a copy: {SENDING}",
+        source=f"{EC2}; the KMS part of a copy: {DISTRIBUTION_GUIDE}",
     ),
     Reason(
         name="logs-bucket",
-        said=(
+        message=(
             r"s3:PutObject|AccessDenied: Access Denied.{0,20}status code: 403|NoSuchBucket|"
             r"bucket.{0,120}(?:does not exist|denied|not found)|"
             r"(?:upload|log).{0,80}\bS3\b.{0,120}(?:fail|denied)"
         ),
         cause=(
-            "The instance may not read from Image Builder, or may not write its logs to the S3 bucket of the "
-            "infrastructure configuration."
+            "The instance may not read from Image Builder, or may not write its logs to the S3 bucket of "
+            "the infrastructure configuration."
         ),
         advice=(
             "Attach EC2InstanceProfileForImageBuilder to the role of the instance profile, and allow it "
@@ -115,7 +116,7 @@ RIGHTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="parent-image",
-        said=(
+        message=(
             rf"Not authorized for images?|InvalidAMIID|image ids?\b.{{0,200}}(?:{GONE})|"
             rf"\b(?:parent|base|source) (?:image|AMI)\b.{{0,200}}(?:{GONE}|not available|"
             r"unavailable|deregistered)|"
@@ -123,17 +124,16 @@ RIGHTS: tuple[Reason, ...] = (
         ),
         cause="The parent image is gone: its AMI was deregistered, or is no longer shared with this account.",
         advice=(
-            "Name another parent image in a new version of the recipe. An ssm: parameter, or an Image "
-            "Builder "
-            "ARN with x.x.x, is resolved for each build."
+            "Use another parent image in a new version of the recipe. An ssm: parameter, or an Image "
+            "Builder ARN with x.x.x, is resolved for each build."
         ),
         mark=Mark.TEXT_GUESSED,
         source=f"{TROUBLE} for the cause; the texts are those of EC2",
-        where=NOT_SENDING,
+        where=NOT_DISTRIBUTING,
     ),
     Reason(
         name="marketplace",
-        said=r"OptInRequired|AWS Marketplace|accept (?:the )?terms",
+        message=r"OptInRequired|AWS Marketplace|accept (?:the )?terms",
         cause="The parent image is a product of AWS Marketplace, and this account has not subscribed to it.",
         advice="Accept its terms in AWS Marketplace, with this account.",
         mark=Mark.TEXT_GUESSED,
@@ -141,14 +141,14 @@ RIGHTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="scan-findings",
-        said=(
+        message=(
             r"scan\w*.{0,40}(?:finding|condition|result)|findings?.{0,80}(?:exceed|above|"
             r"severity|threshold)"
         ),
-        cause="The scan found more than the image may have.",
+        cause="The scan found more vulnerabilities than are allowed.",
         advice=(
-            "Read the findings (aws imagebuilder list-image-scan-findings), update the packages that they "
-            "name, and build again."
+            "Read the findings (aws imagebuilder list-image-scan-findings), update the packages that the "
+            "findings name, and build again."
         ),
         mark=Mark.GUESSED,
         source="CreateImage's imageScanningConfiguration in the API; the text was not found",
@@ -156,17 +156,16 @@ RIGHTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="not-authorized",
-        said=DENIED,
-        cause="A role may not do what the message names.",
+        message=DENIED,
+        cause="A role lacks the permission for the action that the message names.",
         advice=(
-            "The message names the role too, or the step gives it: a workflow step acts as the execution "
-            "role "
-            "(without one, as AWSServiceRoleForImageBuilder), a component's command as the role of the "
-            "instance profile. Allow the action for that role; check the organization's policies (SCP) as "
-            "well."
+            "The message names the role too, or the step shows which it is: a workflow step acts as the "
+            "execution role (without one, as AWSServiceRoleForImageBuilder), a component's command as the "
+            "role of the instance profile. Allow the action for that role; check the organization's "
+            "policies (SCP) as well."
         ),
         mark=Mark.DOCUMENTED,
         source=TROUBLE,
     ),
 )
-"""What a role may not do, or not reach; the last entry fits every denial."""
+"""A role lacks a permission, or cannot use a resource; the last entry fits every denial."""

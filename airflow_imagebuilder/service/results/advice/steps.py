@@ -1,4 +1,4 @@
-"""Reasons of failures in the steps of a workflow, and in the components that it runs."""
+"""Known reasons of failures in the steps of a workflow, and in the components that it runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from airflow_imagebuilder.service.results.advice.reason import (
     Reason,
 )
 
-ANSWERS: tuple[Reason, ...] = (
+WAITING_STEPS: tuple[Reason, ...] = (
     Reason(
         name="no-answer",
-        said=TIMED_OUT,
+        message=TIMED_OUT,
         cause="No answer reached WaitForAction in time.",
         advice=(
-            "Answer the next one sooner (SendWorkflowStepAction), or raise timeoutSeconds of this step: 3 "
-            "days by default, 7 at most."
+            "Answer the next request sooner (SendWorkflowStepAction), or raise timeoutSeconds of this step: "
+            "3 days by default, 7 at most."
         ),
         mark=Mark.DOCUMENTED,
         source=ACTIONS,
@@ -30,7 +30,7 @@ ANSWERS: tuple[Reason, ...] = (
     ),
     Reason(
         name="state-machine",
-        said=rf"^(?!.*(?:{DENIED}))",
+        message=rf"^(?!.*(?:{DENIED}))",
         cause="The Step Functions state machine failed.",
         advice="Its execution in Step Functions shows which state failed, and on which input.",
         mark=Mark.DOCUMENTED,
@@ -38,32 +38,32 @@ ANSWERS: tuple[Reason, ...] = (
         where=r"action=ExecuteStateMachine",
     ),
 )
-"""Steps that wait for others."""
+"""Steps that wait for an answer or for a state machine."""
 
 COMPONENTS: tuple[Reason, ...] = (
     Reason(
         name="toe-bootstrap",
-        said=r"unable to bootstrap TOE|bootstrap.{0,40}AWSTOE|ec2imagebuilder-toe",
+        message=r"unable to bootstrap TOE|bootstrap.{0,40}AWSTOE|ec2imagebuilder-toe",
         cause="AWSTOE, which runs the components, could not start.",
         advice=(
-            "Either the instance cannot read the bucket ec2imagebuilder-toe-<region>-prod: check the policy "
-            "of the S3 endpoint. Or the image mounts /tmp with noexec, as hardened ones do (CIS, STIG): name "
-            "another workingDirectory in the recipe."
+            "Either the instance cannot read the bucket ec2imagebuilder-toe-<region>-prod: check the "
+            "policy of the S3 endpoint. Or the image mounts /tmp with noexec, as hardened images do (CIS, "
+            "STIG): name another workingDirectory in the recipe."
         ),
         mark=Mark.DOCUMENTED,
         source=TROUBLE,
     ),
     Reason(
         name="noexec",
-        said=r"\bnoexec\b|/tmp\b.{0,80}permission denied",
-        cause="Programs may not run from the working directory: a hardened image mounts /tmp with noexec.",
+        message=r"\bnoexec\b|/tmp\b.{0,80}permission denied",
+        cause="Programs cannot run from the working directory: a hardened image mounts /tmp with noexec.",
         advice="Name another workingDirectory in the recipe.",
         mark=Mark.DOCUMENTED,
         source=GUIDE,
     ),
     Reason(
         name="no-endpoint",
-        said=(
+        message=(
             r"GetComponent.{0,200}(?:dial tcp|timeout|timed out)|dial tcp.{0,80}(?:i/o timeout|"
             r"no route|refused)"
         ),
@@ -74,7 +74,7 @@ COMPONENTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="wrong-binary",
-        said=r"exit ?(?:code|status):? ?126|exec format error|cannot execute binary",
+        message=r"exit ?(?:code|status):? ?126|exec format error|cannot execute binary",
         cause="A program is of another architecture than the instance, or is not executable.",
         advice=(
             "Parent image, components and instance types must have one architecture; AWS does not check that."
@@ -84,29 +84,29 @@ COMPONENTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="reboot-loop",
-        said=r"exit(?:ing|ed)?(?: with)? ?(?:code|status):? ?(?:3010|194)\b",
+        message=r"exit(?:ing|ed)?(?: with)? ?(?:code|status):? ?(?:3010|194)\b",
         cause="A step asked for a reboot and runs again after each one.",
-        advice="Let it write a marker file, and exit 0 where that file exists.",
+        advice="Make the step write a marker file, and exit with code 0 if that file exists.",
         mark=Mark.DOCUMENTED,
         source=TROUBLE,
     ),
     Reason(
         name="component-document",
-        said=r"parsing step .{1,200} in phase .{1,200} failed",
+        message=r"parsing step .{1,200} in phase .{1,200} failed",
         cause=(
-            "AWSTOE cannot read the component's document: the end of the message says what is wrong in that "
+            "AWSTOE cannot read the component's document: the end of the message names the fault in that "
             "step."
         ),
-        advice="Correct it in a new version of the component.",
+        advice="Correct the document in a new version of the component.",
         mark=Mark.SEEN,
         source="https://github.com/CloudSnorkel/cdk-github-runners/issues/964",
     ),
     Reason(
         name="aws-cli-component",
-        said=r"",
+        message=r"",
         cause=(
             "The parent image may have the AWS CLI already (Amazon Linux 2023 has), and this component "
-            "collides with it."
+            "conflicts with it."
         ),
         advice="Remove aws-cli-version-2-linux from the recipe.",
         mark=Mark.DOCUMENTED,
@@ -115,7 +115,7 @@ COMPONENTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="hop-limit",
-        said=r"unable to locate credentials|no credentials|NoCredentialProviders",
+        message=r"unable to locate credentials|no credentials|NoCredentialProviders",
         cause="A container could not reach the instance metadata.",
         advice=(
             "Set httpPutResponseHopLimit to 2 or more in instanceMetadataOptions of the infrastructure "
@@ -127,50 +127,49 @@ COMPONENTS: tuple[Reason, ...] = (
     ),
     Reason(
         name="disk-full",
-        said=r"no space left on device|not enough (?:disk )?space|disk (?:is )?full",
+        message=r"no space left on device|not enough (?:disk )?space|disk (?:is )?full",
         cause="The disk of the build instance is full.",
         advice=(
-            "Give the root volume more volumeSize in the recipe's blockDeviceMappings, or let the component "
-            "clean up after itself."
+            "Increase volumeSize of the root volume in the recipe's blockDeviceMappings, or make the "
+            "component clean up after itself."
         ),
         mark=Mark.TEXT_GUESSED,
         source="the operating system's text",
     ),
 )
-"""What a component's output shows."""
+"""Failures that the output of a component shows."""
 
 COMMANDS: tuple[Reason, ...] = (
     Reason(
         name="sysprep",
-        said=r"sysprep",
+        message=r"sysprep",
         cause="Windows Sysprep did not finish.",
         advice=(
             "Read C:\\Windows\\System32\\Sysprep\\Panther\\setuperr.log on the instance. Packages that are "
-            "installed "
-            "for one user only are the usual cause: remove them in a component."
+            "installed for one user only are the usual cause: remove them in a component."
         ),
         mark=Mark.GUESSED,
         source="Windows' general rule; no public report of Image Builder was found",
     ),
     Reason(
         name="no-internet",
-        said=(
+        message=(
             r"could not resolve host|temporary failure in name resolution|"
             r"name or service not known|no route to host|"
             r"network is unreachable|connection timed out"
         ),
         cause="A command could not reach a host.",
         advice=(
-            "Check the DNS, the route to the internet (or the proxy) and the security group of the subnet in "
-            "the infrastructure configuration."
+            "Check the DNS, the route to the internet (or the proxy) and the security group of the subnet "
+            "in the infrastructure configuration."
         ),
         mark=Mark.TEXT_GUESSED,
         source="the operating system's text",
     ),
     Reason(
         name="component-timed-out",
-        said=rf"{TIMED_OUT}",
-        cause="The components ran longer than they may.",
+        message=rf"{TIMED_OUT}",
+        cause="The components ran longer than their timeout allows.",
         advice=(
             "Raise timeoutSeconds of the component's step (7,200 s by default; Windows updates need more) or "
             f"of the workflow's step, or find what hangs. {LOG}"
@@ -181,7 +180,7 @@ COMMANDS: tuple[Reason, ...] = (
     ),
     Reason(
         name="terminal-state",
-        said=(
+        message=(
             r"(?:Command\w*Invocations?|ExpectationNotMet|"
             r"command\b.{0,80}).{0,80}(?:terminal )?state:? ?'?Failed|"
             r"unexpected invocation result|action failed for step"
@@ -192,19 +191,19 @@ COMMANDS: tuple[Reason, ...] = (
         source=f"{TROUBLE}; {SAMPLE}",
     ),
 )
-"""What is said of components when their output shows nothing more exact."""
+"""Failures of components whose output shows no exact reason."""
 
 OTHERS: tuple[Reason, ...] = (
     Reason(
         name="internal",
-        said=(
+        message=(
             r"internal (?:service |server )?(?:error|failure)|InternalError|InternalFailure|ServiceException|"
             r"service unavailable"
         ),
-        cause="AWS failed inside, and says no more.",
+        cause="AWS had an internal error and gives no details.",
         advice=(
-            "Build again; if it lasts, ask AWS Support, with the ARN. AMIs that were made before are still "
-            "there."
+            "Build again. If the error persists, ask AWS Support and give the ARN. AMIs made before the "
+            "error still exist."
         ),
         mark=Mark.SEEN,
         source=SAMPLE,
@@ -212,14 +211,14 @@ OTHERS: tuple[Reason, ...] = (
     ),
     Reason(
         name="step-timed-out",
-        said=TIMED_OUT,
-        cause="A step took longer than it may.",
+        message=TIMED_OUT,
+        cause="A step took longer than its timeout allows.",
         advice=(
-            "Find in the log what it waited for; if it only needs longer, raise its timeoutSeconds in the "
-            "workflow document."
+            "Find in the log what the step waited for. If it only needs more time, raise its "
+            "timeoutSeconds in the workflow document."
         ),
         mark=Mark.DOCUMENTED,
         source=ACTIONS,
     ),
 )
-"""What fits when nothing else does."""
+"""Reasons so general that every other reason goes before them."""

@@ -1,4 +1,4 @@
-"""Reasons for which an instance did not reach Systems Manager (SSM), or SSM gave up waiting."""
+"""Known reasons why an instance did not reach Systems Manager (SSM), or SSM gave up waiting."""
 
 from __future__ import annotations
 
@@ -20,32 +20,34 @@ from airflow_imagebuilder.service.results.advice.reason import (
 SYSTEMS_MANAGER: tuple[Reason, ...] = (
     Reason(
         name="container-device",
-        said=r"poll action status for completion",
+        message=r"poll action status for completion",
         cause="Systems Manager gave up waiting for the instance.",
         advice=(
-            "With a container recipe this was seen when its block device is not the root device of the host "
-            "image. Name it /dev/xvda, as the ECS image does, not /dev/sda1. Else check that the instance "
-            "reaches Systems Manager."
+            "With a container recipe this was seen when its block device is not the root device of the "
+            "host image. Name it /dev/xvda, as the ECS image does, not /dev/sda1. Otherwise check that the "
+            "instance reaches Systems Manager."
         ),
         mark=Mark.SEEN,
-        source="https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-imagebuilder/issues/5",
+        source=(
+            "https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-imagebuilder/issues/5"
+        ),
         where=r"type=DOCKER",
     ),
     Reason(
         name="inventory",
-        said=r"poll action status for completion|AssertInventoryCollection|inventory association",
+        message=r"poll action status for completion|AssertInventoryCollection|inventory association",
         cause="Systems Manager gave up waiting.",
         advice=(
             "This was seen where an association collects the inventory of all instances of the account: an "
             "instance can have only one. Set enhancedImageMetadataEnabled to false, or take the build "
-            "instances out of that association. Else check that the instance reaches Systems Manager."
+            "instances out of that association. Otherwise check that the instance reaches Systems Manager."
         ),
         mark=Mark.SEEN,
         source="https://github.com/aws-samples/immutable-server-pipeline/issues/12",
     ),
     Reason(
         name="inventory-step",
-        said=r"",
+        message=r"",
         cause="The inventory of the instance could not be collected.",
         advice=(
             "An association of the account that collects it from all instances is the usual cause: an "
@@ -58,27 +60,30 @@ SYSTEMS_MANAGER: tuple[Reason, ...] = (
     ),
     Reason(
         name="test-instance",
-        said=rf"{TIMED_OUT}|InvalidInstanceId|not in a valid state|terminal state Failed|agent|not connected",
+        message=(
+            rf"{TIMED_OUT}|InvalidInstanceId|not in a valid state|terminal state Failed|agent|not connected"
+        ),
         cause=(
             "The instance of the new AMI does not reach Systems Manager (SSM): the build may have changed "
-            "its "
-            "network, or removed the SSM agent."
+            "its network, or removed the SSM agent."
         ),
-        advice=f"Compare what the components do with what SSM needs. {REACH}",
+        advice=f"Compare the changes of the components with the requirements of SSM. {REACH}",
         mark=Mark.DOCUMENTED,
         source=TROUBLE,
         where=rf"stage=TESTING.*{LAUNCHING}",
     ),
     Reason(
         name="status-checks",
-        said=(
+        message=(
             r"status checks?.{0,80}(?:fail|impaired|not pass|timed?[ -]?out)|(?:fail|"
             r"impaired).{0,60}status checks?"
         ),
-        cause="The instance started, but failed EC2's status checks: its system does not boot there.",
+        cause=(
+            "The instance started, but failed EC2's status checks: its system does not boot on this instance."
+        ),
         advice=(
-            "Read its console (aws ec2 get-console-output). Choose another instance type or parent image, or "
-            "undo what a component changed in boot, disk or network."
+            "Read its console output (aws ec2 get-console-output). Choose another instance type or parent "
+            "image, or undo what a component changed in boot, disk or network."
         ),
         mark=Mark.TEXT_GUESSED,
         source=EC2,
@@ -86,7 +91,7 @@ SYSTEMS_MANAGER: tuple[Reason, ...] = (
     ),
     Reason(
         name="instance-gone",
-        said=(
+        message=(
             r"instance.{0,80}(?:was|has been|is|been) (?:\w+ )?(?:terminated|stopped|shut ?down|"
             r"shutting-down)|"
             r"InvalidInstanceID\.NotFound|IncorrectInstanceState|"
@@ -94,9 +99,8 @@ SYSTEMS_MANAGER: tuple[Reason, ...] = (
         ),
         cause="The instance was stopped or terminated while the build used it.",
         advice=(
-            "AWS CloudTrail shows by whom (StopInstances, TerminateInstances): a person, a clean-up job of "
-            "the "
-            "account, or a component that shuts the system down."
+            "AWS CloudTrail shows who stopped it (StopInstances, TerminateInstances): a person, a clean-up "
+            "job of the account, or a component that shuts the system down."
         ),
         mark=Mark.TEXT_GUESSED,
         source=EC2,
@@ -104,7 +108,7 @@ SYSTEMS_MANAGER: tuple[Reason, ...] = (
     ),
     Reason(
         name="ssm-agent",
-        said=(
+        message=(
             r"(?:SSM|Systems? Manager)[- ]agent|\bSSM\b.{0,60}(?:verif|regist|connect|unreachab|"
             r"online|unavailable)|"
             r"Systems Manager.{0,60}(?:verif|regist|connect|unreachab|online|unavailable)|InvalidInstanceId|"
@@ -127,7 +131,7 @@ SYSTEMS_MANAGER: tuple[Reason, ...] = (
     ),
     Reason(
         name="launch-step",
-        said=rf"{TIMED_OUT}|terminal state Failed|ExpectationNotMet",
+        message=rf"{TIMED_OUT}|terminal state Failed|ExpectationNotMet",
         cause=(
             "The instance was not ready in time, most often because it did not reach Systems Manager (SSM)."
         ),
@@ -138,7 +142,7 @@ SYSTEMS_MANAGER: tuple[Reason, ...] = (
     ),
     Reason(
         name="launch-step-name",
-        said=r"terminal state Failed.{0,60}(?:Launch|Bootstrap)\w*Instance",
+        message=r"terminal state Failed.{0,60}(?:Launch|Bootstrap)\w*Instance",
         cause=(
             "The instance was not ready in time, most often because it did not reach Systems Manager (SSM)."
         ),
@@ -148,7 +152,7 @@ SYSTEMS_MANAGER: tuple[Reason, ...] = (
     ),
     Reason(
         name="automation-timed-out",
-        said=rf"SSM (?:execution|automation).{{0,120}}(?:{TIMED_OUT})",
+        message=rf"SSM (?:execution|automation).{{0,120}}(?:{TIMED_OUT})",
         cause="Systems Manager (SSM) gave up waiting, most often because the instance did not reach it.",
         advice=f"{REACH} {KEEP}",
         mark=Mark.DOCUMENTED,
@@ -156,14 +160,14 @@ SYSTEMS_MANAGER: tuple[Reason, ...] = (
     ),
     Reason(
         name="automation",
-        said=r"(?:can.?t|cannot|could not|unable to|failed to) start (?:the )?SSM automation",
+        message=r"(?:can.?t|cannot|could not|unable to|failed to) start (?:the )?SSM automation",
         cause=(
-            "Image Builder could not start its automation in Systems Manager: the end of the message says "
-            "why."
+            "Image Builder could not start its automation in Systems Manager: the end of the message gives "
+            "the reason."
         ),
         advice="Check the infrastructure configuration, and build again.",
         mark=Mark.SEEN,
         source=SAMPLE,
     ),
 )
-"""The instance did not reach Systems Manager."""
+"""The instance did not reach Systems Manager, or Systems Manager gave up waiting."""

@@ -1,4 +1,4 @@
-"""What to do about a failure: for the reasons that AWS is known to give, in whatever words it gives them."""
+"""The advice on a failure, for the known reasons of AWS and for other wordings of them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def failure(
     component: str | None = None,
     type_: str = "AMI",
 ) -> ImageFailure:
-    """A failure with this reason, and as much around it as AWS would have."""
+    """A failure with this reason, in the surroundings in which AWS would report it."""
     state: dict[str, Any] = {"status": "FAILED", "reason": reason}
     if component:
-        said = {"componentArn": component, "errorMessage": reason}
-        state["failureContext"] = {"imageStatus": stage, "componentFailure": said}
+        answer = {"componentArn": component, "errorMessage": reason}
+        state["failureContext"] = {"imageStatus": stage, "componentFailure": answer}
     elif stage not in KINDS:
         state["failureContext"] = {"imageStatus": stage, "distributionFailure": {"errorMessage": reason}}
     image = answers.image(state=state, type=type_)
@@ -48,8 +48,8 @@ TIMED_OUT = (
 )
 SOME = f"{answers.HERE}:image/own/1.0.0/7"
 
-# Short quotes of what accounts were seen to say, of AWS's documents, and the same kinds in other words.
-SAID: list[tuple[str, ImageFailure]] = [
+# Short quotes of messages that users reported, of AWS's documents, and other wordings of the same reasons.
+EXAMPLES: list[tuple[str, ImageFailure]] = [
     ("ssm-agent", failure("(InvalidInstanceId) when calling SendCommand: [[i-0a]] not in a valid state")),
     ("ssm-agent", failure("SSM Agent verification failed", *LAUNCH)),
     ("ssm-agent", failure(f"{TIMED_OUT}'SSM Agent verification failed'")),
@@ -195,22 +195,22 @@ SAID: list[tuple[str, ImageFailure]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "known"), SAID, ids=[f"{name}: {known.message}"[:70] for name, known in SAID]
+    ("name", "known"), EXAMPLES, ids=[f"{name}: {known.message}"[:70] for name, known in EXAMPLES]
 )
-def test_a_reason_is_known_by_its_kind(name: str, known: ImageFailure) -> None:
+def test_a_known_reason_is_found_from_the_message(name: str, known: ImageFailure) -> None:
     reason = find(known)
     assert reason is not None
     assert reason.name == name
     assert reason.cause in known.describe()
 
 
-def test_every_known_reason_is_of_a_kind_of_its_own_and_is_reached() -> None:
+def test_every_known_reason_has_a_unique_name_and_an_example() -> None:
     assert len({reason.name for reason in REASONS}) == len(REASONS)
-    assert {reason.name for reason in REASONS} == {name for name, _ in SAID}
+    assert {reason.name for reason in REASONS} == {name for name, _ in EXAMPLES}
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.name)
-def test_a_known_reason_has_cause_advice_and_source_in_whole_sentences(reason: Any) -> None:
+def test_a_known_reason_has_cause_and_advice_in_whole_sentences_and_a_source(reason: Any) -> None:
     for text in (reason.cause, reason.advice):
         assert re.fullmatch(r"[A-Z].*[.]", text)
     assert reason.source
@@ -227,19 +227,19 @@ def test_a_known_reason_has_cause_advice_and_source_in_whole_sentences(reason: A
         failure(""),
     ],
 )
-def test_what_only_sounds_like_a_known_reason_is_none(known: ImageFailure) -> None:
+def test_what_only_resembles_a_known_reason_is_not_one(known: ImageFailure) -> None:
     assert find(known) is None
 
 
 @pytest.mark.parametrize("stage", ["BUILDING", "TESTING"])
-def test_a_failure_with_a_stage_in_its_reason_is_not_said_to_be_before_one_began(stage: str) -> None:
+def test_a_failure_with_a_stage_in_its_reason_is_not_described_as_before_a_workflow_began(stage: str) -> None:
     known = failure(f"SSM execution 'a' failed with status = 'Failed' in state = '{stage}'")
     assert known.stage == stage
     assert "before one began" not in known.describe()
     assert "before one began" in failure("").describe()
 
 
-def test_a_guess_is_called_a_guess() -> None:
+def test_the_text_calls_a_guess_a_guess() -> None:
     assert "This cause is a guess" in failure("Sysprep failed").describe()
     assert "guess" not in failure("InsufficientInstanceCapacity").describe()
 
@@ -250,7 +250,7 @@ def test_an_encoded_authorization_message_comes_with_the_command_that_decodes_it
     assert "decode-authorization" not in failure("is not authorized to perform: ec2:RunInstances").describe()
 
 
-def test_of_many_regions_the_advice_is_for_the_one_that_the_message_speaks_of() -> None:
+def test_of_many_regions_the_advice_is_for_the_one_that_the_message_names() -> None:
     known = ImageFailure.from_api(answers.failed_in_integration())
     assert known.regions[1]["imageConfigurationStep"] == "PUT_SSM_PARAMETERS"
     reason = find(known)
@@ -269,13 +269,13 @@ def test_of_many_regions_the_advice_is_for_the_one_that_the_message_speaks_of() 
         (None, "AMI", "RetryImage continues this image where AWS allows it, otherwise a new one is built"),
     ],
 )
-def test_how_to_continue_is_said_in_terms_of_airflow(stage: str | None, type_: str, then: str) -> None:
-    told = ImageFailure(image_status="FAILED", stage=stage, image_type=type_).describe()
-    assert "Then clear the task group (without one: the task that submitted the image, with what" in told
-    assert then in told
+def test_the_advice_names_what_to_clear_in_airflow(stage: str | None, type_: str, then: str) -> None:
+    text = ImageFailure(image_status="FAILED", stage=stage, image_type=type_).describe()
+    assert "Then clear the task group (without one: the task that submitted the image, with what" in text
+    assert then in text
 
 
-def test_a_message_of_a_hundred_pages_is_searched_in_no_time_worth_speaking_of() -> None:
+def test_a_very_long_message_is_searched_only_at_its_ends() -> None:
     known = failure("instance copy AMI agent subnet " * 12_000, *LAUNCH)
     assert len(str(known.message)) > 300_000
     assert "what to do" in known.describe()

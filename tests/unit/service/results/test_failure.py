@@ -1,4 +1,4 @@
-"""ImageFailure: what failed, from whatever AWS tells, and how it reads at three in the morning."""
+"""ImageFailure: what failed, from the parts that AWS reports, and the text of it."""
 
 from __future__ import annotations
 
@@ -10,45 +10,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_imagebuilder.service.errors import ImageFailedError
+from airflow_imagebuilder.service.results.failure_record import (
+    FailedComponent,
+    FailedStep,
+    FailedWorkflow,
+    LogLocation,
+)
 from airflow_imagebuilder.service.results.image import ImageFailure, failed_execution
 from tests.support import answers
 
 
-def test_a_component_is_told_from_the_failure_context() -> None:
+def test_a_failed_component_is_read_from_the_failure_context() -> None:
     failure = ImageFailure.from_api(answers.failed_in_component())
     assert failure.stage == "BUILDING"
-    assert (failure.workflow, failure.workflow_execution_id) == ("golden-build", answers.BUILD_ID)
-    assert (failure.step, failure.step_execution_id) == ("ApplyBuildComponents", answers.STEP_ID)
-    assert failure.component == answers.COMPONENT
-    assert (failure.component_phase, failure.component_step, failure.action) == (
+    assert (failure.workflow.name, failure.workflow.execution_id) == ("golden-build", answers.BUILD_ID)
+    assert (failure.step.name, failure.step.execution_id) == ("ApplyBuildComponents", answers.STEP_ID)
+    assert failure.component.arn == answers.COMPONENT
+    assert (failure.component.phase, failure.component.step, failure.action) == (
         "build",
         "HardenSshd",
         "ExecuteBash",
     )
     assert failure.message == "exit status 1"
-    assert (failure.log_group, failure.log_stream) == ("/aws/imagebuilder/Golden-AL2023", "1.0.0/3")
+    assert (failure.log.group, failure.log.stream) == ("/aws/imagebuilder/Golden-AL2023", "1.0.0/3")
 
 
-def test_regions_are_told_from_the_failure_context() -> None:
+def test_failed_regions_are_read_from_the_failure_context() -> None:
     failure = ImageFailure.from_api(answers.failed_in_integration(), answers.executions())
     assert failure.stage == "INTEGRATING"
     assert [region["region"] for region in failure.regions] == ["eu-west-1", "eu-central-1"]
     assert str(failure.message).startswith("In region 'eu-west-1'")
 
 
-def test_a_test_that_was_let_pass_is_not_blamed_for_the_distribution() -> None:
+def test_a_failed_test_that_the_image_continued_after_is_not_blamed_for_the_distribution() -> None:
     failure = ImageFailure.from_api(answers.failed_in_integration(), answers.executions())
-    assert failure.workflow is None
+    assert failure.workflow.name is None
 
 
-def test_without_a_context_the_failed_execution_and_its_failed_step_tell() -> None:
+def test_without_a_context_the_failed_execution_and_its_failed_step_are_read() -> None:
     failing = answers.cis(status="FAILED", message="")
     failure = ImageFailure.from_api(
         answers.failed_without_context(), [answers.boot(), failing], answers.steps()
     )
     assert failure.stage == "TESTING"
-    assert (failure.workflow, failure.workflow_execution_id) == ("cis-level-1", answers.CIS_ID)
-    assert (failure.step, failure.action) == ("ApplyTestComponents", "ExecuteComponents")
+    assert (failure.workflow.name, failure.workflow.execution_id) == ("cis-level-1", answers.CIS_ID)
+    assert (failure.step.name, failure.action) == ("ApplyTestComponents", "ExecuteComponents")
     assert failure.message == "sshd permits root login"
 
 
@@ -71,12 +77,12 @@ def test_the_message_of_a_step_is_found_wherever_aws_put_it(step: dict[str, Any]
 def test_a_step_that_the_guide_calls_timed_out_has_failed() -> None:
     steps = [{"name": "Fine", "status": "COMPLETED"}, {"name": "Late", "status": "TIMED_OUT"}]
     failing = answers.cis(status="FAILED")
-    assert ImageFailure.from_api(answers.failed_without_context(), [failing], steps).step == "Late"
+    assert ImageFailure.from_api(answers.failed_without_context(), [failing], steps).step.name == "Late"
 
 
 def test_with_nothing_but_a_reason_the_reason_is_the_message() -> None:
     failure = ImageFailure.from_api(answers.failed_without_context())
-    assert failure.workflow is None
+    assert failure.workflow.name is None
     assert failure.message == answers.failed_without_context()["state"]["reason"]
 
 
@@ -84,14 +90,14 @@ def test_what_the_context_lacks_is_taken_from_the_execution_that_it_names() -> N
     failed = answers.failed_in_component()
     del failed["state"]["failureContext"]["workflowArn"]
     failure = ImageFailure.from_api(failed, answers.executions())
-    assert failure.workflow == "golden-build"
+    assert failure.workflow.name == "golden-build"
 
 
-def test_steps_of_another_execution_do_not_stand_in_for_the_one_that_is_named() -> None:
+def test_steps_of_another_execution_do_not_replace_the_step_that_is_named() -> None:
     failed = answers.failed_in_component()
     failed["state"]["failureContext"]["stepExecutionId"] = "step-22222222-0000-4000-8000-00000000000f"
     failure = ImageFailure.from_api(failed, answers.executions(), answers.steps())
-    assert failure.step == "ApplyBuildComponents"
+    assert failure.step.name == "ApplyBuildComponents"
     assert failure.message == "exit status 1"
 
 
@@ -107,26 +113,26 @@ def test_the_execution_that_the_context_names() -> None:
     assert found(answers.failed_in_component(), *answers.executions()) == answers.BUILD_ID
 
 
-def test_rather_one_that_aborts_than_one_that_was_let_pass() -> None:
-    let_pass = answers.boot(status="FAILED", endTime="2026-09-09T19:59:00.000Z")
+def test_an_execution_that_aborts_goes_before_one_that_the_image_continued_after() -> None:
+    continued = answers.boot(status="FAILED", endTime="2026-09-09T19:59:00.000Z")
     aborts = answers.cis(status="FAILED", endTime="2026-09-09T19:16:00.000Z")
-    assert found(answers.failed_without_context(), aborts, let_pass) == answers.CIS_ID
+    assert found(answers.failed_without_context(), aborts, continued) == answers.CIS_ID
 
 
-def test_rather_a_failed_one_than_its_cancelled_neighbours() -> None:
+def test_a_failed_execution_goes_before_its_cancelled_neighbours() -> None:
     cause = answers.cis(status="FAILED", endTime="2026-09-09T19:16:00.000Z")
     swept = answers.execution("TEST", "audit", "wf-2", status="CANCELLED", endTime="2026-09-09T19:17:00.000Z")
     assert found(answers.failed_without_context(), swept, cause) == answers.CIS_ID
 
 
-def test_one_that_was_let_pass_is_never_the_cause_while_there_is_another() -> None:
-    let_pass = answers.boot(status="FAILED", endTime="2026-09-09T19:59:00.000Z")
+def test_one_that_the_image_continued_after_is_not_the_cause_while_there_is_another() -> None:
+    continued = answers.boot(status="FAILED", endTime="2026-09-09T19:59:00.000Z")
     assert (
-        found(answers.failed_without_context(), let_pass, answers.cis(status="CANCELLED")) == answers.CIS_ID
+        found(answers.failed_without_context(), continued, answers.cis(status="CANCELLED")) == answers.CIS_ID
     )
 
 
-def test_rather_the_last_to_fail() -> None:
+def test_the_last_execution_to_fail_goes_before_earlier_ones() -> None:
     first = answers.execution(
         "BUILD", "a", "wf-1", status="ROLLBACK_COMPLETED", endTime="2026-09-09T19:01:00.000Z"
     )
@@ -136,22 +142,26 @@ def test_rather_the_last_to_fail() -> None:
     assert found(answers.failed_without_context(), last, first) == "wf-2"
 
 
-def test_one_that_a_retry_superseded_is_not_looked_at() -> None:
+def test_an_execution_that_a_retry_superseded_does_not_count() -> None:
     assert found(answers.failed_without_context(), answers.cis(status="FAILED", retried=True)) is None
 
 
-# -- one execution, whatever became of the image -------------------------------------------------------------
+# -- one execution, whatever the image's status is -----------------------------------------------------------
 
 
 def test_a_failed_test_of_an_image_that_is_available() -> None:
     failing = answers.boot(status="FAILED", message="Step RunBoot failed")
     failure = ImageFailure.from_execution(answers.image(), failing, answers.steps())
-    assert (failure.stage, failure.workflow, failure.step) == ("TESTING", "boot", "ApplyTestComponents")
+    assert (failure.stage, failure.workflow.name, failure.step.name) == (
+        "TESTING",
+        "boot",
+        "ApplyTestComponents",
+    )
     assert "RetryImage" not in failure.describe()
     assert "build a new image" not in failure.describe()
 
 
-def test_a_failed_test_has_nothing_of_the_failure_of_the_distribution() -> None:
+def test_a_failed_test_takes_nothing_from_the_failure_of_the_distribution() -> None:
     failing = answers.boot(status="FAILED", message="Step RunBoot failed")
     failure = ImageFailure.from_execution(answers.failed_in_integration(), failing)
     assert (failure.stage, failure.regions, failure.message) == ("TESTING", (), "Step RunBoot failed")
@@ -159,21 +169,27 @@ def test_a_failed_test_has_nothing_of_the_failure_of_the_distribution() -> None:
 
 
 @pytest.mark.parametrize("read", [ImageFailure.from_execution, lambda i, e: ImageFailure.from_api(i, [e])])
-def test_the_context_of_another_execution_is_let_be(read: Any) -> None:
+def test_the_context_of_another_execution_is_ignored(read: Any) -> None:
     failing = answers.boot(status="FAILED", message="Step RunBoot failed")
     failure = read(answers.failed_in_component(), failing)
-    assert (failure.workflow, failure.component, failure.message) == ("boot", None, "Step RunBoot failed")
+    assert (failure.workflow.name, failure.component.arn, failure.message) == (
+        "boot",
+        None,
+        "Step RunBoot failed",
+    )
 
 
-def test_the_context_of_this_execution_is_taken() -> None:
+def test_the_context_of_this_execution_is_used() -> None:
     build = answers.execution("BUILD", "golden-build", answers.BUILD_ID, status="FAILED")
-    assert ImageFailure.from_execution(answers.failed_in_component(), build).component == answers.COMPONENT
+    assert (
+        ImageFailure.from_execution(answers.failed_in_component(), build).component.arn == answers.COMPONENT
+    )
 
 
-# -- as it reads ---------------------------------------------------------------------------------------------
+# -- the text ------------------------------------------------------------------------------------------------
 
 
-COMPONENT_AS_IT_READS = """\
+COMPONENT_TEXT = """\
   image       {arn}
   stage       BUILDING
   workflow    golden-build ({workflow}, {execution})
@@ -185,13 +201,13 @@ COMPONENT_AS_IT_READS = """\
   log         CloudWatch group /aws/imagebuilder/Golden-AL2023, stream 1.0.0/3
               {command}
   what to do  The component's own output is in the log: search it for Stderr and ExitCode.
-              To look around on the instance, set terminateInstanceOnFailure to false in the infrastructure \
+              To inspect the instance, set terminateInstanceOnFailure to false in the infrastructure \
 configuration.
               {then}"""
 
 
-def test_a_component_reads_from_stage_to_what_to_do() -> None:
-    assert ImageFailure.from_api(answers.failed_in_component()).describe() == COMPONENT_AS_IT_READS.format(
+def test_the_text_of_a_failed_component() -> None:
+    assert ImageFailure.from_api(answers.failed_in_component()).describe() == COMPONENT_TEXT.format(
         arn=answers.ARN,
         workflow=f"{answers.HERE}:workflow/build/golden-build/1.0.0/1",
         execution=answers.BUILD_ID,
@@ -210,19 +226,19 @@ def test_a_component_reads_from_stage_to_what_to_do() -> None:
     )
 
 
-def test_regions_read_one_a_line() -> None:
-    told = ImageFailure.from_api(answers.failed_in_integration()).describe()
-    assert "  region      eu-west-1: FAILED in UPDATE_LAUNCH_TEMPLATES: EC2 Client Error" in told
-    assert "  region      eu-central-1 account 210987654321: TIMED_OUT in PUT_SSM_PARAMETERS\n" in told
-    assert "its AMI may exist already" in told
+def test_failed_regions_have_one_line_each() -> None:
+    text = ImageFailure.from_api(answers.failed_in_integration()).describe()
+    assert "  region      eu-west-1: FAILED in UPDATE_LAUNCH_TEMPLATES: EC2 Client Error" in text
+    assert "  region      eu-central-1 account 210987654321: TIMED_OUT in PUT_SSM_PARAMETERS\n" in text
+    assert "its AMI may exist already" in text
 
 
-def test_a_test_reads_with_its_step_and_action() -> None:
+def test_the_text_of_a_failed_test_has_its_step_and_action() -> None:
     failing = answers.cis(status="FAILED")
-    told = ImageFailure.from_api(answers.failed_without_context(), [failing], answers.steps()).describe()
-    assert f"  step        ApplyTestComponents (ExecuteComponents, {answers.STEP_ID})\n" in told
-    assert "clear the task group" in told
-    assert "The new try calls RetryImage, which continues this image in TESTING without a new build." in told
+    text = ImageFailure.from_api(answers.failed_without_context(), [failing], answers.steps()).describe()
+    assert f"  step        ApplyTestComponents (ExecuteComponents, {answers.STEP_ID})\n" in text
+    assert "clear the task group" in text
+    assert "The new try calls RetryImage, which continues this image in TESTING without a new build." in text
 
 
 ADVICE = [
@@ -261,33 +277,33 @@ ADVICE = [
 ]
 
 
-@pytest.mark.parametrize(("image", "told"), ADVICE, ids=[told for _, told in ADVICE])
-def test_what_to_do(image: dict[str, Any], told: str) -> None:
-    assert told in ImageFailure.from_api(image).describe()
+@pytest.mark.parametrize(("image", "text"), ADVICE, ids=[text for _, text in ADVICE])
+def test_what_to_do(image: dict[str, Any], text: str) -> None:
+    assert text in ImageFailure.from_api(image).describe()
 
 
-def test_a_reason_that_the_message_repeats_is_told_once() -> None:
+def test_a_reason_that_the_message_repeats_is_shown_once() -> None:
     assert ImageFailure.from_api(answers.failed_without_context()).describe().count("failed with reason") == 1
 
 
 def test_a_message_of_a_component_cannot_move_the_terminal() -> None:
-    told = ImageFailure(message="\x1b[2Jall is well\r\nno\ttab").describe()
-    assert "  message     all is well\n              no\ttab" in told
-    assert "\x1b" not in told
+    text = ImageFailure(message="\x1b[2Jall is well\r\nno\ttab").describe()
+    assert "  message     all is well\n              no\ttab" in text
+    assert "\x1b" not in text
 
 
-def test_a_message_of_a_hundred_pages_is_cut() -> None:
-    told = ImageFailure(message="x" * 384_000).describe()
-    assert len(told) < 6000
-    assert "(384000 characters, the log has them all)" in told
+def test_a_very_long_message_is_cut() -> None:
+    text = ImageFailure(message="x" * 384_000).describe()
+    assert len(text) < 6000
+    assert "(384000 characters, the log has them all)" in text
 
 
 def test_a_log_group_is_quoted_in_the_command() -> None:
-    told = ImageFailure(arn=answers.ARN, log_group="/a b", log_stream="1.0.0/1").describe()
-    assert "--log-group-name '/a b' --log-stream-name 1.0.0/1" in told
+    text = ImageFailure(arn=answers.ARN, log=LogLocation(group="/a b", stream="1.0.0/1")).describe()
+    assert "--log-group-name '/a b' --log-stream-name 1.0.0/1" in text
 
 
-# -- the first line, which is all that a mail or a chat shows ------------------------------------------------
+# -- the first line, the only one that a mail or a chat shows ------------------------------------------------
 
 
 def first_line(failure: ImageFailure) -> str:
@@ -316,7 +332,7 @@ def test_a_component_that_only_the_reason_names_is_known_too() -> None:
         "failed!"
     )
     failure = ImageFailure.from_api(answers.image(state={"status": "FAILED", "reason": reason}))
-    assert failure.component == answers.COMPONENT
+    assert failure.component.arn == answers.COMPONENT
     assert first_line(failure) == (
         "Image golden-al2023 1.0.0/3 failed: component cis-hardening 1.2.0/4: its log says why"
     )
@@ -328,18 +344,18 @@ def test_a_component_that_only_the_reason_names_is_known_too() -> None:
         ({}, "failed"),
         ({"stage": "TESTING"}, "failed in TESTING"),
         ({"message": "no"}, "failed: no"),
-        ({"stage": "TESTING", "step": "Run"}, "failed in TESTING: step Run"),
-        ({"workflow": "cis", "message": "no"}, "failed: workflow cis: no"),
+        ({"stage": "TESTING", "step": FailedStep(name="Run")}, "failed in TESTING: step Run"),
+        ({"workflow": FailedWorkflow(name="cis"), "message": "no"}, "failed: workflow cis: no"),
         ({"regions": ({"region": "eu-west-1", "errorMessage": "no"},)}, "failed: eu-west-1: FAILED: no"),
         ({"reason": "Workflow Execution ID: wf-1 failed with reason: no"}, "failed: no"),
         ({"message": "a\n\x1b[31m b\r\n"}, "failed: a b"),
     ],
 )
-def test_what_aws_leaves_out_leaves_no_hole_in_the_first_line(known: dict[str, Any], line: str) -> None:
+def test_the_first_line_has_no_gap_where_aws_leaves_a_member_out(known: dict[str, Any], line: str) -> None:
     assert first_line(ImageFailure(**known)) == f"Image golden-al2023 1.0.0/3 {line}"
 
 
-def test_the_first_line_has_the_words_of_aws_without_their_frame_and_of_a_sane_length() -> None:
+def test_the_first_line_has_the_inner_message_of_aws_and_a_limited_length() -> None:
     reason = (
         "SSM execution '9ace18ad' failed with status = 'TimedOut' in state = 'BUILDING' and failure "
         "message = "
@@ -349,7 +365,14 @@ def test_the_first_line_has_the_words_of_aws_without_their_frame_and_of_a_sane_l
     assert first_line(failure) == (
         "Image golden-al2023 1.0.0/3 failed in BUILDING: SSM Agent verification failed"
     )
-    assert len(first_line(ImageFailure(stage="TESTING", workflow="w" * 300, message="x" * 384_000))) < 400
+    assert (
+        len(
+            first_line(
+                ImageFailure(stage="TESTING", workflow=FailedWorkflow(name="w" * 300), message="x" * 384_000)
+            )
+        )
+        < 400
+    )
 
 
 # -- steps ---------------------------------------------------------------------------------------------------
@@ -395,12 +418,12 @@ def test_a_state_machine_that_failed_shows_its_error_its_cause_and_its_execution
     failure = failed_step("ExecuteStateMachine", **{**step, "outputs": json.dumps(step["outputs"])})
     assert failure.message == "Smoke.Failed: no route to host"
     assert failure.details == {"executionArn": EXECUTION}
-    told = failure.describe()
-    assert f"  outputs     executionArn: {EXECUTION}\n" in told
-    assert f"aws stepfunctions describe-execution --execution-arn {EXECUTION}" in told
+    text = failure.describe()
+    assert f"  outputs     executionArn: {EXECUTION}\n" in text
+    assert f"aws stepfunctions describe-execution --execution-arn {EXECUTION}" in text
 
 
-def test_every_member_of_the_outputs_that_says_something_is_shown() -> None:
+def test_every_member_of_the_outputs_that_is_not_empty_is_shown() -> None:
     outputs = {
         "runCommandId": "a1b2",
         "status": "Failed",
@@ -408,23 +431,28 @@ def test_every_member_of_the_outputs_that_says_something_is_shown() -> None:
         "none": None,
         "empty": "",
     }
-    told = failed_step("RunCommand", message="no", outputs=json.dumps(outputs)).describe()
+    text = failed_step("RunCommand", message="no", outputs=json.dumps(outputs)).describe()
     assert (
         '  outputs     runCommandId: a1b2\n              status: Failed\n              output: ["one", "two"]'
-        in told
+        in text
     )
-    assert "none" not in told
-    assert "empty" not in told
+    assert "none" not in text
+    assert "empty" not in text
 
 
-def test_the_step_that_failed_last_is_the_cause_when_an_earlier_one_was_let_pass() -> None:
+def test_the_last_failed_step_is_the_cause_when_the_workflow_continued_after_an_earlier_one() -> None:
     steps = [
-        {"name": "Fix", "status": "FAILED", "message": "let pass", "endTime": "2026-09-09T19:15:00.000Z"},
+        {
+            "name": "Fix",
+            "status": "FAILED",
+            "message": "earlier",
+            "endTime": "2026-09-09T19:15:00.000Z",
+        },
         {"name": "Run", "status": "FAILED", "message": "the cause", "endTime": "2026-09-09T19:16:00.000Z"},
         {"name": "End", "status": "CANCELLED", "endTime": "2026-09-09T19:17:00.000Z"},
     ]
     failure = ImageFailure.from_api(answers.failed_without_context(), [answers.cis(status="FAILED")], steps)
-    assert (failure.step, failure.message) == ("Run", "the cause")
+    assert (failure.step.name, failure.message) == ("Run", "the cause")
 
 
 @pytest.mark.parametrize(
@@ -441,9 +469,9 @@ def test_a_workflow_that_a_person_stopped_is_a_decision_with_its_reason(step: di
         "Image golden-al2023 1.0.0/3 was stopped in TESTING: workflow cis-level-1, step Ask: "
         "stopped at WaitForAction by a person: not this week"
     )
-    told = failure.describe()
-    assert "a decision, not a fault" in told
-    assert "Read the log" not in told
+    text = failure.describe()
+    assert "a decision, not a fault" in text
+    assert "Read the log" not in text
 
 
 @pytest.mark.parametrize(
@@ -453,7 +481,7 @@ def test_a_workflow_that_a_person_stopped_is_a_decision_with_its_reason(step: di
         ("User is not authorized to perform: sns:Publish on resource: t", "WaitForAction could not notify"),
     ],
 )
-def test_a_wait_for_action_that_failed_by_itself_is_no_decision(message: str, advice: str) -> None:
+def test_a_wait_for_action_that_failed_by_itself_is_not_a_decision(message: str, advice: str) -> None:
     failure = failed_step("WaitForAction", message=message)
     assert failure.message == message
     assert advice in failure.describe()
@@ -471,15 +499,15 @@ def test_the_execution_that_the_reason_names_failed_the_image() -> None:
     assert found(image, answers.cis(status="FAILED"), late) == answers.CIS_ID
 
 
-def test_three_hundred_regions_are_cut() -> None:
+def test_a_list_of_three_hundred_regions_is_cut() -> None:
     regions = tuple({"region": f"r-{number}", "errorMessage": "x" * 5000} for number in range(300))
-    told = ImageFailure(regions=regions).describe()
-    assert "  region      r-0: FAILED: x" in told
-    assert "and 280 more" in told
-    assert len(told) < 30_000
+    text = ImageFailure(regions=regions).describe()
+    assert "  region      r-0: FAILED: x" in text
+    assert "and 280 more" in text
+    assert len(text) < 30_000
 
 
-def test_a_failure_that_was_stored_before_there_were_details_is_read() -> None:
+def test_a_failure_that_was_stored_without_details_is_read() -> None:
     stored = ImageFailure(arn=answers.ARN, message="no").to_dict()
     del stored["details"]
     assert ImageFailure.from_dict(stored) == ImageFailure(arn=answers.ARN, message="no")
@@ -491,9 +519,14 @@ members = st.none() | st.text(max_size=20)
 @given(
     st.builds(
         ImageFailure,
-        **dict.fromkeys(["stage", "workflow", "step", "component", "message", "log_group"], members),
+        stage=members,
+        workflow=st.builds(FailedWorkflow, name=members),
+        step=st.builds(FailedStep, name=members),
+        component=st.builds(FailedComponent, arn=members),
+        message=members,
+        log=st.builds(LogLocation, group=members),
     )
 )
-def test_whatever_is_missing_it_reads_and_is_stored(failure: ImageFailure) -> None:
+def test_a_failure_with_missing_members_has_a_text_and_can_be_stored(failure: ImageFailure) -> None:
     assert "what to do" in failure.describe()
     assert ImageFailure.from_dict(json.loads(json.dumps(failure.to_dict()))) == failure

@@ -80,12 +80,12 @@ def test_a_container() -> None:
     assert result.scan == {"status": "FAILED", "reason": "Inspector is not enabled"}
 
 
-def test_executions_stand_in_the_order_in_which_they_ran_and_superseded_ones_do_not_count() -> None:
+def test_executions_are_in_the_order_in_which_they_ran_without_superseded_ones() -> None:
     assert [item.name for item in built().workflows] == ["golden-build", "boot", "cis-level-1", "send"]
     assert [item.execution_id for item in built().tests] == [answers.BOOT_ID, answers.CIS_ID]
 
 
-def test_a_failed_test_of_an_image_that_is_available_all_the_same() -> None:
+def test_a_failed_test_of_an_image_that_is_available() -> None:
     boot, cis = built().tests
     assert not boot.passed
     assert cis.passed
@@ -125,11 +125,11 @@ def test_a_skipped_test_did_not_pass() -> None:
     assert test.duration is None
 
 
-def test_durations_go_from_the_first_start_to_the_last_end_of_a_phase() -> None:
+def test_a_duration_is_from_the_first_start_to_the_last_end_of_a_phase() -> None:
     assert built().duration == {"build": 403.5, "test": 240.0, "distribution": 240.0, "total": 900.0}
 
 
-def test_a_phase_that_is_not_over_has_no_duration() -> None:
+def test_a_phase_that_has_not_finished_has_no_duration() -> None:
     running = answers.cis(status="RUNNING")
     del running["endTime"]
     result = ImageResult.from_api(answers.image("TESTING"), [answers.boot(), running])
@@ -148,14 +148,14 @@ def test_a_phase_that_is_not_over_has_no_duration() -> None:
         ("Sep 9, 2026 7:12 PM", "2026-09-09T19:12:09Z", None),
     ],
 )
-def test_times_in_any_iso_form_are_read_and_others_let_be(
+def test_times_in_any_iso_form_are_read_and_others_ignored(
     start: str, end: str, seconds: float | None
 ) -> None:
     (test,) = ImageResult.from_api(answers.image(), [answers.boot(startTime=start, endTime=end)]).tests
     assert test.duration == pytest.approx(seconds)
 
 
-def test_the_least_that_aws_may_answer() -> None:
+def test_the_smallest_possible_answer_of_aws() -> None:
     result = ImageResult.from_api({"arn": answers.ARN, "state": {"status": "PENDING"}})
     assert (result.name, result.version, result.type) == ("golden-al2023", "1.0.0/3", "AMI")
     assert result.to_dict()["amis"] == []
@@ -164,7 +164,7 @@ def test_the_least_that_aws_may_answer() -> None:
 def test_a_failed_image_has_its_failure() -> None:
     result = ImageResult.from_api(answers.failed_in_component(), answers.executions())
     assert result.failure is not None
-    assert result.failure.component == answers.COMPONENT
+    assert result.failure.component.arn == answers.COMPONENT
 
 
 RESULTS = [
@@ -177,14 +177,14 @@ RESULTS = [
 
 
 @pytest.mark.parametrize("result", RESULTS)
-def test_json_gives_back_what_it_took(result: ImageResult) -> None:
+def test_a_result_is_the_same_after_a_round_trip_through_json(result: ImageResult) -> None:
     stored = json.loads(json.dumps(result.to_dict()))
     assert stored == result.to_dict()
     assert ImageResult.from_dict(stored) == result
     assert pickle.loads(pickle.dumps(result)) == result
 
 
-def test_what_a_template_reaches_for_in_the_xcom() -> None:
+def test_the_members_that_a_template_reads_from_the_xcom() -> None:
     stored = built().to_dict()
     assert stored["schema"] == 1
     assert stored["amis"][1]["image"] == "ami-0aaaaaaaaaaaaaaa2"
@@ -194,13 +194,15 @@ def test_what_a_template_reaches_for_in_the_xcom() -> None:
 
 def test_a_record_of_schema_1_with_more_in_it_is_read() -> None:
     stored = ImageResult.from_api(answers.failed_in_component(), answers.executions()).to_dict()
-    for part in (stored, *stored["amis"], *stored["workflows"], stored["failure"]):
+    failure = stored["failure"]
+    nested = [failure[name] for name in ("workflow", "step", "component", "log")]
+    for part in (stored, *stored["amis"], *stored["workflows"], failure, *nested):
         part["added_later"] = {"by": "another version"}
     expected = ImageResult.from_api(answers.failed_in_component(), answers.executions())
     assert ImageResult.from_dict(stored) == expected
 
 
-# Written down once and never changed: what the first version stored.
+# The record of the first version. It never changes.
 FIRST = {
     "schema": 1,
     "arn": answers.ARN,
@@ -250,5 +252,5 @@ def test_an_own_log_group_keeps_the_stream() -> None:
     assert log_location(own) == ("/team/images", "1.0.0/3")
 
 
-def test_the_arn_alone_tells_the_log_of_a_lower_case_name() -> None:
+def test_the_arn_alone_gives_the_log_of_a_lower_case_name() -> None:
     assert log_location({"arn": answers.ARN}) == ("/aws/imagebuilder/golden-al2023", "1.0.0/3")
