@@ -251,7 +251,8 @@ def test_a_failed_image_fails_the_task_and_names_what_failed(bakes: Bakes) -> No
 
 def test_a_cancelled_image_fails_the_task(bakes: Bakes) -> None:
     assert bakes.single.task("cancelled")["state"] == "failed"
-    assert "ended CANCELLED in TESTING: a person, or a task that was killed" in bakes.single.log("cancelled")
+    log = bakes.single.log("cancelled")
+    assert "ended CANCELLED in TESTING: cancelled by a person, or by a task that was killed" in log
     arn = the_image(bakes.service, "single-cancelled")["arn"]
     assert changes(bakes.service, arn) == ["CreateImage", "CancelImageCreation"]
 
