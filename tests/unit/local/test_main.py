@@ -22,7 +22,7 @@ AWS = Path(sys.executable).parent / "aws"
 STEPS = "schemaVersion: 1.0\nsteps:\n  - {name: Run, action: RunCommand}\n"
 
 
-def _assert_aws(server: Process, *arguments: str, code: int = 0) -> Any:
+def _aws(server: Process, *arguments: str, code: int = 0) -> Any:
     environment = {
         "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": server.url,
@@ -40,13 +40,13 @@ def _assert_aws(server: Process, *arguments: str, code: int = 0) -> Any:
 
 
 def test_the_cli_makes_a_workflow_bakes_an_image_and_reads_its_amis(server: Process) -> None:
-    made = _assert_aws(
+    made = _aws(
         server,
         *("imagebuilder", "create-workflow", "--name", "smoke", "--semantic-version", "1.0.0"),
         *("--type", "TEST", "--data", STEPS),
     )
     workflows = [*grouped()[:4], {"workflowArn": made["workflowBuildVersionArn"]}]
-    arn = _assert_aws(
+    arn = _aws(
         server,
         *("imagebuilder", "create-image", "--image-recipe-arn", f"{HEAD}image-recipe/golden-al2023/1.0.0"),
         *("--infrastructure-configuration-arn", f"{HEAD}infrastructure-configuration/golden-build"),
@@ -55,16 +55,14 @@ def test_the_cli_makes_a_workflow_bakes_an_image_and_reads_its_amis(server: Proc
     )["imageBuildVersionArn"]
     image = _ended(server, arn)
     assert image["state"]["status"] == "AVAILABLE"
-    listed = _assert_aws(server, "imagebuilder", "list-workflow-executions", "--image-build-version-arn", arn)
+    listed = _aws(server, "imagebuilder", "list-workflow-executions", "--image-build-version-arn", arn)
     assert {run["status"] for run in listed["workflowExecutions"]} == {"COMPLETED"}
     assert len(listed["workflowExecutions"]) == 5
     run = listed["workflowExecutions"][0]["workflowExecutionId"]
-    steps = _assert_aws(
-        server, "imagebuilder", "list-workflow-step-executions", "--workflow-execution-id", run
-    )
+    steps = _aws(server, "imagebuilder", "list-workflow-step-executions", "--workflow-execution-id", run)
     assert len(steps["steps"]) == 7
     for ami in image["outputResources"]["amis"]:
-        shown = _assert_aws(
+        shown = _aws(
             server, "ec2", "describe-images", "--region", ami["region"], "--image-ids", ami["image"]
         )["Images"]
         assert shown[0]["State"] == "available"
@@ -73,14 +71,14 @@ def test_the_cli_makes_a_workflow_bakes_an_image_and_reads_its_amis(server: Proc
 def _ended(server: Process, arn: str) -> dict[str, Any]:
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        image = _assert_aws(server, "imagebuilder", "get-image", "--image-build-version-arn", arn)["image"]
+        image = _aws(server, "imagebuilder", "get-image", "--image-build-version-arn", arn)["image"]
         if image["state"]["status"] in ("AVAILABLE", "FAILED"):
             return dict(image)
     raise AssertionError(f"still {image['state']}")
 
 
 def test_the_cli_shows_a_refusal_with_its_code(server: Process) -> None:
-    told = _assert_aws(
+    told = _aws(
         server,
         *("imagebuilder", "get-image", "--image-build-version-arn", f"{HEAD}image/nothing/1.0.0/1"),
         code=255,

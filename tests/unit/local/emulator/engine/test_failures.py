@@ -255,7 +255,7 @@ def test_a_retry_may_leave_the_old_failure_to_be_seen_for_a_while() -> None:
 WAIT = ("{name: Approve, action: WaitForAction, timeoutSeconds: 600}", "{name: After, action: RunCommand}")
 
 
-def _assert_one_step_waits(bench: Bench, *steps: str) -> tuple[str, dict[str, str]]:
+def _waiting(bench: Bench, *steps: str) -> tuple[str, dict[str, str]]:
     approval = bench.create_workflow("approval", steps or WAIT)
     arn = bench.bake(workflows=[workflow("build", "golden-build"), {"workflowArn": approval}])
     bench.run_to(arn, "TESTING")
@@ -265,7 +265,7 @@ def _assert_one_step_waits(bench: Bench, *steps: str) -> tuple[str, dict[str, st
 
 
 def test_a_step_that_waits_is_listed_and_told_as_an_event(bench: Bench) -> None:
-    arn, step = _assert_one_step_waits(bench)
+    arn, step = _waiting(bench)
     assert (step["imageBuildVersionArn"], step["name"]) == (arn, "Approve")
     event = bench.world.of("event")[-1].data
     assert event["type"] == "EC2 Image Builder Workflow Step Waiting"
@@ -273,7 +273,7 @@ def test_a_step_that_waits_is_listed_and_told_as_an_event(bench: Bench) -> None:
 
 
 def test_resume_lets_the_workflow_go_on(bench: Bench) -> None:
-    arn, step = _assert_one_step_waits(bench)
+    arn, step = _waiting(bench)
     bench.call(
         "SendWorkflowStepAction",
         stepExecutionId=step["stepExecutionId"],
@@ -288,7 +288,7 @@ def test_resume_lets_the_workflow_go_on(bench: Bench) -> None:
 
 
 def test_stop_fails_the_step_and_so_the_image(bench: Bench) -> None:
-    arn, step = _assert_one_step_waits(bench)
+    arn, step = _waiting(bench)
     bench.call(
         "SendWorkflowStepAction",
         stepExecutionId=step["stepExecutionId"],
@@ -300,7 +300,7 @@ def test_stop_fails_the_step_and_so_the_image(bench: Bench) -> None:
 
 def test_stop_on_a_step_that_continues_does_not_end_the_build(bench: Bench) -> None:
     lines = ("{name: Approve, action: WaitForAction, onFailure: Continue}", WAIT[1])
-    arn, step = _assert_one_step_waits(bench, *lines)
+    arn, step = _waiting(bench, *lines)
     bench.call(
         "SendWorkflowStepAction",
         stepExecutionId=step["stepExecutionId"],
@@ -311,7 +311,7 @@ def test_stop_on_a_step_that_continues_does_not_end_the_build(bench: Bench) -> N
 
 
 def test_a_step_that_nobody_answers_times_out(bench: Bench) -> None:
-    arn, step = _assert_one_step_waits(bench)
+    arn, step = _waiting(bench)
     assert bench.finish(arn) == "FAILED"
     with pytest.raises(ApiError, match="not waiting"):
         bench.call(
@@ -323,7 +323,7 @@ def test_a_step_that_nobody_answers_times_out(bench: Bench) -> None:
 
 
 def test_the_image_of_another_step_is_refused(bench: Bench) -> None:
-    _, step = _assert_one_step_waits(bench)
+    _, step = _waiting(bench)
     with pytest.raises(ApiError, match="belongs to"):
         bench.call(
             "SendWorkflowStepAction",
