@@ -1,4 +1,4 @@
-"""What every test runs in: an Airflow home of its own, and no AWS account in reach."""
+"""The environment of every test: an Airflow home of its own, and no AWS account within reach."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REPOSITORY = Path(__file__).parents[1]
 
 
 def _isolate() -> None:
-    """Set the environment up; Airflow reads it when it is first imported, so fixtures would be too late."""
+    """Set the environment. Airflow reads it when it is first imported, so a fixture would be too late."""
     for name in [name for name in os.environ if name.startswith(("AIRFLOW", "AWS_"))]:
         del os.environ[name]
     os.environ.update(
@@ -38,18 +38,18 @@ _isolate()
 
 
 def pytest_unconfigure() -> None:
-    """Leave no Airflow home behind."""
+    """Remove the Airflow home."""
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what is fast first; the order within each kind stays."""
+    """Run the unit tests before the integration tests, each in their own order."""
     items.sort(key=lambda item: item.get_closest_marker("integration") is not None)
 
 
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """Give the tests' Airflow home a database, for those that call ``dag.test()``."""
+    """Create the database of the Airflow home, for tests that call ``dag.test()``."""
     from airflow.utils.db import initdb
 
     initdb()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SPEED = float(os.environ.get("COMPOSE_SPEED", "15"))
-"""Virtual seconds a second: at 15 an image takes about 100 seconds."""
+"""Virtual seconds per second: at 15 an image takes about 100 seconds."""
 
 
 @pytest.fixture(scope="session")

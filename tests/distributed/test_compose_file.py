@@ -1,4 +1,4 @@
-"""What docker-compose.yaml promises: valid for both Composes, healthy before used, closed, no secret."""
+"""docker-compose.yaml: valid for Compose 1.29 and 2, health checks, closed ports, no secret."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_every_server_has_a_health_check_a_restart_policy_and_limits() -> None:
         assert {"mem_limit", "cpus", "pids_limit"} <= set(service), name
 
 
-def test_nobody_is_waited_for_by_start_alone() -> None:
+def test_every_dependency_waits_for_health_not_for_the_start() -> None:
     for name, service in SERVICES.items():
         for other, on in service.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if other == "init" else "service_healthy"
@@ -141,7 +141,7 @@ def test_the_file_holds_no_secret() -> None:
     assert 'SIMPLE_AUTH_MANAGER_ALL_ADMINS: "false"' in text
 
 
-def test_secrets_are_made_once_differ_and_are_private(env_file: Path, tmp_path: Path) -> None:
+def test_secrets_are_made_once_are_different_and_private(env_file: Path, tmp_path: Path) -> None:
     first = values(env_file)
     assert env_file.stat().st_mode & 0o777 == 0o600
     subprocess.run(["sh", REPOSITORY / "docker/make-env.sh", env_file], check=True, capture_output=True)
@@ -153,14 +153,14 @@ def test_secrets_are_made_once_differ_and_are_private(env_file: Path, tmp_path: 
     assert all(re.fullmatch(r"[A-Za-z0-9_=-]{16,}", secret) for secret in made)
 
 
-def test_the_fernet_key_is_one(env_file: Path) -> None:
+def test_the_fernet_key_is_valid(env_file: Path) -> None:
     from cryptography.fernet import Fernet
 
     fernet = Fernet(values(env_file)["AIRFLOW_FERNET_KEY"])
-    assert fernet.decrypt(fernet.encrypt(b"told")) == b"told"
+    assert fernet.decrypt(fernet.encrypt(b"secret")) == b"secret"
 
 
-def test_nothing_but_what_the_dockerfile_copies_reaches_the_engine() -> None:
+def test_only_what_the_dockerfile_copies_is_sent_to_the_engine() -> None:
     ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
     let_in = {line[1:] for line in ignored if line.startswith("!")}
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
@@ -169,7 +169,7 @@ def test_nothing_but_what_the_dockerfile_copies_reaches_the_engine() -> None:
     assert let_in == {source for sources in copied for source in sources.split()}
 
 
-def test_the_helm_values_draw_the_same_topology() -> None:
+def test_the_helm_values_have_the_same_topology() -> None:
     helm = yaml.safe_load((REPOSITORY / "docs" / "helm-values.yaml").read_text())
     names = {"scheduler": "scheduler", "triggerer": "triggerer", "workers": "worker"}
     for theirs, ours in names.items():

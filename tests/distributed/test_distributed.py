@@ -1,6 +1,6 @@
-"""Many images at once over two triggerers and two workers, and what is left of them when parts die.
+"""Many images at once over two triggerers and two workers, and which of them survive when parts die.
 
-Runs on a Docker engine (``make test-compose``); ``COMPOSE_IMAGES`` tells how many images the first test
+Runs on a Docker engine (``make test-compose``); ``COMPOSE_IMAGES`` is how many images the first test
 bakes at once, ``COMPOSE_FAULT_IMAGES`` how many are in flight at each fault, ``COMPOSE_SPEED`` how fast they
 are built. Every test leaves the set-up as it found it.
 """
@@ -30,7 +30,7 @@ CUT = 60.0
 
 
 def kill(service: str, *indexes: int) -> Callable[[ComposeStack], None]:
-    """Return what kills containers of a service, leaves them dead for a while, and starts them again."""
+    """Return a fault that kills containers of a service, and starts them again after a while."""
 
     def fault(stack: ComposeStack) -> None:
         names = [stack.containers(service)[index].name for index in indexes]
@@ -42,7 +42,7 @@ def kill(service: str, *indexes: int) -> Callable[[ComposeStack], None]:
 
 
 def restart(service: str) -> Callable[[ComposeStack], None]:
-    """Return what restarts the container of a service."""
+    """Return a fault that restarts the container of a service."""
 
     def fault(stack: ComposeStack) -> None:
         stack.docker("restart", stack.containers(service)[0].name)
@@ -58,17 +58,17 @@ def cut_off(stack: ComposeStack) -> None:
     stack.docker("network", "connect", "--alias", "image-builder", network, name)
 
 
-def told(what: str, report: Report) -> None:
+def print_row(what: str, report: Report) -> None:
     """Print a row of the table that docs/operations.md shows."""
     waits = "+".join(str(n) for n in report.waits.values())
-    print(  # noqa: T201 - the table is what a reader of the log looks for
+    print(  # noqa: T201 - the table is what a reader of the log wants
         f"\n| {what} | {report.states} | {len(report.images)} | {report.cancels} | {report.most_active}"
         f" / {report.widest} | {waits} | {report.tries} | {report.seconds:.0f} s |"
     )
 
 
-def check(report: Report, count: int) -> None:
-    """Hold what must be true of every wave, whatever died."""
+def assert_wave(report: Report, count: int) -> None:
+    """Assert what must be true of every wave, whatever died."""
     assert report.states == {"success": count}
     assert report.images == ["AVAILABLE"] * count
     assert report.one_each
@@ -83,8 +83,8 @@ def test_images_at_once_share_two_triggerers_and_never_run_more_than_five_tests_
     with Wave(stack, AT_ONCE) as wave:
         wave.wait_ended(3000)
     report = wave.report()
-    told(f"{AT_ONCE} at once, no fault", report)
-    check(report, AT_ONCE)
+    print_row(f"{AT_ONCE} at once, no fault", report)
+    assert_wave(report, AT_ONCE)
     assert len(report.waits) == len(stack.containers("triggerer"))
 
 
@@ -99,7 +99,7 @@ def test_images_at_once_share_two_triggerers_and_never_run_more_than_five_tests_
         pytest.param("Image Builder cut off for a minute", cut_off, id="image-builder-is-cut-off"),
     ],
 )
-def test_builds_in_flight_end_well_and_once_when(
+def test_builds_in_flight_succeed_once_when(
     what: str, fault: Callable[[ComposeStack], None], stack: ComposeStack
 ) -> None:
     stack.wait_ready()
@@ -108,5 +108,5 @@ def test_builds_in_flight_end_well_and_once_when(
         fault(stack)
         wave.wait_ended(1800)
     report = wave.report()
-    told(f"{IN_FLIGHT} in flight, {what}", report)
-    check(report, IN_FLIGHT)
+    print_row(f"{IN_FLIGHT} in flight, {what}", report)
+    assert_wave(report, IN_FLIGHT)

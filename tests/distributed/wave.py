@@ -1,4 +1,4 @@
-"""A wave of images on the distributed set-up: started, watched from the database, and held to account."""
+"""A wave of images on the distributed set-up: started, watched from the database, and reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WAITS = "select triggerer_id, count(*) from trigger where triggerer_id is not n
 
 
 def sql(stack: ComposeStack, statement: str) -> list[list[str]]:
-    """Ask Airflow's database, in its own container; rows of texts."""
+    """Return the rows of a query to Airflow's database, made in its own container."""
     found = stack.docker(
         "exec", stack.containers("postgres")[0].name, "psql", "-h", "/var/run/postgresql", "-U", "airflow",
         "-d", "airflow", "-AtF,", "-c", statement, seconds=20,
@@ -39,7 +39,7 @@ def sql(stack: ComposeStack, statement: str) -> list[list[str]]:
 
 @dataclass
 class Report:
-    """What a wave came to.
+    """The result of a wave.
 
     :param states: how many runs ended in each state.
     :param images: statuses of the images that the wave made.
@@ -94,7 +94,7 @@ class Wave:
         self._sampler.join(30)
 
     def _sample(self) -> None:
-        """Look into the database every other second; while it is away, there is nothing to see."""
+        """Read the database every other second; skip what it does not answer."""
         while not self._over.wait(2):
             with contextlib.suppress(StackError, IndexError):
                 self._samples += [int(row[0]) for row in sql(self.stack, _GROUPS) if row[0]]
@@ -112,7 +112,8 @@ class Wave:
         """
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s; {self.picture()}"
+            if time.monotonic() >= deadline:
+                raise AssertionError(f"{what}: not within {seconds:.0f} s; {self.picture()}")
             time.sleep(1)
 
     def wait_in_flight(self, seconds: float = 600) -> None:
@@ -130,11 +131,11 @@ class Wave:
             return [f"unknown: {error}"]
 
     def picture(self) -> dict[str, Any]:
-        """Return what there is, for messages."""
+        """Return the states of runs and images, for messages."""
         return {"runs": _counted(self._states()), "images": _counted(i["status"] for i in self.images())}
 
     def report(self) -> Report:
-        """Hold the wave to account."""
+        """Return the result of the wave."""
         images = self.images()
         arns = {self.api.xcom(DAG, run, "image.create_image", "image_build_version_arn") for run in self.runs}
         tasks = [task for run in self.runs for task in self.api.tasks(DAG, run)]

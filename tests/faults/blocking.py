@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 LIMIT = 240
-"""Seconds after which the block ends by itself."""
+"""Seconds after which the trigger stops blocking by itself."""
 
 
 class BlockingTrigger(BaseTrigger):

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RUNS = int(os.environ.get("FAULT_RUNS", "20"))
-"""Runs a kill point; fewer are quicker while a fault is being looked at."""
+"""Runs per kill point; fewer are quicker while a fault is being examined."""
 
 SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-    # How soon Airflow misses a scheduler, and a worker, that has died; its own values are some minutes.
-    # No shorter: a scheduler that a busy machine kept waiting would be missed as well.
+    # Seconds until Airflow takes a silent scheduler or worker for dead; the defaults are some minutes.
+    # No shorter: a scheduler that a busy machine keeps waiting would be taken for dead, too.
     "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
     "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
@@ -53,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the suite, and give it the time that real servers take on a busy machine."""
+    """Mark the suite, and set the timeout that real servers need on a busy machine."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.faults)
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def runs() -> int:
-    """How many runs a kill point gets."""
+    """How many runs each kill point gets."""
     return RUNS
 
 
@@ -76,7 +76,7 @@ def report(pytestconfig: pytest.Config) -> Report:
 def throttled(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Future[dict[str, dict[str, int]]]]]:
-    """The throttled waits, begun at once where they are wanted: they mostly wait, beside other tests."""
+    """The throttled waits, started first if the session has their test: they mostly sleep."""
     wanted = any(item.path.name == "test_throttling.py" for item in request.session.items)
     cases = CASES if wanted else ()
     with ThreadPoolExecutor(len(CASES)) as pool:
@@ -85,7 +85,7 @@ def throttled(
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    """A local Image Builder that outlives a SIGKILL."""
+    """A local Image Builder that keeps its state through a SIGKILL."""
     home = tmp_path_factory.mktemp("imagebuilder")
     with LocalService(speed=SPEED, state=home / "state.jsonl", home=home) as service:
         _add_endless_workflow(service)

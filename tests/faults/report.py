@@ -1,4 +1,4 @@
-"""The table that the fault suite ends with: what was injected, and what came out."""
+"""The table at the end of the fault suite: what was injected, and what came out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ WIDTHS = (62, 74)
 
 @dataclass
 class Report:
-    """Rows in the order in which they came about, told under the headings of their tests."""
+    """Rows in the order in which they were added, under the headings of their tests."""
 
     rows: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, heading: str, injected: str, outcome: str) -> None:
-        """Note one fault and its outcome; the test asserts afterwards, so that a failure is told too."""
+        """Add one fault and its outcome; the test asserts afterwards, so the table shows failures, too."""
         self.rows.append((heading, injected, outcome))
 
     def lines(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A real Airflow and a local Image Builder under it, and what the fault tests ask of the two."""
+"""A real Airflow with a local Image Builder as its AWS, and what the fault tests ask of the two."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SPEED = 120
-"""Virtual seconds a second of the local service."""
+"""Virtual seconds per second of the local service."""
 ARN_KEY = "image_build_version_arn"
 IN_PROGRESS = frozenset({"PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING"})
 
 
 def until(condition: Callable[[], T | None], seconds: float, what: Callable[[], object]) -> T:
     """
-    Ask until ``condition`` gives something, and return that.
+    Call ``condition`` until it returns something true, and return that.
 
-    :param what: tells, for the message, what there is when the time is up.
+    :param condition: what is waited for.
+    :param seconds: how long to wait.
+    :param what: returns the present state, for the message of the error.
+    :raises AssertionError: the time is up.
     """
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -59,7 +62,7 @@ class Scene:
 
     @cached_property
     def api(self) -> AirflowApi:
-        """Airflow's REST API; SQLite on a busy machine can keep it waiting."""
+        """Airflow's REST API, with patience: SQLite on a busy machine can keep it waiting."""
         return AirflowApi(self.airflow.url, self.airflow.username, self.airflow.password, patience=240)
 
     def start(self, dag_id: str, runs: int = 1) -> list[str]:
@@ -69,9 +72,9 @@ class Scene:
 
     def arn(self, task: Task, *, seconds: float = 180, but: str | None = None) -> str:
         """
-        Wait until a task has made its image known, and return the ARN.
+        Wait until a task has published its image, and return the ARN.
 
-        :param but: an ARN of an earlier try, which is not the one that is waited for.
+        :param but: the ARN of an earlier try, which does not count.
         """
 
         def known() -> str | None:
@@ -86,7 +89,7 @@ class Scene:
         return until(known, seconds, lambda: self.api.states(task.dag_id, task.run_id))
 
     def kept(self, task: dict[str, Any], key: str) -> Any:
-        """Return what a task keeps in its state store, ``None`` where it is nothing."""
+        """Return a value of a task's state store, ``None`` if it has no such key."""
         path = f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
         try:
             return self.api.call("GET", f"{path}/state-store/{key}")["value"]
@@ -110,12 +113,12 @@ class Scene:
         return Counter(i["status"] for i in self.service.records()["images"] if i["arn"] in wanted)
 
     def calls(self, operation: str, arn: str | None = None) -> list[dict[str, Any]]:
-        """Return the calls of an operation that changes something, as the service has noted them."""
+        """Return the recorded calls of an operation that changes something."""
         changes = self.service.records()["changes"]
         return [c for c in changes if c["operation"] == operation and arn in (None, c["arn"])]
 
     def tags(self) -> list[dict[str, str]]:
-        """Return the tags of every image that was ever built, one mapping an image."""
+        """Return the tags of every image that was ever built, one mapping per image."""
         client = self.service.client("imagebuilder")
         arns = [image["arn"] for image in self.service.records()["images"]]
         return [client.get_image(imageBuildVersionArn=arn)["image"].get("tags", {}) for arn in arns]

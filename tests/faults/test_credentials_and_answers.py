@@ -1,4 +1,4 @@
-"""Credentials that expire in the middle of a wait, and answers that are none."""
+"""Credentials that expire in the middle of a wait, and answers that cannot be read."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from airflow_imagebuilder.local.stack.image_builder import LocalService
 from airflow_imagebuilder.service.errors import MalformedAnswerError
 from airflow_imagebuilder.service.request.image_request import ImageRequest
 from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.faults.report import Report
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 LIMIT = 120
 """Seconds after which a wait counts as hanging."""
 ROLE = "arn:aws:iam::123456789012:role/ImageBuilderExecution"
@@ -30,7 +30,7 @@ ROLE = "arn:aws:iam::123456789012:role/ImageBuilderExecution"
 
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    """A local Image Builder whose clock stands still until a test turns it."""
+    """A local Image Builder whose clock does not run until a test turns it."""
     with LocalService(speed=0, home=tmp_path_factory.mktemp("by-hand")) as service:
         yield service
 
@@ -59,16 +59,17 @@ def trigger(arn: str) -> ImageBuilderImageTrigger:
     )
 
 
-def counted(service: LocalService, *outcomes: str) -> int:
-    """Return how many calls had one of the outcomes."""
-    return sum(service.records()["statuses"].get(outcome, 0) for outcome in outcomes)
+def counted(service: LocalService, *statuses: str) -> int:
+    """Return how many calls had one of the HTTP statuses."""
+    return sum(service.records()["statuses"].get(status, 0) for status in statuses)
 
 
-async def seen(service: LocalService, number: int, *outcomes: str) -> None:
-    """Wait until so many calls have had one of the outcomes."""
+async def until_called(service: LocalService, number: int, *statuses: str) -> None:
+    """Wait until this many calls have had one of the HTTP statuses."""
     end = time.monotonic() + LIMIT
-    while counted(service, *outcomes) < number:
-        assert time.monotonic() < end, service.records()["statuses"]
+    while counted(service, *statuses) < number:
+        if time.monotonic() >= end:
+            raise AssertionError(service.records()["statuses"])
         await asyncio.sleep(0.1)
 
 
@@ -83,9 +84,9 @@ def as_role(by_hand: LocalService, monkeypatch: pytest.MonkeyPatch) -> LocalServ
 
 class Clock:
     """
-    The clock by which botocore judges whether credentials have expired; it can be turned.
+    The clock by which botocore judges whether credentials have expired; a test can turn it.
 
-    STS lives by the same clock: what it gives later expires later.
+    STS has the same clock: credentials that it issues later expire later.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,15 +108,15 @@ class Clock:
 
 
 @pytest.mark.asyncio
-async def test_a_wait_whose_clock_passes_the_expiry_of_an_assumed_role_renews_before_it_is_refused(
+async def test_a_wait_renews_the_credentials_of_an_assumed_role_before_they_expire(
     as_role: LocalService, monkeypatch: pytest.MonkeyPatch, report: Report
 ) -> None:
     clock = Clock(monkeypatch)
     arn = image(as_role)
     waiting = asyncio.create_task(trigger(arn).wait())
-    await seen(as_role, counted(as_role, "200") + 2, "200")
+    await until_called(as_role, counted(as_role, "200") + 2, "200")
     clock.ahead, clock.issued = timedelta(hours=3), 0
-    await seen(as_role, counted(as_role, "200") + 2, "200")
+    await until_called(as_role, counted(as_role, "200") + 2, "200")
     as_role.control(advance=24 * 3600)
     event = await asyncio.wait_for(waiting, LIMIT)
     refused = counted(as_role, "403")
@@ -143,9 +144,9 @@ async def test_a_wait_outlives_the_expiry_of_the_credentials_of_an_assumed_role(
 ) -> None:
     arn = image(as_role)
     waiting = asyncio.create_task(trigger(arn).wait())
-    await seen(as_role, counted(as_role, "200") + 2, "200")
+    await until_called(as_role, counted(as_role, "200") + 2, "200")
     as_role.control(expire_credentials=True)
-    await seen(as_role, 1, "403")
+    await until_called(as_role, 1, "403")
     as_role.control(advance=24 * 3600)
     event = await asyncio.wait_for(waiting, LIMIT)
     refused = counted(as_role, "403")
@@ -156,25 +157,25 @@ async def test_a_wait_outlives_the_expiry_of_the_credentials_of_an_assumed_role(
 
 
 @pytest.mark.parametrize("kind", ["malformed", "empty"])
-def test_a_call_that_is_answered_in_a_wrong_shape_is_an_error_that_tells_it(
+def test_an_answer_of_a_wrong_shape_is_an_error_that_names_the_operation(
     by_hand: LocalService, report: Report, kind: str
 ) -> None:
     arn = image(by_hand)
     by_hand.control(faults=[{"operation": "GetImage", "kind": kind}])
-    with pytest.raises(MalformedAnswerError) as told:
+    with pytest.raises(MalformedAnswerError) as raised:
         ImageBuilderHook().get_image(arn, patience=2)
-    report.add("answers that are none", f"GetImage, one call, {kind}", _first_line(told.value))
-    assert "GetImage" in str(told.value)
+    report.add("answers that cannot be read", f"GetImage, one call, {kind}", _first_line(raised.value))
+    assert "GetImage" in str(raised.value)
 
 
 @pytest.mark.asyncio
-async def test_a_wait_that_only_gets_answers_of_a_wrong_shape_ends_with_an_error(
+async def test_a_wait_that_only_gets_answers_of_a_wrong_shape_reports_an_error(
     by_hand: LocalService, report: Report
 ) -> None:
     arn, kind = image(by_hand), "malformed"
     by_hand.control(faults=[{"kind": kind}])
     event = await asyncio.wait_for(trigger(arn).wait(), LIMIT)
-    report.add("answers that are none", f"every call of a wait, {kind}", _first_line(event["message"]))
+    report.add("answers that cannot be read", f"every call of a wait, {kind}", _first_line(event["message"]))
     assert event["outcome"] == "error"
 
 
@@ -183,7 +184,7 @@ async def test_a_wait_that_only_gets_answers_of_a_wrong_shape_ends_with_an_error
     ("kind", "times"),
     [("malformed", 3), ("empty", 3), ("truncated", 3), ("reset", 3), ("delay", 3), ("hang", 1)],
 )
-async def test_a_wait_outlives_a_few_answers_that_are_none(
+async def test_a_wait_outlives_a_few_answers_that_cannot_be_read(
     by_hand: LocalService, report: Report, kind: str, times: int
 ) -> None:
     arn = image(by_hand)
@@ -191,7 +192,7 @@ async def test_a_wait_outlives_a_few_answers_that_are_none(
     by_hand.control(advance=24 * 3600)
     event = await asyncio.wait_for(trigger(arn).wait(), LIMIT)
     outcome = f"wait {event['outcome']}, image {event['status']}"
-    report.add("answers that are none", f"{times} of a wait's calls, {kind}", outcome)
+    report.add("answers that cannot be read", f"{times} of a wait's calls, {kind}", outcome)
     assert (event["outcome"], event["status"]) == ("ended", "AVAILABLE")
 
 
@@ -208,7 +209,9 @@ def test_an_image_is_submitted_once_though_the_answer_is_lost(
     arn = ImageBuilderHook().create_image(request, "one-token")
     built = [found["arn"] for found in by_hand.records()["images"]]
     report.add(
-        "answers that are none", f"CreateImage performed, answer lost twice ({kind})", f"{len(built)} image"
+        "answers that cannot be read",
+        f"CreateImage performed, answer lost twice ({kind})",
+        f"{len(built)} image",
     )
     assert built == [arn]
 

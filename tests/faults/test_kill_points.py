@@ -28,11 +28,11 @@ def test_a_worker_killed_at_any_point_of_the_submit_builds_one_image(
     succeeded = Counter(task["task_id"] for task in tasks if task["state"] == "success")
     killed = Counter(task["task_id"] for task in tasks if scene.kept(task, "died_at"))
     images = Counter(f"{tags.get('point')}__{tags.get('mode')}" for tags in scene.tags())
-    for mode, how in MODES.items():
+    for mode, kind in MODES.items():
         for point, when in POINTS.items():
             name = f"{point}__{mode}"
             report.add(
-                f"worker SIGKILLed in the submit, {how}",
+                f"worker SIGKILLed in the submit, {kind}",
                 f"{when}: {runs} runs, {killed[name]} killed once",
                 f"{images[name]} images for {runs} wanted, {succeeded[name]} of {runs} runs in success",
             )

@@ -20,7 +20,7 @@ LIMIT = timedelta(seconds=45)
 WITHIN = 10.0
 """Seconds from the kill to the cancellation on AWS."""
 BUSY = 3
-"""So much slower than usual a machine may be."""
+"""How many times slower than usual a machine may be."""
 
 Act = Callable[[Scene, Task], None]
 
@@ -69,12 +69,10 @@ def test_every_way_of_killing_a_bake_cancels_its_image_once(scene: Scene, report
     verdicts += [_verdict(scene, victim, _due(scene, victim)) for victim in timed]
     _end(scene, by_hand)
     verdicts.sort(key=lambda verdict: verdict.victim.mode)
-    _judge(verdicts, report)
+    _assert_verdicts(verdicts, report)
 
 
-def test_a_kill_while_the_answer_of_create_image_is_awaited_cancels_the_image_once(
-    scene: Scene, report: Report
-) -> None:
+def test_a_kill_during_create_image_cancels_the_image_once(scene: Scene, report: Report) -> None:
     # Longer than the five seconds that a killed task gets after the next heartbeat, five seconds away.
     slow = {"operation": "CreateImage", "kind": "delay", "seconds": 20, "times": 1}
     before = {call["arn"] for call in scene.calls("CreateImage")}
@@ -87,11 +85,11 @@ def test_a_kill_while_the_answer_of_create_image_is_awaited_cancels_the_image_on
     )
     killed = time.time()
     scene.api.set_task_state(dag_id, run_id, "bake", "failed")
-    _judge([_verdict(scene, victim, killed)], report)
+    _assert_verdicts([_verdict(scene, victim, killed)], report)
 
 
-def test_a_cancel_that_aws_throttles_comes_through(scene: Scene, report: Report) -> None:
-    # A killed worker has five seconds; a triggerer takes its time, though Airflow ends on_kill after one.
+def test_a_throttled_cancel_is_accepted_in_the_end(scene: Scene, report: Report) -> None:
+    # A killed worker has five seconds; a triggerer has more, though Airflow stops on_kill after one.
     throttled = {"operation": "CancelImageCreation", "kind": "error", "status": 429}
     verdicts = []
     for mode, times in (("on_worker", 1), ("deferred", 4)):
@@ -104,7 +102,7 @@ def test_a_cancel_that_aws_throttles_comes_through(scene: Scene, report: Report)
         verdict = _verdict(scene, victim, killed)
         way = f"{victim.way}, CancelImageCreation throttled {times} times"
         verdicts.append(replace(verdict, victim=replace(victim, way=way)))
-    _judge(verdicts, report)
+    _assert_verdicts(verdicts, report)
 
 
 def test_a_clear_while_no_triggerer_runs_cancels_the_image_too(scene: Scene, report: Report) -> None:
@@ -120,9 +118,9 @@ def test_a_clear_while_no_triggerer_runs_cancels_the_image_too(scene: Scene, rep
         scene.airflow.launch("triggerer")
     _await_wait(scene, victim, try_number=2)
     _end(scene, [victim])
-    # The new try leaves the cancellation to the old one for so long.
-    told = replace(verdict, victim=replace(victim, way="task cleared, no triggerer runs"))
-    _judge([told], report, grace=KILL_GRACE)
+    # The new try waits for KILL_GRACE seconds before it cancels the image itself.
+    named = replace(verdict, victim=replace(victim, way="task cleared, no triggerer runs"))
+    _assert_verdicts([named], report, grace=KILL_GRACE)
 
 
 def _new(scene: Scene, before: set[str]) -> str | None:
@@ -131,7 +129,7 @@ def _new(scene: Scene, before: set[str]) -> str | None:
 
 
 def _victims(scene: Scene, mode: str, ways: Any) -> list[Victim]:
-    """Start one run a way, and wait until each has submitted its image."""
+    """Start one run per way, and wait until each has submitted its image."""
     started = {}
     for way in ways:
         dag_id = f"victim_{way if way in BY_TIME else 'by_hand'}__{mode}"
@@ -143,8 +141,8 @@ def _await_wait(scene: Scene, victim: Victim, try_number: int = 1) -> None:
     """
     Wait until a victim waits where its mode says.
 
-    A deferred task whose trigger no triggerer has taken yet has nobody whom Airflow could tell of a kill
-    (docs/operations.md): these tests kill what is being watched.
+    Airflow can report a kill only to a triggerer that has taken the trigger (docs/operations.md): these tests
+    kill deferred tasks that a triggerer watches.
     """
     task = victim.task
     scene.await_state(task, MODES[victim.mode])
@@ -154,7 +152,7 @@ def _await_wait(scene: Scene, victim: Victim, try_number: int = 1) -> None:
 
 
 def _due(scene: Scene, victim: Victim) -> float:
-    """Return the Unix time at which a victim's time is up."""
+    """Return the Unix time at which Airflow or the deadline ends a victim."""
     task = victim.task
     if victim.way == "deadline":
         begin = float(scene.calls("CreateImage", victim.arn)[0]["real"])
@@ -178,7 +176,7 @@ def _verdict(scene: Scene, victim: Victim, killed: float) -> Verdict:
 
 
 def _end(scene: Scene, victims: list[Victim]) -> None:
-    """End what a clear has started anew, and wait until nothing of it is left."""
+    """Stop what a clear has started again, and wait until its images are cancelled."""
     arns = {victim.arn for victim in victims}
     for victim in victims:
         if victim.way.endswith("cleared"):
@@ -187,7 +185,7 @@ def _end(scene: Scene, victims: list[Victim]) -> None:
     until(lambda: scene.statuses(arns)["CANCELLED"] == len(arns), 120, lambda: scene.statuses(arns))
 
 
-def _judge(verdicts: list[Verdict], report: Report, *, grace: float = 0.0) -> None:
+def _assert_verdicts(verdicts: list[Verdict], report: Report, *, grace: float = 0.0) -> None:
     for verdict in verdicts:
         where = "deferred" if verdict.victim.mode == "deferred" else "on a worker"
         report.add(

@@ -1,4 +1,4 @@
-"""A test that fails once: the image is run on with RetryImage, and the build phase runs once."""
+"""A test that fails once: RetryImage repairs the image, and the build phase runs once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONCE = {"builds": 1, "failed test runs": 2, "RetryImage calls": 1, "status": "AV
 
 @pytest.fixture(autouse=True)
 def failing_test(service: LocalService) -> None:
-    """Let the test cis-level-1 fail once an image."""
+    """Let the test cis-level-1 fail once per image."""
     service.control(
         clear_failures=True,
         failures=[{"workflow": "cis-level-1", "times": 1, "per": "image", "message": "weak password rules"}],
@@ -34,7 +34,9 @@ def test_the_second_try_of_a_task_repairs_its_image(scene: Scene, report: Report
     for mode in ("deferred", "on_worker"):
         task = Task("repair_task", run_id, mode)
         found[mode] = _history(scene, scene.arn(task))
-        report.add(HEADING, f"a task with one retry, {mode.replace('_', ' a ')}", _told(ended, found[mode]))
+        report.add(
+            HEADING, f"a task with one retry, {mode.replace('_', ' a ')}", _summary(ended, found[mode])
+        )
     assert ended == "success"
     assert found == {"deferred": ONCE, "on_worker": ONCE}
 
@@ -43,7 +45,7 @@ def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(scene: Sce
     run_id = scene.start("repair_group_retry")[0]
     ended = scene.api.wait_for_run("repair_group_retry", run_id, 300)["state"]
     found = _history(scene, scene.arn(Task("repair_group_retry", run_id, "bake.image")))
-    report.add(HEADING, "a task group, whose `image` has one retry", _told(ended, found))
+    report.add(HEADING, "a task group, whose `image` has one retry", _summary(ended, found))
     states = scene.api.states("repair_group_retry", run_id)
     assert (found, states["bake.image"], states["bake.create_image"]) == (ONCE, "success", "success")
 
@@ -56,7 +58,7 @@ def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(scene: Scene
     scene.api.clear(dag_id, run_id, sorted({task["task_id"] for task in scene.api.tasks(dag_id, run_id)}))
     ended = scene.api.wait_for_run(dag_id, run_id, 300)["state"]
     found = _history(scene, scene.arn(Task(dag_id, run_id, "bake.image")))
-    report.add(HEADING, "a task group without retries, cleared by a user", _told(ended, found))
+    report.add(HEADING, "a task group without retries, cleared by a user", _summary(ended, found))
     after = scene.api.states(dag_id, run_id)
     assert Counter(before.values())["failed"] >= 2, before
     assert found == ONCE
@@ -64,7 +66,7 @@ def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(scene: Scene
     assert after["bake.cis-level-1.test[0]"] == "success"
 
 
-def test_clearing_a_killed_group_repairs_the_image_and_lets_the_repair_be(
+def test_clearing_a_killed_group_repairs_the_image_and_does_not_cancel_the_repair(
     scene: Scene, service: LocalService, report: Report
 ) -> None:
     # The repaired phase outlasts the time after which a guard that is cleared alone cancels the build.
@@ -81,7 +83,7 @@ def test_clearing_a_killed_group_repairs_the_image_and_lets_the_repair_be(
     ended = scene.api.wait_for_run(dag_id, run_id, 300)["state"]
     service.control(workflows={"cis-level-1": 240})
     cancels, found = len(scene.calls("CancelImageCreation", arn)), _history(scene, arn)
-    outcome = f"{_told(ended, found)}, {cancels} cancel"
+    outcome = f"{_summary(ended, found)}, {cancels} cancel"
     report.add(HEADING, "a task group, killed while it tests, cleared", outcome)
     assert (ended, found["status"]) == ("success", "AVAILABLE")
     assert (found["builds"], found["RetryImage calls"], cancels) == (1, 1, 1)
@@ -98,7 +100,7 @@ def _history(scene: Scene, arn: str) -> dict[str, Any]:
     }
 
 
-def _told(ended: str, history: dict[str, Any]) -> str:
+def _summary(ended: str, history: dict[str, Any]) -> str:
     return (
         f"run in {ended}, image {history['status']}: build phase run {history['builds']} time, "
         f"the test {history['failed test runs']} times, {history['RetryImage calls']} RetryImage"

@@ -1,4 +1,4 @@
-"""Servers that die under thirty deferred bakes: nothing is lost, nothing is doubled, nothing is cancelled."""
+"""Servers that die under thirty deferred bakes: no image is lost, doubled or cancelled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Fleet:
         """Return the ids of the triggerer jobs that watch, ``None`` for a trigger that has none."""
         return {(row["triggerer_job"] or {}).get("id") for row in self.rows("deferred")}
 
-    def told(self) -> str:
+    def summary(self) -> str:
         cancels = len(self.scene.calls("CancelImageCreation"))
         progress = sum(1 for _ in self.in_progress())
         return f"{progress} of 34 builds in progress, {cancels - self.cancels} cancelled"
@@ -61,11 +61,11 @@ def test_servers_that_are_killed_and_restarted_lose_double_and_cancel_nothing(
     fleet = Fleet(scene)
     fleet.await_waiting()
     fleet.cancels = len(scene.calls("CancelImageCreation"))
-    told = {"triggerer": _kill_triggerer(fleet), "scheduler, with its workers": _kill_scheduler(fleet)}
-    told["local Image Builder"] = _kill_service(fleet)
+    outcomes = {"triggerer": _kill_triggerer(fleet), "scheduler, with its workers": _kill_scheduler(fleet)}
+    outcomes["local Image Builder"] = _kill_service(fleet)
     scene.service.control(advance=3600 * SPEED)
     ended = scene.api.wait_for_run(DAG, fleet.run_id, 600)["state"]
-    for server, outcome in told.items():
+    for server, outcome in outcomes.items():
         report.add(HEADING, server, outcome)
     images = fleet.images()
     report.add(
@@ -73,7 +73,7 @@ def test_servers_that_are_killed_and_restarted_lose_double_and_cancel_nothing(
         "all three, then the builds end",
         f"run in {ended}: {dict(fleet.states())}; {sum(images.values())} images for 34 wanted",
     )
-    assert set(told.values()) == {"34 of 34 builds in progress, 0 cancelled"}
+    assert set(outcomes.values()) == {"34 of 34 builds in progress, 0 cancelled"}
     assert fleet.states() == {"deferred success": 30, "on_worker success": 4}
     assert images == SIZES
     assert scene.calls("CancelImageCreation") == []
@@ -84,7 +84,7 @@ def _kill_triggerer(fleet: Fleet) -> str:
     fleet.scene.airflow.kill("triggerer")
     fleet.scene.airflow.launch("triggerer")
     until(lambda: fleet.triggerers().isdisjoint({*before, None}), 180, fleet.triggerers)
-    return fleet.told()
+    return fleet.summary()
 
 
 def _kill_scheduler(fleet: Fleet) -> str:
@@ -96,7 +96,7 @@ def _kill_scheduler(fleet: Fleet) -> str:
         240,
         fleet.states,
     )
-    return fleet.told()
+    return fleet.summary()
 
 
 def _kill_service(fleet: Fleet) -> str:
@@ -104,5 +104,5 @@ def _kill_service(fleet: Fleet) -> str:
     service.kill()
     service.restart()
     until(lambda: "GetImage" in service.records()["calls"], 120, lambda: service.records()["calls"])
-    fleet.cancels = 0  # the service counts its calls from its start on
-    return fleet.told()
+    fleet.cancels = 0  # a restarted service counts its calls from zero
+    return fleet.summary()

@@ -1,4 +1,4 @@
-"""Processes that stand still and come back: what another process has taken over is not cancelled."""
+"""Processes that stop for a while and come back: what another process has taken over is not cancelled."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from tests.faults.report import Report
 
 HERE = Path(__file__).parent
-HEADING = "a process stands still and comes back"
+HEADING = "a process stops for a while and comes back"
 SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "60",
-    # How soon Airflow misses a triggerer, an event loop, a worker; its own values are up to some minutes.
-    # No shorter: the first question of a triggerer keeps its supervisor busy for up to ten seconds here.
+    # Seconds until Airflow takes a silent triggerer, event loop or worker for dead; the defaults are up to
+    # some minutes. No shorter: the first question of a triggerer keeps its supervisor busy for up to ten.
     "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "18",
     "TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "10",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
-    # How long a worker asks an API server that is away.
+    # How often a worker asks an API server that does not answer.
     "WORKERS__EXECUTION_API_RETRIES": "2",
     "IMAGEBUILDER__POLL_INTERVAL": "2",
     "IMAGEBUILDER__FIRST_LOOK": "10",
@@ -43,7 +43,7 @@ FIRST, SECOND = "triggerer", "triggerer-2"
 TAKEN = r"trigger \S+ \(ID \d+\) starting"
 """What Airflow logs when a triggerer has taken a wait."""
 LEFT = "trigger completed"
-"""What Airflow logs when a triggerer has let go of a wait, after on_kill."""
+"""What Airflow logs when a triggerer has left a wait, after on_kill."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
 
 @pytest.fixture(scope="module")
 def scene(service: LocalService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """An Airflow of its own, which misses what stands still within seconds."""
+    """An Airflow of its own, which takes a stopped process for dead within seconds."""
     env = {**service.env, **{f"AIRFLOW__{name}": value for name, value in SETTINGS.items()}}
     env["PYTHONPATH"] = str(HERE.parents[1])
     home = tmp_path_factory.mktemp("airflow")
@@ -123,7 +123,7 @@ class Held:
         return time.monotonic() - began
 
     def await_left(self) -> None:
-        """Wait until the first triggerer has let go of its copies of the waits."""
+        """Wait until the first triggerer has left its copies of the waits."""
         for run in (self.lives, self.dies):
             for task in self.guards(run):
                 _await_log(self.scene, task, LEFT)
@@ -149,8 +149,8 @@ class Held:
         return str(self.scene.api.wait_for_run("taken_over", self.lives, 240)["state"])
 
 
-def _judge(held: Held, report: Report, injected: str, seconds: float) -> None:
-    """Compare what a take-over did with what it must do: nothing; and a kill afterwards still cancels."""
+def _assert_take_over(held: Held, report: Report, injected: str, seconds: float) -> None:
+    """See that a take-over cancelled nothing, and that a kill afterwards still cancels."""
     held.await_left()
     after = held.cancels()
     statuses = held.scene.statuses([*held.arns(held.lives), *held.arns(held.dies)])
@@ -179,7 +179,7 @@ def test_a_suspended_triggerer_that_comes_back_cancels_nothing(
     scene.airflow.suspend(FIRST)
     seconds = held.await_taken()
     scene.airflow.resume(FIRST)
-    _judge(held, report, "triggerer suspended (SIGSTOP, SIGCONT)", seconds)
+    _assert_take_over(held, report, "triggerer suspended (SIGSTOP, SIGCONT)", seconds)
 
 
 def test_a_triggerer_whose_event_loop_was_blocked_cancels_nothing(
@@ -192,7 +192,7 @@ def test_a_triggerer_whose_event_loop_was_blocked_cancels_nothing(
     scene.airflow.launch(FIRST, name=SECOND)
     seconds = held.await_taken()
     (tmp_path / "free").touch()
-    _judge(held, report, "event loop blocked by another package's trigger", seconds)
+    _assert_take_over(held, report, "event loop blocked by another package's trigger", seconds)
 
 
 def test_a_suspended_worker_that_comes_back_cancels_nothing(scene: Scene, report: Report) -> None:

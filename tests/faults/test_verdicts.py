@@ -1,4 +1,4 @@
-"""A run is as green as its image: whether a test fails once, twice or always, or the image is cancelled."""
+"""A run succeeds if its image does: a test fails once, twice or always, or the image is cancelled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.stack.image_builder import LocalService
     from tests.faults.report import Report
 
-HEADING = "what a task group's run comes to"
+HEADING = "how the run of a task group ends"
 FAILING = {"verdict-once": 1, "verdict-twice": 2, "verdict-always": None}
 """How often the test cis-level-1 of an image of each recipe fails."""
 # The test fails while its neighbour runs, which AWS then cancels.
@@ -69,7 +69,7 @@ CASES = (
 
 @dataclass
 class Stage:
-    """The runs, and what was seen of those that were meddled with."""
+    """The runs, and the states of those that a test interfered with."""
 
     scene: Scene
     runs: dict[Any, Task] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def stage(scene: Scene, service: LocalService) -> Iterator[Stage]:
     with ThreadPoolExecutor() as pool:
         for job in [pool.submit(cancel, stage), pool.submit(kill, stage)]:
             job.result()
-    # What is cleared has to end; the cancelled run has ended by now.
+    # The cleared run must finish; the cancelled run has finished already.
     service.control(workflows=dict.fromkeys(SEVEN, SPEED))
     clear(stage)
     for key in stage.runs:
@@ -174,7 +174,9 @@ def clear(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_run_and_what_follows_the_group_are_as_the_image(case: Case, stage: Stage, report: Report) -> None:
+def test_the_run_and_the_tasks_after_the_group_follow_the_image(
+    case: Case, stage: Stage, report: Report
+) -> None:
     ended, states, calls, status = (
         stage.ended(case),
         stage.states(case),
@@ -194,13 +196,13 @@ def test_a_run_and_what_follows_the_group_are_as_the_image(case: Case, stage: St
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.good], ids=str)
-def test_a_test_that_its_neighbour_cut_off_names_it(case: Case, stage: Stage) -> None:
+def test_a_test_that_was_cancelled_names_the_test_that_failed(case: Case, stage: Stage) -> None:
     log = stage.log(case, "bake.security.test", 1)
     assert "package-audit cancelled, because the test workflow cis-level-1 failed" in log
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.good], ids=str)
-def test_a_monitor_whose_failure_is_repaired_was_waiting_for_that(case: Case, stage: Stage) -> None:
+def test_a_monitor_whose_failure_is_repaired_waited_for_the_repair(case: Case, stage: Stage) -> None:
     log = stage.log(case, "bake.security.test", 0)
     assert "Waiting: bake.image has not ended, and may still repair the image" in log
 
@@ -241,7 +243,9 @@ def test_an_image_that_is_cancelled_on_aws_fails_the_run_and_no_test(stage: Stag
     assert stage.calls("cancelled") == {"CreateImage": 1, "RetryImage": 0, "CancelImageCreation": 1}
 
 
-def test_a_killed_group_that_is_cleared_goes_on_with_what_follows(stage: Stage, report: Report) -> None:
+def test_a_killed_group_that_is_cleared_succeeds_with_the_tasks_that_follow(
+    stage: Stage, report: Report
+) -> None:
     ended, states, calls = stage.ended("killed"), stage.states("killed"), stage.calls("killed")
     report.add(
         HEADING, "killed, seven tests; then cleared", f"run in {ended}, {calls['RetryImage']} RetryImage"

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.local.stack.environment import clean_environment
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.faults.scene import until
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 REPOSITORY = Path(__file__).parents[2]
 WAITS = 100
 KINDS = {"ours": "this package", "stock": "stock waiter (AwsBaseWaiterTrigger)"}
@@ -53,9 +53,9 @@ def suffer(case: Case, home: Path) -> dict[str, dict[str, int]]:
         with _waiting(service, home) as processes:
             arns = json.dumps(_images(service))
             for process in processes.values():
-                _tell(process, arns)
-                _hear(process, "looking")
-            # The clock stood still until the stock waits, which take their time to start, had all begun.
+                _send(process, arns)
+                _read_until(process, "polling")
+            # The clock did not run until the stock waits, which take their time to start, had all begun.
             service.control(speed=1)
             if case.fault:
                 service.control(faults=[case.fault])
@@ -64,16 +64,17 @@ def suffer(case: Case, home: Path) -> dict[str, dict[str, int]]:
             return {kind: _endings(process) for kind, process in processes.items()}
 
 
-def _tell(process: subprocess.Popen[str], line: str) -> None:
+def _send(process: subprocess.Popen[str], line: str) -> None:
     assert process.stdin is not None
     process.stdin.write(line + "\n")
     process.stdin.flush()
 
 
-def _hear(process: subprocess.Popen[str], word: str) -> None:
+def _read_until(process: subprocess.Popen[str], word: str) -> None:
     assert process.stdout is not None
     while word not in (line := process.stdout.readline()):
-        assert line, f"the process that waits has ended before it was {word}"
+        if not line:
+            raise AssertionError(f"the process that waits has ended before it was {word}")
 
 
 def _endings(process: subprocess.Popen[str]) -> dict[str, int]:
@@ -105,7 +106,7 @@ def _waiting(service: LocalService, home: Path) -> Iterator[dict[str, subprocess
             )
             stack.callback(processes[kind].kill)
         for process in processes.values():
-            _hear(process, "ready")
+            _read_until(process, "ready")
         yield processes
 
 
@@ -130,8 +131,8 @@ def _refuse_connections(service: LocalService) -> None:
     service.control(speed=1)
 
 
-def told(endings: dict[str, int]) -> str:
-    """Say how many waits were lost, and with which words."""
+def summary(endings: dict[str, int]) -> str:
+    """Return how many waits were lost, and their most frequent errors."""
     lost = {text: count for text, count in endings.items() if text != "done"}
     why = "".join(
         f"; {count} x {text}" for text, count in sorted(lost.items(), key=lambda item: -item[1])[:2]

@@ -2,7 +2,7 @@
 A hundred waits in one process, on one event loop, with the triggers driven directly.
 
 ``python -m tests.faults.waits ours|stock`` prints ``ready`` once everything is imported, reads a line with
-a JSON list of ARNs, waits for all of them at once, prints ``looking`` once every wait has its client, and
+a JSON list of ARNs, waits for all of them at once, prints ``polling`` once every wait has its client, and
 at the end a JSON object: endings, and how many.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL = 5
 LIMIT = 600
-"""Seconds for which a wait may go on."""
+"""Seconds that a wait may last."""
 
 
 class StockHook(AwsGenericHook[Any]):  # type: ignore[misc]  # follow_imports = skip
@@ -97,21 +97,21 @@ async def all_endings(wait: Callable[[str], Awaitable[str]], arns: list[str]) ->
     waits = asyncio.gather(*(ending(wait, arn) for arn in arns))
     while wait is stock and StockHook.clients < len(arns) and not waits.done():  # noqa: ASYNC110 (hooks have no loop)
         await asyncio.sleep(0.2)
-    tell("looking")
+    send("polling")
     return dict(Counter(text.split("\n")[0].split("arn:")[0][:90] for text in await waits))
 
 
-def tell(line: str) -> None:
-    """Tell the test."""
+def send(line: str) -> None:
+    """Send a line to the test."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def main(kind: str) -> None:
-    """Talk to the test over input and output."""
-    tell("ready")
+    """Read from and answer the test over standard input and output."""
+    send("ready")
     arns = json.loads(sys.stdin.readline())
-    tell(json.dumps(asyncio.run(all_endings({"ours": ours, "stock": stock}[kind], arns))))
+    send(json.dumps(asyncio.run(all_endings({"ours": ours, "stock": stock}[kind], arns))))
 
 
 if __name__ == "__main__":

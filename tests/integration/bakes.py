@@ -1,4 +1,4 @@
-"""What the tests of the Dags share: things that fail on demand, and looks at a run from every side."""
+"""What the tests of the Dags share: resources that fail on demand, and a run seen from every side."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.local.stack.airflow_client import TERMINAL, AirflowApiError
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.stack.airflow_client import AirflowApi
     from airflow_imagebuilder.local.stack.image_builder import LocalService
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 ACTIVE = frozenset({"queued", "running", "deferred"})
 
 _STEPS = {
@@ -27,13 +27,18 @@ _STEPS = {
 
 
 def until(condition: Callable[[], Any], seconds: float = 90, pause: float = 0.5) -> Any:
-    """Ask until the answer is true, and return it; what Airflow does not know yet counts as no answer."""
+    """
+    Ask until the answer is true, and return it.
+
+    What Airflow does not know yet counts as no answer.
+    """
     deadline = time.monotonic() + seconds
     while True:
         with suppress(AirflowApiError):
             if answer := condition():
                 return answer
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {condition!r}"
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {condition!r}")
         time.sleep(pause)
 
 
@@ -56,7 +61,7 @@ class Run:
         return str(self.api.run(self.dag_id, self.run_id)["state"])
 
     def wait(self, seconds: float = 150) -> str:
-        """Wait until the run has ended; one request a second, because many runs share the machine."""
+        """Wait until the run has ended; one request per second, because many runs share the machine."""
         until(lambda: self.state in TERMINAL, seconds, pause=1)
         return self.state
 
@@ -117,7 +122,7 @@ def add_workflow(service: LocalService, kind: str, name: str, seconds: float, sp
 
 
 def add_recipes(service: LocalService, names: Iterable[str]) -> None:
-    """Create copies of golden-al2023: images are told apart, and made to fail, by their recipe's name."""
+    """Create copies of golden-al2023: a recipe's name identifies its images, and makes them fail."""
     client = service.client("imagebuilder")
     arn = f"{PREFIX}:image-recipe/golden-al2023/1.0.0"
     golden = client.get_image_recipe(imageRecipeArn=arn)["imageRecipe"]
@@ -144,9 +149,10 @@ def held(service: LocalService, name: str) -> dict[str, Any] | None:
 
 
 def let_go(service: LocalService, name: str) -> None:
-    """Let the HELD test of the image of a recipe go on."""
+    """Resume the HELD test of the image of a recipe."""
     step = held(service, name)
-    assert step is not None, f"no step of {name} waits"
+    if step is None:
+        raise AssertionError(f"no step of {name} waits")
     wanted = {key: step[key] for key in ("stepExecutionId", "imageBuildVersionArn")}
     service.client("imagebuilder").send_workflow_step_action(action="RESUME", clientToken=name, **wanted)
 

@@ -1,4 +1,4 @@
-"""Real servers for the integration tests: one local service and one Airflow a session, shared by all."""
+"""Real servers for the integration tests: one local service and one Airflow per session, shared by all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPEED = 600
 
 @dataclass(frozen=True)
 class DagRun:
-    """A run that a test has started, with everything that a test asks of it."""
+    """A run that a test has started."""
 
     api: AirflowApi
     dag_id: str
@@ -63,7 +63,7 @@ class RunDag(Protocol):
 
 @pytest.fixture(scope="session")
 def local_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    """A local Image Builder at 600 times the speed of life."""
+    """A local Image Builder, 600 times as fast as AWS."""
     with LocalService(speed=SPEED, home=tmp_path_factory.mktemp("imagebuilder")) as service:
         yield service
 

@@ -41,7 +41,7 @@ class Bakes:
 
 @pytest.fixture(scope="module")
 def forbidding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    """An account in which nobody may create images."""
+    """An account without permission to create images."""
     home = tmp_path_factory.mktemp("forbidding")
     fault = {
         "operation": "CreateImage",
@@ -56,7 +56,7 @@ def forbidding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServic
 
 @pytest.fixture(scope="module")
 def bakes(airflow: AirflowStack, local_service: LocalService, forbidding: LocalService) -> Bakes:
-    """Start all Dags at once, cancel one image, and wait for their ends."""
+    """Start all Dags at once, cancel one image, and wait until all runs have finished."""
     api = airflow.api
     add_recipes(local_service, [f"single-{name}" for name in RECIPES])
     add_workflow(local_service, "HELD", "held", 1, SPEED)
@@ -102,7 +102,7 @@ def connect(api: AirflowApi, conn_id: str, url: str) -> None:
 # -- golden_image ------------------------------------------------------------------------------------------
 
 
-def test_golden_image_ends_well_in_every_task(bakes: Bakes) -> None:
+def test_every_task_of_golden_image_succeeds(bakes: Bakes) -> None:
     tasks = ["create_image", "image", "build", "performance.test[0]", "distribute", "monitored", "ready"]
     tasks += [f"functional.test[{n}]" for n in range(6)] + [f"security.test[{n}]" for n in range(2)]
     assert bakes.golden.states() == {f"golden_image.{task}": "success" for task in tasks}
@@ -120,7 +120,7 @@ def test_golden_image_returns_its_tests(bakes: Bakes) -> None:
     assert groups["performance"] is None
 
 
-def test_golden_image_left_an_ami_in_both_regions(bakes: Bakes) -> None:
+def test_golden_image_has_an_ami_in_both_regions(bakes: Bakes) -> None:
     amis = {ami["region"]: ami["image"] for ami in bakes.golden.xcom("golden_image.image")["amis"]}
     assert set(amis) == {"us-east-1", "eu-west-1"}
     for region, ami in amis.items():
@@ -128,19 +128,18 @@ def test_golden_image_left_an_ami_in_both_regions(bakes: Bakes) -> None:
         assert image["State"] == "available"
 
 
-def test_golden_image_tells_its_asset_the_amis_by_region(bakes: Bakes) -> None:
+def test_the_asset_event_of_golden_image_has_the_amis_by_region(bakes: Bakes) -> None:
     run = bakes.golden
     events = run.api.call("GET", f"dags/golden_image/dagRuns/{run.run_id}/upstreamAssetEvents")
     assert events["asset_events"] == []
-    told = run.api.call("GET", "assets/events", params={"source_run_id": run.run_id})["asset_events"]
-    (event,) = told
+    (event,) = run.api.call("GET", "assets/events", params={"source_run_id": run.run_id})["asset_events"]
     result = run.xcom("golden_image.image")
     assert event["name"] == "golden-al2023"
     assert event["extra"]["image_arn"] == result["arn"]
     assert event["extra"]["amis"] == {ami["region"]: ami["image"] for ami in result["amis"]}
 
 
-def test_golden_images_map_indexes_are_named_by_their_workflows(bakes: Bakes) -> None:
+def test_the_map_indexes_of_golden_image_are_named_by_their_workflows(bakes: Bakes) -> None:
     assert bakes.golden.names("golden_image.functional.test") == FUNCTIONAL
     assert bakes.golden.names("golden_image.security.test") == ["cis-level-1", "package-audit"]
 
@@ -152,7 +151,7 @@ def test_the_arn_is_an_xcom_of_its_own(bakes: Bakes) -> None:
     assert bakes.golden.xcom("golden_image.create_image") == arn
 
 
-def test_the_log_tells_the_end_the_tests_and_the_amis(bakes: Bakes) -> None:
+def test_the_log_has_the_status_the_tests_and_the_amis(bakes: Bakes) -> None:
     log = bakes.golden.log("golden_image.image")
     assert "is AVAILABLE" in log
     assert "Test cis-level-1: COMPLETED" in log
@@ -172,7 +171,7 @@ def test_groups_left_out_of_the_form_are_skipped(bakes: Bakes) -> None:
     assert "was left out of this image" in bakes.manual.log("golden_image.functional.test", 0)
 
 
-def test_what_the_form_says_is_what_is_built(bakes: Bakes) -> None:
+def test_the_image_is_built_as_the_form_says(bakes: Bakes) -> None:
     result = bakes.manual.xcom("golden_image.image")
     assert result["name"] == "golden-ubuntu-2404"
     assert result["tags"]["by"] == "hand"
@@ -182,7 +181,7 @@ def test_what_the_form_says_is_what_is_built(bakes: Bakes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("conf", "told"),
+    ("conf", "message"),
     [
         ({"platform": "Windows 95"}, "Windows 95"),
         ({"test_groups": ["functional", "smoke"]}, "smoke"),
@@ -192,9 +191,9 @@ def test_what_the_form_says_is_what_is_built(bakes: Bakes) -> None:
     ],
     ids=["platform", "test group", "no tags", "tag that is a number", "region"],
 )
-def test_the_form_refuses_a_wrong_value(api: AirflowApi, conf: dict[str, Any], told: str) -> None:
+def test_the_form_refuses_a_wrong_value(api: AirflowApi, conf: dict[str, Any], message: str) -> None:
     api.wait_for_dag("golden_image_manual")
-    with pytest.raises(AirflowApiError, match=told) as error:
+    with pytest.raises(AirflowApiError, match=message) as error:
         api.trigger("golden_image_manual", conf)
     assert error.value.status == 400
 
@@ -222,18 +221,18 @@ def test_a_matrix_of_images_has_readable_names(bakes: Bakes) -> None:
 # -- the operators alone -----------------------------------------------------------------------------------
 
 
-def test_the_operator_waits_on_the_worker_where_it_is_told_to(bakes: Bakes) -> None:
+def test_the_operator_with_deferrable_off_waits_on_the_worker(bakes: Bakes) -> None:
     assert bakes.single.task("on_worker")["state"] == "success"
     assert bakes.single.xcom("on_worker")["status"] == "AVAILABLE"
     assert "Pausing task as DEFERRED" not in bakes.single.log("on_worker")
 
 
-def test_the_operator_returns_the_arn_where_it_does_not_wait(bakes: Bakes) -> None:
+def test_the_operator_returns_the_arn_if_it_does_not_wait(bakes: Bakes) -> None:
     assert bakes.single.task("submitted")["state"] == "success"
     assert bakes.single.xcom("submitted") == the_image(bakes.service, "single-submitted")["arn"]
 
 
-def test_a_mapped_operator_bakes_an_image_an_index(bakes: Bakes) -> None:
+def test_a_mapped_operator_bakes_one_image_per_index(bakes: Bakes) -> None:
     arns = [bakes.single.xcom("expanded", map_index=n)["arn"] for n in range(2)]
     assert arns == [the_image(bakes.service, f"single-{name}")["arn"] for name in ("one", "two")]
 
@@ -252,13 +251,14 @@ def test_a_failed_image_fails_the_task_and_names_what_failed(bakes: Bakes) -> No
 
 def test_a_cancelled_image_fails_the_task(bakes: Bakes) -> None:
     assert bakes.single.task("cancelled")["state"] == "failed"
-    assert "ended CANCELLED in TESTING: a person, or a task that was killed" in bakes.single.log("cancelled")
+    log = bakes.single.log("cancelled")
+    assert "ended CANCELLED in TESTING: cancelled by a person, or by a task that was killed" in log
     arn = the_image(bakes.service, "single-cancelled")["arn"]
     assert changes(bakes.service, arn) == ["CreateImage", "CancelImageCreation"]
 
 
 @pytest.mark.parametrize(
-    ("task", "told"),
+    ("task", "message"),
     [
         ("no_such_recipe", "single-nowhere"),
         ("no_such_connection", "nowhere"),
@@ -266,15 +266,15 @@ def test_a_cancelled_image_fails_the_task(bakes: Bakes) -> None:
         ("bad_input", "Nothing was sent to AWS, the request has"),
     ],
 )
-def test_a_task_that_cannot_succeed_says_why_and_fails_at_once(bakes: Bakes, task: str, told: str) -> None:
+def test_a_task_that_cannot_succeed_says_why_and_fails_at_once(bakes: Bakes, task: str, message: str) -> None:
     found = bakes.single.task(task)
     assert found["state"] == "failed"
     assert found["try_number"] == 1
-    assert told in bakes.single.log(task)
+    assert message in bakes.single.log(task)
     assert bakes.single.reasons(task) == ["another try would be refused in the same way"]
 
 
-def test_an_image_that_is_not_there_is_looked_for_a_while_and_then_named(bakes: Bakes) -> None:
+def test_an_image_that_does_not_exist_is_polled_for_a_while_and_then_named(bakes: Bakes) -> None:
     assert bakes.single.task("no_such_image")["state"] == "failed"
     assert "Check name, version, account and region of the ARN" in bakes.single.log("no_such_image")
 
@@ -283,7 +283,7 @@ def test_a_forbidden_call_is_made_once(bakes: Bakes) -> None:
     assert bakes.forbidding.records()["calls"] == {"CreateImage": {"total": 1, "403": 1}}
 
 
-def test_bad_input_is_told_whole_and_never_sent(bakes: Bakes) -> None:
+def test_all_faults_of_bad_input_are_reported_and_nothing_is_sent(bakes: Bakes) -> None:
     log = bakes.single.log("bad_input")
     for part in ("tags", "workflows[0]", "execution_role"):
         assert part in log

@@ -1,4 +1,4 @@
-"""Test workflows as tasks: runs that go well, fail, are cancelled, cleared and restarted, all at once."""
+"""Test workflows as tasks: runs that succeed, fail, are cancelled, cleared and restarted, all at once."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def stage(airflow: AirflowStack, local_service: LocalService) -> Iterator[Stage]
 
 
 def sample(stage: Stage) -> None:
-    """Look twice a second at the states of the tasks of the wide run."""
+    """Read the states of the tasks of the wide run twice per second."""
     run, deadline = stage.runs["wide"], time.monotonic() + 150
     while run.state not in TERMINAL and time.monotonic() < deadline:
         stage.samples.append(run.states())
@@ -117,14 +117,14 @@ def cancel(stage: Stage) -> None:
 
 
 def watching(run: Run) -> None:
-    """Wait until guard and monitor are in the triggerer, and both have told of the test."""
+    """Wait until guard and monitor are in the triggerer, and both have logged the test."""
     until(lambda: run.in_state("bake.slow.test[0]", "deferred") and run.in_state("bake.image", "deferred"))
     until(lambda: "1.0.0/1 is TESTING" in run.log("bake.image"))
     until(lambda: HELD in run.log("bake.slow.test", 0, run.task("bake.slow.test", 0)["try_number"]))
 
 
 def clear(stage: Stage) -> None:
-    """Clear a monitor by hand while it watches, and look at what can be seen before the end."""
+    """Clear a monitor by hand while it watches, and record what is visible before the image finishes."""
     run = stage.runs["cleared"]
     watching(run)
     stage.seen["arn"] = run.xcom("bake.image", "image_build_version_arn")
@@ -178,14 +178,14 @@ def test_the_map_indexes_are_named_by_their_workflows(stage: Stage) -> None:
     assert stage.runs["wide"].names("bake.wide.test") == [f"wide-{n}" for n in range(1, 9)]
 
 
-def test_a_run_that_goes_well_is_green_all_over(stage: Stage) -> None:
+def test_a_successful_run_has_only_successful_tasks(stage: Stage) -> None:
     run = stage.runs["wide"]
     assert run.state == "success"
     assert set(run.states().values()) == {"success"}
     assert len(run.states()) == 6 + 8 + 1
 
 
-def test_a_monitor_that_goes_well_has_one_worker_process_only(stage: Stage) -> None:
+def test_a_successful_monitor_has_one_worker_process_only(stage: Stage) -> None:
     log = stage.runs["wide"].log("bake.wide.test", map_index=0, try_number=1)
     assert log.count("Worker startup parse complete") == 1
     assert "Trigger fired event" in log
@@ -194,7 +194,7 @@ def test_a_monitor_that_goes_well_has_one_worker_process_only(stage: Stage) -> N
 # -- failures ----------------------------------------------------------------------------------------------
 
 
-def test_a_test_that_fails_under_continue_is_red_and_holds_nothing_up(stage: Stage) -> None:
+def test_a_test_that_fails_with_on_failure_continue_fails_its_monitor_alone(stage: Stage) -> None:
     run = stage.runs["continue"]
     assert run.states() == {
         "bake.create_image": "success",
@@ -219,7 +219,7 @@ def test_a_test_that_fails_under_continue_is_red_and_holds_nothing_up(stage: Sta
     }
 
 
-def test_a_red_monitor_names_the_failing_step_its_message_and_the_log(stage: Stage) -> None:
+def test_a_failed_monitor_names_the_failed_step_its_message_and_the_log(stage: Stage) -> None:
     run = stage.runs["continue"]
     log = run.log("bake.pair.test", map_index=0)
     for part in ("probe-a", "ExecuteComponents", "no route to host", "/aws/imagebuilder/groups-continue"):
@@ -244,7 +244,7 @@ def test_fail_on_test_failure_makes_the_group_a_quality_gate(stage: Stage) -> No
     assert "is AVAILABLE, but this test failed: probe-a" in run.log("bake.image")
 
 
-def test_a_test_that_fails_under_abort_fails_the_image_with_its_cause(stage: Stage) -> None:
+def test_a_test_that_fails_with_on_failure_abort_fails_the_image_with_its_cause(stage: Stage) -> None:
     run = stage.runs["abort"]
     states = run.states()
     assert states.pop("bake.pair.test[1]") in {"success", "skipped"}  # AWS may cancel it, or it was done
@@ -311,7 +311,7 @@ def test_an_image_cancelled_on_aws_fails_the_run_and_skips_what_was_running(stag
     assert changes(stage.service, stage.image("cancelled")["arn"]) == ["CreateImage", "CancelImageCreation"]
 
 
-# -- meddling ----------------------------------------------------------------------------------------------
+# -- interference ------------------------------------------------------------------------------------------
 
 
 def test_the_arn_and_the_links_are_there_while_the_image_is_built(stage: Stage) -> None:
@@ -322,7 +322,7 @@ def test_the_arn_and_the_links_are_there_while_the_image_is_built(stage: Stage) 
     assert "groups-cleared/log-events/1.0.0$252F1" in links["Image Builder build log"]
 
 
-def test_a_monitor_cleared_in_the_middle_asks_again_and_changes_nothing_on_aws(stage: Stage) -> None:
+def test_a_monitor_that_is_cleared_reads_again_and_changes_nothing_on_aws(stage: Stage) -> None:
     run = stage.runs["cleared"]
     assert stage.seen["calls"] == ["CreateImage"]
     assert run.state == "success"
@@ -331,21 +331,21 @@ def test_a_monitor_cleared_in_the_middle_asks_again_and_changes_nothing_on_aws(s
     assert [op for op in changes(stage.service, stage.seen["arn"]) if "Step" not in op] == ["CreateImage"]
 
 
-def test_the_steps_of_a_test_are_told_as_they_run(stage: Stage) -> None:
+def test_the_steps_of_a_test_are_logged_as_they_run(stage: Stage) -> None:
     log = stage.runs["restarted"].log("bake.slow.test", map_index=0)
     assert "step LaunchInstance (LaunchInstance): COMPLETED" in log
     assert HELD in log
     assert "step TerminateInstance (TerminateInstance): COMPLETED" in log
 
 
-def test_the_guard_tells_each_state_of_the_image(stage: Stage) -> None:
+def test_the_guard_logs_each_state_of_the_image(stage: Stage) -> None:
     log = stage.runs["restarted"].log("bake.image")
     places = [log.find(f"1.0.0/1 is {status}") for status in ("TESTING", "AVAILABLE")]
     assert -1 not in places
     assert places == sorted(places)
 
 
-def test_a_restarted_triggerer_goes_on_watching_and_kills_nothing(stage: Stage) -> None:
+def test_a_restarted_triggerer_continues_to_watch_and_cancels_nothing(stage: Stage) -> None:
     run = stage.runs["restarted"]
     assert run.state == "success"
     assert set(run.states().values()) == {"success"}
@@ -368,7 +368,7 @@ def test_each_run_but_one_submitted_exactly_one_image(stage: Stage) -> None:
     assert counts == {**dict.fromkeys(RUNS, 1), "twice": 2}
 
 
-def test_a_monitor_has_nothing_to_return(stage: Stage) -> None:
+def test_a_monitor_returns_nothing(stage: Stage) -> None:
     with pytest.raises(AirflowApiError) as error:
         stage.runs["wide"].xcom("bake.build")
     assert error.value.status == 404

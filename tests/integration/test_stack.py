@@ -41,7 +41,7 @@ time.sleep(600)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    """Wait for a condition and tell whether it came about."""
+    """Wait for a condition, and return whether it became true."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -57,7 +57,7 @@ def stubborn(tmp_path: Path) -> ServerProcess:
     return process
 
 
-def test_stopping_ends_a_server_that_ignores_sigterm_and_its_child_in_another_group(
+def test_stopping_kills_a_server_that_ignores_sigterm_and_its_child_in_another_group(
     stubborn: ServerProcess,
 ) -> None:
     assert len(session_members(stubborn.pid)) == 2
@@ -76,7 +76,7 @@ def test_stopping_leaves_other_processes_alone(stubborn: ServerProcess, tmp_path
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)
-def test_servers_end_with_an_owner_that_is_killed(sent: signal.Signals, tmp_path: Path) -> None:
+def test_servers_stop_when_their_owner_is_killed(sent: signal.Signals, tmp_path: Path) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -95,7 +95,7 @@ OWNER = textwrap.dedent(
     import signal, sys, time
     from pathlib import Path
     from airflow_imagebuilder.local.stack.airflow import LocalService
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the suite may ignore it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the parent process may ignore it
     service = LocalService(home=Path(sys.argv[1])).start()
     print(service.pids["local service"], service._guard._popen.pid, flush=True)
     time.sleep(600)
@@ -122,14 +122,14 @@ def test_a_killed_local_service_comes_back_on_its_port(tmp_path: Path) -> None:
         assert service.client("imagebuilder").list_images()["imageVersionList"] == []
 
 
-def test_a_server_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:
+def test_the_error_of_a_server_that_does_not_start_has_its_log(tmp_path: Path) -> None:
     stack = AirflowStack(tmp_path, tmp_path, sql_alchemy_conn="nosuchdatabase://")
     with pytest.raises(StackError, match="nosuchdatabase"):
         stack.start()
     assert stack.pids == {}
 
 
-def test_nothing_listens_off_this_machine(airflow: AirflowStack, local_service: LocalService) -> None:
+def test_no_server_listens_to_other_machines(airflow: AirflowStack, local_service: LocalService) -> None:
     leaders = [*airflow.pids.values(), *local_service.pids.values()]
     members = [psutil.Process(pid) for leader in leaders for pid in session_members(leader)]
     sockets = [c for process in members for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
@@ -160,7 +160,7 @@ def test_no_setting_of_the_user_reaches_the_servers(monkeypatch: pytest.MonkeyPa
     assert env["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
 
 
-def test_the_api_server_gives_up_sooner_on_a_lock_than_those_that_wait_for_it(tmp_path: Path) -> None:
+def test_the_api_server_waits_for_a_lock_for_less_time_than_its_clients_wait_for_it(tmp_path: Path) -> None:
     name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
     env = AirflowStack(tmp_path, tmp_path).env
     database, _, wait = env[name].rpartition("?timeout=")
@@ -175,7 +175,9 @@ def test_the_example_dags_are_read_without_an_error(api: AirflowApi) -> None:
     assert api.import_errors() == []
 
 
-def test_a_killed_component_is_missed_and_comes_back(airflow: AirflowStack, run_dag: RunDag) -> None:
+def test_a_killed_component_is_reported_missing_and_can_be_restarted(
+    airflow: AirflowStack, run_dag: RunDag
+) -> None:
     airflow.kill("scheduler")
     assert set(airflow.pids) == set(COMPONENTS) - {"scheduler"}
     airflow.restart("scheduler")
@@ -183,7 +185,7 @@ def test_a_killed_component_is_missed_and_comes_back(airflow: AirflowStack, run_
     assert run_dag("stack_probe", {"say": "back"}).wait() == "success"
 
 
-def test_a_run_is_told_through_the_api(run_dag: RunDag) -> None:
+def test_the_api_shows_a_run(run_dag: RunDag) -> None:
     run = run_dag("stack_probe", {"say": "hello"})
     assert run.wait() == "success"
     assert run.states() == {"say": "success", "each[0]": "success", "each[1]": "success"}
@@ -192,7 +194,7 @@ def test_a_run_is_told_through_the_api(run_dag: RunDag) -> None:
     assert "said hello" in run.log("say")
 
 
-def test_a_failed_task_tells_its_error_through_the_api(run_dag: RunDag) -> None:
+def test_the_api_shows_the_error_of_a_failed_task(run_dag: RunDag) -> None:
     run = run_dag("stack_probe", {"say": ""})
     assert run.wait() == "failed"
     assert run.states()["each"] == "upstream_failed"

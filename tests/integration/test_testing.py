@@ -49,7 +49,7 @@ FAILING = AUTHORS_TEST.replace(
 
 
 def run(script: str, file: Path, name: str, home: Path) -> str:
-    """Run an author's test of the Dag ``name`` in a process of its own; return what it said."""
+    """Run an author's test of the Dag ``name`` in a process of its own; return its output."""
     env = {
         "PATH": str(Path(sys.executable).parent),
         "AIRFLOW_HOME": str(home),
@@ -70,14 +70,14 @@ def run(script: str, file: Path, name: str, home: Path) -> str:
 
 @pytest.mark.integration
 def test_a_dag_can_be_tested_in_one_process_without_aws(tmp_path: Path) -> None:
-    said = run(AUTHORS_TEST, DAGS / "custom_dag.py", "bake_and_roll_out", tmp_path)
-    assert "RESULT success 1" in said, said[-8000:]
+    output = run(AUTHORS_TEST, DAGS / "custom_dag.py", "bake_and_roll_out", tmp_path)
+    assert "RESULT success 1" in output, output[-8000:]
 
 
 @pytest.mark.integration
-def test_a_group_whose_test_fails_ends_where_tasks_run_one_after_another(tmp_path: Path) -> None:
+def test_a_group_whose_test_fails_finishes_where_tasks_run_one_after_another(tmp_path: Path) -> None:
     (tmp_path / "dags").mkdir()
     file = tmp_path / "dags" / "fails.py"
     file.write_text(GROUP)
-    said = run(FAILING, file, "fails", tmp_path)
-    assert "RESULT failed 1" in said, said[-8000:]
+    output = run(FAILING, file, "fails", tmp_path)
+    assert "RESULT failed 1" in output, output[-8000:]

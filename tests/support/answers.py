@@ -8,7 +8,9 @@ from typing import Any
 
 import botocore.session
 
-HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
+from tests.support.arns import PREFIX
+
+HERE = PREFIX
 ARN = f"{HERE}:image/golden-al2023/1.0.0/3"
 COMPONENT = f"{HERE}:component/cis-hardening/1.2.0/4"
 BUILD_ID = "wf-11111111-0000-4000-8000-000000000001"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.local.emulator.engine import Behaviour, Engine, Failure, Recorder
 from airflow_imagebuilder.local.emulator.http.codec import Codec
 from airflow_imagebuilder.local.emulator.seed import seed
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-HEAD = "arn:aws:imagebuilder:us-east-1:123456789012:"
+HEAD = f"{PREFIX}:"
 CODEC = Codec()
 FUNCTIONAL = ("boot", "network", "services", "storage", "time-sync", "users")
 NAMES_OF_TESTS = (*FUNCTIONAL, "performance", "cis-level-1", "package-audit")

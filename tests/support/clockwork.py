@@ -14,16 +14,17 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from airflow_imagebuilder.service.watcher.watcher import ImageSnapshot, ImageWatcher, WatchSettings
+from tests.support.arns import image_arn
 
 T = TypeVar("T")
 
 EPOCH = 1_800_000_000.0
-ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden-al2023/1.0.0/1"
+ARN = image_arn(name="golden-al2023")
 
 
 def build(number: int, name: str = "golden-al2023") -> str:
     """The ARN of one build."""
-    return f"arn:aws:imagebuilder:us-east-1:123456789012:image/{name}/1.0.0/{number}"
+    return image_arn(number, name)
 
 
 class _JumpingSelector(selectors.DefaultSelector):

@@ -1,4 +1,4 @@
-"""A stand-in for the supervisor of a triggerer: answers what a trigger asks Airflow."""
+"""A stand-in for the supervisor of a triggerer, which answers a trigger's questions to Airflow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import GetTaskStates, GetXCom
 
 from airflow_imagebuilder.triggers import supervisor
+from tests.support.task import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,22 +20,28 @@ if TYPE_CHECKING:
 TI = SimpleNamespace(
     id="0190-uuid", dag_id="d", run_id="r", task_id="bake", map_index=-1, try_number=1, context_carrier={}
 )
-GONE = "no row"
 
 
 class Supervisor:
     """
-    Answers as Airflow stands.
+    Answers with what a test sets.
 
     :param state: the state of the task that asks; :data:`GONE` where it has no row.
     :param xcoms: values by task id and key.
+    :param others: states of other tasks, by task id: one per question, the last one again and again. An
+        exception is raised.
     """
 
     def __init__(
-        self, state: str | None = "deferred", xcoms: dict[tuple[str, str], Any] | None = None
+        self,
+        state: str | None = "deferred",
+        xcoms: dict[tuple[str, str], Any] | None = None,
+        others: dict[str, list[str | Exception | None]] | None = None,
     ) -> None:
-        self.state, self.xcoms = state, dict(xcoms or {})
+        self.state, self.xcoms, self.others = state, dict(xcoms or {}), others or {}
         self.asked: list[str] = []
+        self.tasks: list[str] = []
+        """The tasks whose states were asked for."""
         self.answered = 0
         self.at_once = self.most_at_once = 0
         self.error: Exception | None = None
@@ -61,14 +68,23 @@ class Supervisor:
         if isinstance(question, GetTaskStates):
             assert question.task_ids is not None
             assert question.run_ids == ["r"]
-            states = {} if self.state == GONE else {"r": {question.task_ids[0]: self.state}}
-            return SimpleNamespace(task_states=states)
+            (task_id,) = question.task_ids
+            self.tasks.append(task_id)
+            state = self._other(task_id) if task_id in self.others else self.state
+            return SimpleNamespace(task_states={} if state == GONE else {"r": {task_id: state}})
         assert isinstance(question, GetXCom)
         return SimpleNamespace(value=self.xcoms.get((question.task_id, question.key)))
 
+    def _other(self, task_id: str) -> str | None:
+        states = self.others[task_id]
+        state = states.pop(0) if len(states) > 1 else states[0]
+        if isinstance(state, Exception):
+            raise state
+        return state
+
 
 def install(monkeypatch: pytest.MonkeyPatch, answers: Any) -> None:
-    """Let this process's questions go to a stand-in, with no waits in between."""
+    """Send this process's questions to a stand-in, without waits in between."""
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", answers, raising=False)
     monkeypatch.setattr(supervisor, "_warm", [])
     monkeypatch.setattr(supervisor, "_XCOM_INTERVAL", 0.001)
@@ -77,7 +93,7 @@ def install(monkeypatch: pytest.MonkeyPatch, answers: Any) -> None:
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    """Let everything else of the loop run until a condition holds."""
+    """Run the loop until a condition holds."""
     for _ in range(2000):
         if condition():
             return

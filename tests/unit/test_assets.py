@@ -10,8 +10,9 @@ from airflow.sdk import Asset
 
 from airflow_imagebuilder.assets import asset_extra, update_asset_events
 from airflow_imagebuilder.service.results.image import Ami, Container, ImageResult
+from tests.support.arns import image_arn
 
-ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/3"
+ARN = image_arn(3)
 
 
 def result(**changes: Any) -> ImageResult:

@@ -1,4 +1,4 @@
-"""The hook: what it sends, how it reads what comes back, and whose credentials it takes."""
+"""The hook: what it sends, how it reads the answers, and whose credentials it takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from airflow_imagebuilder.hooks import ImageBuilderHook
@@ -20,16 +20,16 @@ from airflow_imagebuilder.service.errors import (
     RefusedError,
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
+from tests.support.arns import IMAGE as ARN
+from tests.support.arns import INFRASTRUCTURE, RECIPE
+from tests.support.aws_clients import EndlessPages, FakeAsyncClient
+from tests.support.clockwork import client_error
+from tests.support.fault_plan import ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
-ARN = f"{HERE}:image/golden/1.0.0/1"
-REQUEST = ImageRequest(
-    image_recipe_arn=f"{HERE}:image-recipe/golden/1.0.0",
-    infrastructure_configuration_arn=f"{HERE}:infrastructure-configuration/build",
-)
+REQUEST = ImageRequest(image_recipe_arn=RECIPE, infrastructure_configuration_arn=INFRASTRUCTURE)
 TOKEN = "t" * 36
 
 
@@ -40,7 +40,7 @@ def hook() -> ImageBuilderHook:
 
 @pytest.fixture
 def aws(hook: ImageBuilderHook) -> Iterator[Stubber]:
-    """Image Builder as botocore's model has it; what is not expected is an error."""
+    """Image Builder as botocore's model describes it; an unexpected call is an error."""
     with Stubber(hook.conn) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
@@ -98,7 +98,7 @@ def test_an_image_without_a_status_is_malformed(
         hook.get_image(ARN, patience=0)
 
 
-def test_every_page_of_executions_is_read_and_superseded_ones_are_left_out(
+def test_every_page_of_executions_is_read_and_superseded_executions_are_left_out(
     hook: ImageBuilderHook, aws: Stubber
 ) -> None:
     pages: list[dict[str, Any]] = [
@@ -123,24 +123,6 @@ def test_every_page_of_steps_is_read(hook: ImageBuilderHook, aws: Stubber) -> No
     assert hook.list_workflow_step_executions(wanted["workflowExecutionId"]) == [{"name": "a"}, {"name": "b"}]
 
 
-class Endless:
-    """Image Builder whose lists always name a next page."""
-
-    def __init__(self, tokens: Iterator[str], *records: Any) -> None:
-        self.tokens, self.records, self.calls = tokens, list(records), 0
-
-    def _page(self, member: str) -> dict[str, Any]:
-        self.calls += 1
-        assert self.calls < 1000, "without end"
-        return {member: self.records, "nextToken": next(self.tokens)}
-
-    def list_workflow_executions(self, **_: Any) -> dict[str, Any]:
-        return self._page("workflowExecutions")
-
-    def list_workflow_step_executions(self, **_: Any) -> dict[str, Any]:
-        return self._page("steps")
-
-
 @pytest.mark.parametrize(
     ("tokens", "most"),
     [
@@ -160,7 +142,7 @@ class Endless:
 def test_pages_without_end_are_an_error_that_names_the_operation_and_the_token(
     hook: ImageBuilderHook, tokens: Callable[[], Iterator[str]], most: int, method: str, operation: str
 ) -> None:
-    client = Endless(tokens(), execution(1))
+    client = EndlessPages(tokens(), execution(1))
     hook.__dict__["conn"] = client
     with pytest.raises(MalformedAnswerError, match=rf"{operation}.*nextToken"):
         getattr(hook, method)(ARN)
@@ -168,7 +150,7 @@ def test_pages_without_end_are_an_error_that_names_the_operation_and_the_token(
 
 
 @pytest.mark.parametrize("page", [{"a": 1}, "executions", [None], ["x"]])
-def test_a_page_that_is_no_list_of_records_is_malformed(hook: ImageBuilderHook, page: Any) -> None:
+def test_a_page_that_is_not_a_list_of_records_is_malformed(hook: ImageBuilderHook, page: Any) -> None:
     class Odd:
         def list_workflow_executions(self, **_: Any) -> dict[str, Any]:
             return {"workflowExecutions": page}
@@ -197,33 +179,28 @@ def test_a_refusal_is_an_error_of_the_package_after_one_call(
 # -- async -------------------------------------------------------------------------------------------------
 
 
-class Client:
-    """An aiobotocore client whose cancellation is refused, or takes some looks to be seen."""
-
-    def __init__(self, *statuses: str, refusal: str | None = None) -> None:
-        self.statuses, self.refusal = list(statuses), refusal
-        self.calls: list[str] = []
-
-    async def cancel_image_creation(self, **_: Any) -> dict[str, Any]:
-        self.calls.append("cancel")
-        if self.refusal:
-            error = {
-                "Error": {"Code": self.refusal, "Message": "no"},
-                "ResponseMetadata": {"HTTPStatusCode": 400},
-            }
-            raise ClientError(error, "CancelImageCreation")  # type: ignore[arg-type]
-        return {"imageBuildVersionArn": ARN}
-
-    async def get_image(self, **_: Any) -> dict[str, Any]:
-        self.calls.append("get")
-        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        return {"image": image(status)}
+def throttled(times: int) -> FakeAsyncClient:
+    """Return a client that throttles its first cancellations."""
+    client = FakeAsyncClient("BUILDING")
+    error = client_error("CallRateLimitExceededException", 429, "CancelImageCreation")
+    client.before("cancel_image_creation", error, times=times)
+    return client
 
 
-def connected(hook: ImageBuilderHook, client: Client, monkeypatch: pytest.MonkeyPatch) -> ImageBuilderHook:
+def refusing(status: str) -> FakeAsyncClient:
+    """Return a client that refuses to cancel its image, which has this status."""
+    client = FakeAsyncClient(status)
+    error = client_error("InvalidRequestException", 400, "CancelImageCreation")
+    client.before("cancel_image_creation", error, times=ALWAYS)
+    return client
+
+
+def connected(
+    hook: ImageBuilderHook, client: FakeAsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> ImageBuilderHook:
     async def connect() -> Any:
         @asynccontextmanager
-        async def context() -> AsyncIterator[Client]:
+        async def context() -> AsyncIterator[FakeAsyncClient]:
             yield client
 
         return context()
@@ -236,30 +213,30 @@ def connected(hook: ImageBuilderHook, client: Client, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.asyncio
-async def test_a_cancellation_returns_the_image_as_it_then_is(
+async def test_a_cancellation_returns_the_image_as_it_is_afterwards(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Client("BUILDING")
+    client = FakeAsyncClient("BUILDING")
     found = await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN)
     assert found == image("BUILDING")
     assert client.calls == ["cancel", "get"]
 
 
 @pytest.mark.asyncio
-async def test_a_cancellation_is_waited_for_where_it_is_to_settle(
+async def test_a_cancellation_with_settle_waits_until_the_image_has_finished(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Client("BUILDING", "BUILDING", "CANCELLED")
+    client = FakeAsyncClient("BUILDING", "BUILDING", "CANCELLED")
     found = await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN, settle=60)
     assert found == image("CANCELLED")
     assert client.calls == ["cancel", "get", "get", "get"]
 
 
 @pytest.mark.asyncio
-async def test_a_refused_cancellation_of_an_image_that_has_ended_is_no_error(
+async def test_a_refused_cancellation_of_a_finished_image_does_not_raise(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Client("AVAILABLE", refusal="InvalidRequestException")
+    client = refusing("AVAILABLE")
     assert await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN) == image("AVAILABLE")
 
 
@@ -267,36 +244,16 @@ async def test_a_refused_cancellation_of_an_image_that_has_ended_is_no_error(
 async def test_a_refused_cancellation_of_an_image_in_progress_is_an_error(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Client("BUILDING", refusal="InvalidRequestException")
+    client = refusing("BUILDING")
     with pytest.raises(RefusedError, match="CancelImageCreation"):
         await connected(hook, client, monkeypatch).acancel_image(ARN, TOKEN)
 
 
-class Throttling(Client):
-    """An aiobotocore client whose cancellations are throttled so often."""
-
-    def __init__(self, times: int) -> None:
-        super().__init__("BUILDING")
-        self.times = times
-        self.tokens: list[str] = []
-
-    async def cancel_image_creation(self, **call: Any) -> dict[str, Any]:
-        answer = await super().cancel_image_creation(**call)
-        self.tokens.append(call["clientToken"])
-        if len(self.tokens) <= self.times:
-            error = {
-                "Error": {"Code": "CallRateLimitExceededException", "Message": "slow down"},
-                "ResponseMetadata": {"HTTPStatusCode": 429},
-            }
-            raise ClientError(error, "CancelImageCreation")  # type: ignore[arg-type]
-        return answer
-
-
 @pytest.mark.asyncio
-async def test_before_each_attempt_of_a_cancellation_the_caller_is_asked(
+async def test_before_each_runs_before_each_attempt_of_a_cancellation(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Throttling(3)
+    client = throttled(3)
 
     async def ask() -> None:
         client.calls.append("ask")
@@ -307,10 +264,10 @@ async def test_before_each_attempt_of_a_cancellation_the_caller_is_asked(
 
 
 @pytest.mark.asyncio
-async def test_a_cancellation_that_is_no_longer_wanted_is_not_sent_again(
+async def test_a_cancellation_that_before_each_refuses_is_not_sent_again(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Throttling(100)
+    client = throttled(100)
 
     async def ask() -> None:
         if len(client.tokens) == 2:
@@ -322,23 +279,13 @@ async def test_a_cancellation_that_is_no_longer_wanted_is_not_sent_again(
 
 
 @pytest.mark.asyncio
-async def test_a_cancellation_outlives_credentials_that_cannot_be_had_or_that_expire(
+async def test_a_cancellation_outlives_missing_and_expired_credentials(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Expiring(Client):
-        async def get_image(self, **call: Any) -> dict[str, Any]:
-            found = await super().get_image(**call)
-            if len(made) == 1:
-                error = {
-                    "Error": {"Code": "ExpiredTokenException", "Message": "late"},
-                    "ResponseMetadata": {"HTTPStatusCode": 403},
-                }
-                raise ClientError(error, "GetImage")  # type: ignore[arg-type]
-            return found
-
     refusals = [EndpointConnectionError(endpoint_url="https://sts")] * 2
     made: list[Any] = []
-    client = Expiring("BUILDING", "CANCELLED")
+    client = FakeAsyncClient("BUILDING", "CANCELLED")
+    client.after("get_image", client_error("ExpiredTokenException", 403))
     give = connected(hook, client, monkeypatch).connect
 
     async def connect() -> Any:
@@ -361,7 +308,7 @@ def connection(**extra: Any) -> str:
     return json.dumps({"conn_type": "aws", "login": "key", "password": "secret", "extra": extra})
 
 
-def test_region_and_endpoint_of_the_connection_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_and_the_endpoint_of_the_connection_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     extra = {"region_name": "eu-west-1", "endpoint_url": "http://127.0.0.1:9"}
     monkeypatch.setenv("AIRFLOW_CONN_FLEET", connection(**extra))
     client = ImageBuilderHook(aws_conn_id="fleet").conn
@@ -376,7 +323,7 @@ def test_the_region_of_the_task_comes_before_that_of_the_connection(monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("environment", "region", "told"),
+    ("environment", "region", "message"),
     [
         ({"AWS_DEFAULT_REGION": None}, None, "You must specify a region"),
         ({}, "us east", "doesn't match a supported format"),
@@ -389,13 +336,13 @@ def test_the_region_of_the_task_comes_before_that_of_the_connection(monkeypatch:
     ],
     ids=["no region", "no such region", "no credentials", "half of them"],
 )
-def test_a_client_that_cannot_be_made_is_told_with_the_way_out(
-    environment: dict[str, str | None], region: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+def test_a_client_that_cannot_be_made_is_an_error_with_the_way_out(
+    environment: dict[str, str | None], region: str | None, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in environment:
         monkeypatch.delenv(name)
     monkeypatch.delenv("AWS_REGION", raising=False)
-    with pytest.raises(ForbiddenError, match=told) as error:
+    with pytest.raises(ForbiddenError, match=message) as error:
         ImageBuilderHook(aws_conn_id=None, region_name=region).get_image(ARN)
     assert "Check the Airflow connection" in str(error.value)
 
@@ -405,10 +352,10 @@ def test_a_connection_that_is_not_defined_is_an_error(monkeypatch: pytest.Monkey
         raise AirflowNotFoundException(f"The conn_id `{conn_id}` isn't defined")
 
     monkeypatch.setattr(ImageBuilderHook, "get_connection", classmethod(no_connection))
-    # The provider would go on with whatever credentials boto3 finds: another account's, perhaps.
+    # The provider would continue with the credentials that boto3 finds: another account's, perhaps.
     with pytest.raises(AirflowNotFoundException, match="flete"):
         _ = ImageBuilderHook(aws_conn_id="flete").conn
 
 
-def test_other_client_types_are_not_taken() -> None:
+def test_the_client_type_is_always_imagebuilder() -> None:
     assert ImageBuilderHook(client_type="ec2", aws_conn_id=None).client_type == "imagebuilder"

@@ -31,7 +31,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def modules_after(code: str, *args: str) -> set[str]:
+def assert_modules_after(code: str, *args: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=120, check=False
     )
@@ -52,7 +52,7 @@ def test_an_unknown_name_tells_which_there_are() -> None:
 
 def test_importing_the_package_imports_nothing_else() -> None:
     code = "import json, sys, airflow_imagebuilder\nprint(json.dumps(sorted(sys.modules)))"
-    loaded = modules_after(code)
+    loaded = assert_modules_after(code)
     assert "airflow" not in {name.split(".")[0] for name in loaded}
     assert not loaded & set(HEAVY)
 
@@ -82,7 +82,7 @@ def test_imports_only_go_down(floor: str, below: set[str]) -> None:
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
 def test_a_dag_parses_without_network_and_without_the_aws_libraries(path: Path) -> None:
-    assert not modules_after(PARSE, str(path)) & set(HEAVY)
+    assert not assert_modules_after(PARSE, str(path)) & set(HEAVY)
 
 
 def test_provider_info_follows_airflows_schema() -> None:

@@ -21,11 +21,11 @@ from airflow_imagebuilder import (
     Workflow,
 )
 from airflow_imagebuilder.service.errors import InvalidRequestError
+from tests.support.arns import PREFIX as HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
 BASE: dict[str, Any] = {
     "image_recipe_arn": f"{HERE}:image-recipe/golden/1.0.0",
     "infrastructure_configuration_arn": f"{HERE}:infrastructure-configuration/build",

@@ -1,4 +1,4 @@
-"""One image a run, with a test group wider than AWS runs at once: what the distributed tests run many of."""
+"""One image per run, with more tests in a group than AWS runs at once; the distributed tests run many."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import Any
 from airflow.sdk import DAG
 
 from airflow_imagebuilder import ImageBuilderCreateImageOperator, Workflow
+from tests.support.arns import PREFIX
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 SIZES = {"deferred": 30, "on_worker": 4}
 
 with DAG(

@@ -1,8 +1,8 @@
 """
 Bakes whose worker is killed with SIGKILL at a named point of the submit, once.
 
-The operator is the product's own. Only what it calls (the task state store, the hook, its own look before
-the wait) is wrapped, so that the process dies exactly before or after the call, with no handler being run.
+The operator is the product's own. Only what it calls (the task state store, the hook, its own GetImage
+before the wait) is wrapped, so that the process dies exactly before or after the call, and no handler runs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG
 
 from airflow_imagebuilder import ImageBuilderCreateImageOperator
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 POINTS = ("before_token", "after_token", "after_create", "after_arn", "before_wait")
 MODES = {"deferred": True, "on_worker": False}
 
@@ -29,7 +29,7 @@ DIED = "died_at"
 
 
 class Reaper:
-    """Kills this process when it comes to its point, once a task."""
+    """Kills this process when it comes to its point, once per task."""
 
     def __init__(self, die_at: str, store: Any) -> None:
         self._store = store
@@ -81,7 +81,7 @@ class MortalBake(ImageBuilderCreateImageOperator):
         return super().execute(context)
 
     def _image_or_none(self, arn: str) -> Any:
-        # The last step before the wait, which may be none: the look may find that the image has ended.
+        # The last step before the wait. There may be no wait: GetImage may show that the image has finished.
         self._reaper.at("before_wait")
         return super()._image_or_none(arn)
 

@@ -1,4 +1,4 @@
-"""Bakes with a test that fails once: the next try runs the image on instead of building another."""
+"""Bakes with a test that fails once: the next try repairs the image instead of building another."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from airflow.sdk import DAG
 
 from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageBuilderTaskGroup, TestGroup, Workflow
+from tests.support.arns import PREFIX
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BAKE: dict[str, Any] = {
     "image_recipe_arn": f"{PREFIX}:image-recipe/golden-al2023/1.0.0",

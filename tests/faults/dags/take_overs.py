@@ -1,4 +1,4 @@
-"""Bakes whose processes stand still, lose their waits or lose the API server, and come back."""
+"""Bakes whose processes stop, lose their waits or lose the API server, and come back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator
 
 from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageBuilderTaskGroup, Workflow
+from tests.support.arns import PREFIX
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BAKE: dict[str, Any] = {
     "image_recipe_arn": f"{PREFIX}:image-recipe/golden-al2023/1.0.0",

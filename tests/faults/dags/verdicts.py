@@ -9,8 +9,8 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TaskGroup, task
 
 from airflow_imagebuilder import ImageBuilderTaskGroup, TestGroup, Workflow
+from tests.support.arns import PREFIX
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 SEVEN = ("boot", "network", "services", "storage", "time-sync", "users", "performance")
 
 

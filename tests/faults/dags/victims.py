@@ -8,8 +8,8 @@ from typing import Any
 from airflow.sdk import DAG
 
 from airflow_imagebuilder import ImageBuilderCreateImageOperator, Workflow
+from tests.support.arns import PREFIX
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 MODES = {"deferred": True, "on_worker": False}
 LIMIT = timedelta(seconds=45)
 WAYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

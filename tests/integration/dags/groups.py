@@ -8,8 +8,8 @@ from typing import Any
 from airflow.sdk import DAG, Param, TaskGroup, task
 
 from airflow_imagebuilder import ImageBuilderTaskGroup, TestGroup, Workflow
+from tests.support.arns import PREFIX
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 RECIPE = PREFIX + ":image-recipe/{{ params.recipe }}/1.0.0"
 WIDE = [f"wide-{number}" for number in range(1, 9)]
 
@@ -37,8 +37,8 @@ def bake(*tests: TestGroup | Workflow, group_id: str = "bake", **options: Any) -
         build_workflow=Workflow(PREFIX + ":workflow/build/dags-build/1.0.0/1"),
         test_groups=tests,
         poll_interval=2,
-        # Where the machine is busy, the scheduler can fail a task that resumes (a retry attaches again); what
-        # has failed on AWS stays so.
+        # The scheduler of a busy machine can fail a task that resumes; a retry attaches again. An image that
+        # has failed stays failed.
         default_args={"retries": 1, "retry_delay": timedelta(seconds=1)},
         on_retry="fail",
         **options,

@@ -13,13 +13,13 @@ from airflow_imagebuilder import (
     ImageBuilderMonitorWorkflowOperator,
     Workflow,
 )
+from tests.support.arns import PREFIX
 
-PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 RECIPE = PREFIX + ":image-recipe/{}/1.0.0"
 BUILD: dict[str, Any] = {
     "infrastructure_configuration_arn": PREFIX + ":infrastructure-configuration/golden-build"
 }
-# Another try would be told by the calls that the local service counts.
+# The calls that the local service counts would show another try.
 PERSISTENT: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=1)}
 
 with DAG("single_operator", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):

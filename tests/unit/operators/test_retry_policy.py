@@ -28,11 +28,10 @@ from airflow_imagebuilder.service.errors import (
     ThrottledError,
     TransientError,
 )
+from tests.support.arns import IMAGE as ARN
 
 if TYPE_CHECKING:
     from datetime import timedelta
-
-ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 
 
 def decided(error: BaseException) -> tuple[str, timedelta | None]:
@@ -57,7 +56,7 @@ def named(error: object) -> str:
     ],
     ids=named,
 )
-def test_what_another_try_would_meet_again_fails_at_once(error: Exception) -> None:
+def test_an_error_that_another_try_would_meet_again_fails_at_once(error: Exception) -> None:
     assert decided(error) == ("fail", None)
 
 
@@ -70,7 +69,7 @@ def test_what_another_try_would_meet_again_fails_at_once(error: Exception) -> No
     ],
     ids=named,
 )
-def test_trouble_that_passes_is_waited_for(error: Exception, delay: timedelta) -> None:
+def test_an_error_that_passes_is_retried_after_a_delay(error: Exception, delay: timedelta) -> None:
     assert decided(error) == ("retry", delay)
 
 
@@ -89,7 +88,23 @@ def test_everything_else_follows_the_retries_of_the_task(error: BaseException) -
     assert decided(error) == ("default", None)
 
 
-def test_the_reason_of_a_decision_is_told() -> None:
+def test_a_decision_gives_its_reason() -> None:
     reason = default_retry_policy().evaluate(QuotaExceededError("CreateImage"), 1, 3).reason
     assert reason is not None
     assert "quota" in reason
+
+
+def test_an_unknown_connection_is_not_retried() -> None:
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    for hopeless in (
+        AirflowNotFoundException("nowhere"),
+        ForbiddenError("CreateImage"),
+        InvalidRequestError([]),
+    ):
+        assert ImageBuilderRetryPolicy().evaluate(hopeless, 1, 3).action.value == "fail"
+
+
+def test_a_failed_image_follows_the_retries_of_the_task() -> None:
+    cancelled = ImageCancelledError(arn=ARN)
+    assert ImageBuilderRetryPolicy().evaluate(cancelled, 1, 3).action.value == "default"

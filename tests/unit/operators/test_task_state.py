@@ -1,8 +1,7 @@
-"""What Airflow keeps about a task, and what its configuration says."""
+"""What Airflow keeps about a task between its tries, and whether the task was killed."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,32 +13,19 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow_imagebuilder.operators import task_state as state
 from airflow_imagebuilder.operators.task_state import TaskStore, this_try, was_killed
 from airflow_imagebuilder.service.errors import StateStoreError
-from airflow_imagebuilder.service.watcher.settings import WatchSettings
-from airflow_imagebuilder.triggers.settings import watch_settings
+from tests.support.task import GONE, FakeStateStore, FakeTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class StateStore:
-    """A task state store that does not answer the first so many times."""
-
-    def __init__(self, failures: int = 0, error: Exception | None = None) -> None:
-        self.failures, self.kept = failures, dict[str, Any]()
-        self.error = error or AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR))
-
-    def _pass(self) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise self.error
-
-    def get(self, key: str) -> Any:
-        self._pass()
-        return self.kept.get(key)
-
-    def set(self, key: str, value: Any) -> None:
-        self._pass()
-        self.kept[key] = value
+def failing_store(times: int = 0, error: Exception | None = None) -> FakeStateStore:
+    """Return a task state store that does not answer the first calls."""
+    store = FakeStateStore()
+    error = error or AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR))
+    for method in ("get", "set"):
+        store.before(method, error, times=times)
+    return store
 
 
 @pytest.fixture(autouse=True)
@@ -47,17 +33,16 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(state._PATIENTLY, "wait", tenacity.wait_none())
 
 
-def context(store: StateStore | None = None, **ti: Any) -> Any:
-    wanted = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "try_number": 1, **ti}
-    return {"ti": SimpleNamespace(**wanted), "task_state_store": store}
+def context(store: FakeStateStore | None = None, **ti: Any) -> Any:
+    return {**FakeTask(**{"id": None, **ti}).context, "task_state_store": store}
 
 
-# -- the store ---------------------------------------------------------------------------------------------
+# -- the store -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [None, OSError("gone")], ids=["api server", "connection"])
-def test_the_store_is_asked_again_where_it_does_not_answer(error: Exception | None) -> None:
-    store = TaskStore(context(StateStore(2, error)))
+def test_a_store_that_does_not_answer_is_asked_again(error: Exception | None) -> None:
+    store = TaskStore(context(failing_store(2, error)))
     store.set("key", {"arn": "a"})
     assert store.get("key") == {"arn": "a"}
 
@@ -66,12 +51,12 @@ def test_the_store_is_asked_again_where_it_does_not_answer(error: Exception | No
 @pytest.mark.parametrize("ask", [lambda store: store.get("key"), lambda store: store.set("key", 1)])
 def test_no_try_continues_without_the_store(ask: Callable[[TaskStore], Any], try_number: int) -> None:
     with pytest.raises(StateStoreError, match="No build was started"):
-        ask(TaskStore(context(StateStore(100), try_number=try_number)))
+        ask(TaskStore(context(failing_store(100), try_number=try_number)))
 
 
-def test_a_fault_of_the_store_that_is_no_outage_is_not_swallowed() -> None:
+def test_only_an_outage_of_the_store_is_retried() -> None:
     with pytest.raises(TypeError):
-        TaskStore(context(StateStore(1, TypeError("no JSON")))).set("key", object())
+        TaskStore(context(failing_store(1, TypeError("no JSON")))).set("key", object())
 
 
 def test_a_context_without_a_store_is_refused() -> None:
@@ -79,10 +64,10 @@ def test_a_context_without_a_store_is_refused() -> None:
         TaskStore(context(None)).set("key", 1)
 
 
-# -- tries -------------------------------------------------------------------------------------------------
+# -- tries -----------------------------------------------------------------------------------------------
 
 
-def test_a_try_is_known_by_its_task_instances_id() -> None:
+def test_the_id_of_the_task_instance_identifies_a_try() -> None:
     first = this_try(context(id="uuid-1", max_tries=2))
     assert (first.seed, first.epoch) == ("uuid-1", 2)
     assert this_try(context(id="uuid-2")).seed != first.seed
@@ -95,7 +80,7 @@ def test_a_try_knows_how_often_tasks_of_its_run_were_cleared() -> None:
     assert this_try(context()).clears is None
 
 
-def test_a_try_without_an_id_is_known_by_its_place() -> None:
+def test_a_try_without_an_id_is_identified_by_dag_run_task_and_number() -> None:
     seeds = [
         this_try(context()).seed,
         this_try(context(try_number=2)).seed,
@@ -106,7 +91,7 @@ def test_a_try_without_an_id_is_known_by_its_place() -> None:
     assert this_try(context()).seed == seeds[0]
 
 
-# -- kills -------------------------------------------------------------------------------------------------
+# -- kills -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -119,58 +104,22 @@ def test_a_try_without_an_id_is_known_by_its_place() -> None:
         ("removed", True),
         ("running", False),
         ("deferred", False),
-        # Airflow missed this worker for too long: it was cut off, and the next try finds the image.
+        # Airflow missed the heartbeats of this worker: it was cut off, and the next try finds the image.
         ("up_for_retry", False),
         ("scheduled", False),
         ("queued", False),
         (None, False),
     ],
 )
-def test_a_kill_is_told_from_a_stopped_worker_by_the_tasks_state(found: str | None, killed: bool) -> None:
-    def states(**_: Any) -> dict[str, dict[str, str | None]]:
-        return {"r": {"t": found}}
-
-    assert was_killed(context(get_task_states=states)) is killed
+def test_the_tasks_state_distinguishes_a_kill_from_a_stopped_worker(found: str | None, killed: bool) -> None:
+    assert was_killed(FakeTask(found).context) is killed
 
 
 def test_a_task_whose_row_is_gone_was_killed() -> None:
-    assert was_killed(context(get_task_states=lambda **_: {})) is True
+    assert was_killed(FakeTask(GONE).context) is True
 
 
-def test_where_the_state_cannot_be_known_nothing_was_killed() -> None:
-    def states(**_: Any) -> Any:
-        raise OSError("the supervisor is gone")
-
-    assert was_killed(context(get_task_states=states)) is None
-
-
-# -- configuration -----------------------------------------------------------------------------------------
-
-
-def test_without_configuration_the_defaults_hold() -> None:
-    assert watch_settings() == WatchSettings()
-
-
-def test_the_configuration_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = {
-        "poll_interval": 7.0,
-        "max_calls_per_second": 3.0,
-        "first_look": 6.0,
-        "call_timeout": 9.0,
-        "max_connections": 4,
-        "grace": 11.0,
-    }
-    for name, value in wanted.items():
-        monkeypatch.setenv(f"AIRFLOW__IMAGEBUILDER__{name.upper()}", str(value))
-    assert watch_settings() == WatchSettings(**wanted)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("interval", [7, 7.0, timedelta(seconds=7)], ids=str)
-def test_a_tasks_own_interval_comes_first(interval: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__IMAGEBUILDER__POLL_INTERVAL", "60")
-    assert watch_settings(interval).poll_interval == 7
-
-
-def test_an_interval_that_is_none_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="poll_interval must be above 0"):
-        watch_settings(-1)
+def test_without_an_answer_it_is_not_known_whether_the_task_was_killed() -> None:
+    task = FakeTask("failed")
+    task.ti.trouble = OSError("the supervisor is gone")
+    assert was_killed(task.context) is None

@@ -11,8 +11,8 @@ from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
 from airflow_imagebuilder.service.results.workflow import seconds_between
 from airflow_imagebuilder.service.states import ImageStatus, WorkflowStatus, is_image_terminal
+from tests.support.arns import PREFIX as HERE
 
-HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
 ARN = f"{HERE}:image/golden/1.0.0/1"
 BOOT = WorkflowSelector(WorkflowType.TEST, "boot", "functional")
 BUILD = WorkflowSelector(WorkflowType.BUILD)

@@ -1,4 +1,4 @@
-"""Whether a wait was killed or another process has it: the decision table, on a stand-in for Airflow."""
+"""What Airflow says of a cancelled wait: killed, or watched by another process. The decision table."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from airflow_imagebuilder.triggers import supervisor
 from airflow_imagebuilder.triggers.supervisor import NoAnswerError, check_kill, warm_up
 from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
-from tests.support.supervisor import GONE, TI, Supervisor, eventually, install
+from tests.support.arns import IMAGE as ARN
+from tests.support.supervisor import TI, Supervisor, eventually, install
+from tests.support.task import GONE
 
-ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 OTHER = ARN[:-1] + "2"
 UNREADABLE = "s3://bucket/xcom/1"
 ENDED = ("failed", "success", "skipped", "removed", "upstream_failed", GONE)
@@ -25,10 +26,6 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     answers = Supervisor()
     install(monkeypatch, answers)
     return answers
-
-
-def test_the_xcoms_have_the_keys_that_dags_pull_them_by() -> None:
-    assert (ARN_KEY, SUBMISSION_KEY) == ("image_build_version_arn", "image_submission")
 
 
 # -- the table ---------------------------------------------------------------------------------------------
@@ -53,12 +50,12 @@ async def test_a_task_that_neither_waits_nor_runs_was_killed_whatever_it_announc
         ("running", OTHER, True),
         ("running", None, True),
         ("running", UNREADABLE, True),
-        # Resumed by the triggerer that took the wait over, and waiting for a slot; or cleared: it stays so.
+        # Resumed by the triggerer that took over, and waiting for a slot; or cleared, where the state stays.
         ("scheduled", ARN, True),
         ("queued", ARN, True),
         ("scheduled", None, True),
         ("queued", OTHER, True),
-        # A wait that was given up after trouble, with its build alive; a clear's new try cancels by itself.
+        # A wait that stopped after failed calls, its build in progress; after a clear the new try cancels.
         ("up_for_retry", ARN, False),
         ("up_for_retry", None, False),
         ("up_for_retry", OTHER, True),
@@ -76,10 +73,10 @@ async def test_a_task_that_waits_or_runs_was_killed_where_it_has_another_image(
 
 
 @pytest.mark.asyncio
-async def test_an_xcom_of_the_try_before_is_not_taken_for_one_of_the_try_that_runs(
+async def test_an_xcom_of_the_previous_try_does_not_count_for_the_running_try(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The state is running first; the task's process removes the XComs of the try before seconds later.
+    # The state becomes running first; the task's process removes the XComs of the previous try seconds later.
     class Starting(Supervisor):
         def answer(self, question: Any) -> Any:
             if len(self.asked) > 4:
@@ -97,7 +94,7 @@ async def test_an_xcom_of_the_try_before_is_not_taken_for_one_of_the_try_that_ru
 async def test_a_task_that_waits_for_a_slot_to_resume_was_not_killed(
     state: str, becomes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Another triggerer took the wait over, and its wait fired while the image lived: trouble of a call.
+    # Another triggerer took over, and its wait fired while the image was in progress: a call had failed.
     class Resuming(Supervisor):
         def answer(self, question: Any) -> Any:
             if len(self.asked) > 4:
@@ -155,7 +152,7 @@ async def test_without_an_answer_there_is_no_verdict(airflow: Supervisor) -> Non
 
 
 @pytest.mark.asyncio
-async def test_a_question_without_an_answer_in_time_is_no_verdict_and_not_repeated(
+async def test_a_question_without_an_answer_in_time_gives_no_verdict_and_is_not_repeated(
     airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "ASK_PATIENCE", 0.01)
@@ -166,7 +163,7 @@ async def test_a_question_without_an_answer_in_time_is_no_verdict_and_not_repeat
 
 
 @pytest.mark.asyncio
-async def test_a_question_is_never_cancelled_with_the_one_that_asks(airflow: Supervisor) -> None:
+async def test_a_question_survives_the_cancellation_of_its_asker(airflow: Supervisor) -> None:
     airflow.open.clear()
     asking = asyncio.create_task(check_kill(TI, ARN))
     await eventually(lambda: airflow.at_once == 1)
@@ -201,7 +198,7 @@ async def test_the_first_question_is_asked_once_per_process(airflow: Supervisor)
 
 
 @pytest.mark.asyncio
-async def test_trouble_of_the_first_question_reaches_nothing(airflow: Supervisor) -> None:
+async def test_an_error_of_the_first_question_fails_nothing(airflow: Supervisor) -> None:
     airflow.error, airflow.errors = RuntimeError("API_SERVER_ERROR"), 1
     warm_up(TI)
     (asking,) = supervisor._warm

@@ -17,13 +17,13 @@ from botocore.config import Config
 from airflow_imagebuilder.service.client.aio_client import AioClient, off_loop
 from airflow_imagebuilder.service.errors import ThrottledError, TransientError
 from airflow_imagebuilder.service.watcher.watcher import WatchSettings, shared
+from tests.support.arns import IMAGE as ARN
 from tests.support.stub import GOOD, Answer, stub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
 
-ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 
 
@@ -46,7 +46,7 @@ class Connect:
 
 
 @pytest.fixture(autouse=True)
-def no_noise(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def assert_no_noise(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """No unclosed session, no task destroyed, no coroutine never awaited."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from airflow_imagebuilder.service.request.test_plan import WIDTH, plan
 from airflow_imagebuilder.service.request.workflows import OnFailure, TestGroup, Workflow, WorkflowType
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-HERE = "arn:aws:imagebuilder:us-east-1:123456789012:workflow"
+HERE = f"{PREFIX}:workflow"
 
 
 def workflow(name: str, group: str | None = None, kind: str = "test") -> Workflow:

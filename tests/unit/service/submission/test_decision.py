@@ -23,7 +23,7 @@ def test_an_image_in_progress_is_waited_for_unless_a_person_cleared(
 
 @pytest.mark.parametrize("on_retry", list(OnRetry))
 @pytest.mark.parametrize("status", sorted(IMAGE_SUCCEEDED))
-def test_an_image_that_went_well_is_taken_once(status: str, on_retry: OnRetry) -> None:
+def test_an_available_image_is_returned_once(status: str, on_retry: OnRetry) -> None:
     assert decide(status, cleared=False, changed=False, on_retry=on_retry) is A.ATTACH
     assert decide(status, cleared=True, changed=False, on_retry=on_retry) is A.BUILD
     assert decide(status, cleared=False, changed=True, on_retry=on_retry) is A.BUILD
@@ -45,7 +45,7 @@ def test_an_image_that_went_well_is_taken_once(status: str, on_retry: OnRetry) -
     ],
 )
 @pytest.mark.parametrize("status", sorted(IMAGE_FAILED))
-def test_an_image_that_ended_badly_is_dealt_with_as_the_dag_wants(
+def test_on_retry_decides_about_an_image_that_failed(
     status: str, on_retry: OnRetry, cleared: bool, changed: bool, action: Action
 ) -> None:
     assert decide(status, cleared=cleared, changed=changed, on_retry=on_retry) is action

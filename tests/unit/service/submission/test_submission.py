@@ -1,4 +1,4 @@
-"""Exactly one image, whatever dies: the submit driven through crashes, retries and clears in any order."""
+"""Exactly one image, whatever dies: submits with crashes, retries and clears in any order."""
 
 from __future__ import annotations
 
@@ -13,126 +13,17 @@ from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     ImageCancelledError,
     ImageFailedError,
-    NotFoundError,
     NotRepairableError,
-    ParametersChangedError,
     RefusedError,
     RequestChangedError,
     WaitInterruptedError,
 )
-from airflow_imagebuilder.service.request.image_request import ImageRequest
 from airflow_imagebuilder.service.submission.ports import Origin, Try
 from airflow_imagebuilder.service.submission.repair import repair
-from airflow_imagebuilder.service.submission.submission import KILL_GRACE, RECORD_KEY, OnRetry, Submission
-
-BASE = "arn:aws:imagebuilder:us-east-1:123456789012"
-CRASH_POINTS = (None, "before token", "after token", "before create", "after create", "after arn")
-
-
-def request(recipe: str = "al2023") -> ImageRequest:
-    return ImageRequest(
-        image_recipe_arn=f"{BASE}:image-recipe/{recipe}/1.0.0",
-        infrastructure_configuration_arn=f"{BASE}:infrastructure-configuration/build",
-    )
-
-
-class Crash(BaseException):
-    """SIGKILL, as far as one process can play it: no handler runs."""
-
-
-class World:
-    """AWS, the task state store and the clock, with a place to die at."""
-
-    def __init__(self) -> None:
-        self.images: dict[str, dict[str, Any]] = {}
-        self.tokens: dict[str, tuple[dict[str, Any], str]] = {}
-        self.retry_tokens: set[str] = set()
-        self.kept: dict[str, Any] = {}
-        self.cancels: list[str] = []
-        self.die_at: str | None = None
-        self.refuse_retries = False
-        self.now = 1_000.0
-        self.stage: str | None = "TESTING"
-
-    def pass_point(self, name: str) -> None:
-        if self.die_at == name:
-            self.die_at = None
-            raise Crash(name)
-
-    # the store
-    def get(self, key: str) -> Any:
-        return self.kept.get(key)
-
-    def set(self, key: str, value: Any) -> None:
-        kind = "arn" if isinstance(value, dict) and value.get("arn") else "token"
-        self.pass_point(f"before {kind}")
-        self.kept[key] = value
-        self.pass_point(f"after {kind}")
-
-    # AWS
-    def create_image(self, request: ImageRequest, client_token: str) -> str:
-        self.pass_point("before create")
-        if client_token in self.tokens:
-            params, arn = self.tokens[client_token]
-            if params != request.to_api():
-                raise ParametersChangedError(operation="CreateImage", code="IdempotentParameterMismatch")
-            return arn
-        arn = f"{BASE}:image/al2023/1.0.0/{len(self.images) + 1}"
-        self.images[arn] = {"arn": arn, "type": "AMI", "state": {"status": "BUILDING"}, "name": "al2023"}
-        self.tokens[client_token] = (request.to_api(), arn)
-        self.pass_point("after create")
-        return arn
-
-    def retry_image(self, arn: str, client_token: str) -> str:
-        if client_token in self.retry_tokens:
-            return arn
-        if self.refuse_retries or self.images[arn]["state"]["status"] not in ("FAILED", "CANCELLED"):
-            raise RefusedError(operation="RetryImage", code="InvalidRequestException")
-        self.retry_tokens.add(client_token)
-        self.images[arn]["state"] = {"status": "TESTING"}
-        self.images[arn]["life"] = self.images[arn].get("life", 0) + 1
-        return arn
-
-    def cancel_image(self, arn: str, client_token: str) -> str:
-        self.cancels.append(arn)
-        self.images[arn]["cancelling"] = self.now
-        return arn
-
-    def get_image(self, arn: str) -> dict[str, Any]:
-        if arn not in self.images:
-            raise NotFoundError(operation="GetImage", code="ResourceNotFoundException")
-        image = self.images[arn]
-        if "cancelling" in image and self.now - image["cancelling"] >= 3:
-            del image["cancelling"]
-            image["state"] = {"status": "CANCELLED"}
-        return dict(image)
-
-    def list_workflow_executions(self, arn: str) -> list[dict[str, Any]]:
-        return [{"workflowExecutionId": f"wf-{arn[-1]}-{self.images[arn].get('life', 0)}"}]
-
-    def end(self, arn: str, status: str) -> None:
-        state: dict[str, Any] = {"status": status}
-        if status == "FAILED" and self.stage:
-            execution = self.list_workflow_executions(arn)[0]["workflowExecutionId"]
-            state["failureContext"] = {"imageStatus": self.stage, "workflowExecutionId": execution}
-        self.images[arn]["state"] = state
-        self.images[arn].pop("cancelling", None)
-
-    # the clock
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def submission(self, on_retry: OnRetry = OnRetry.REPAIR) -> Submission:
-        return Submission(self, self, on_retry=on_retry, clock=self.clock, sleep=self.sleep)
-
-    def in_progress(self) -> list[str]:
-        return [arn for arn, image in self.images.items() if image["state"]["status"] in _PROGRESS]
-
-
-_PROGRESS = ("BUILDING", "TESTING")
+from airflow_imagebuilder.service.submission.submission import KILL_GRACE, RECORD_KEY, OnRetry
+from tests.support.fault_plan import ALWAYS
+from tests.support.submissions import CRASH_POINTS, Crash, World, request
+from tests.support.task import FakeStateStore
 
 
 @pytest.fixture
@@ -150,36 +41,35 @@ class CrashesRetriesAndClears(RuleBasedStateMachine):
     def a_try(self, die_at: str | None) -> None:
         self.tries += 1
         self.world.die_at = die_at
-        known = len(self.world.images)
+        known = len(self.world.aws.images)
         try:
             got = self.world.submission().submit(request(self.recipe), Try(f"try-{self.tries}", self.epoch))
         except Crash:
             return
         except RequestChangedError as error:
-            assert error.arn in self.world.in_progress()  # noqa: PT017 (it is one of two good ends)
+            assert error.arn in self.world.aws.in_progress()  # noqa: PT017 (it is one of two good ends)
             return
         finally:
             self.world.die_at = None
-        assert self.world.images[got.arn]["state"]["status"] in (*_PROGRESS, "AVAILABLE")
-        assert len(self.world.images) <= known + 1
-        assert self.world.kept[RECORD_KEY]["arn"] == got.arn
+        assert self.world.aws.images[got.arn]["state"]["status"] in ("BUILDING", "TESTING", "AVAILABLE")
+        assert len(self.world.aws.images) <= known + 1
+        assert self.world.store.kept[RECORD_KEY]["arn"] == got.arn
 
     @rule(kill_arrives=st.booleans())
     def a_user_clears(self, kill_arrives: bool) -> None:
         self.epoch += 1
-        record = self.world.kept.get(RECORD_KEY) or {}
+        record = self.world.store.kept.get(RECORD_KEY) or {}
         arn = record.get("arn")
-        if kill_arrives and arn in self.world.in_progress():
-            self.world.cancel_image(arn, "on_kill")
+        if kill_arrives and arn in self.world.aws.in_progress():
+            self.world.aws.cancel_image(arn, "on_kill")
 
-    @precondition(lambda self: self.world.in_progress())
+    @precondition(lambda self: self.world.aws.in_progress())
     @rule(
         status=st.sampled_from(["AVAILABLE", "FAILED", "CANCELLED"]),
         stage=st.sampled_from(["BUILDING", "TESTING"]),
     )
     def an_image_ends(self, status: str, stage: str) -> None:
-        self.world.stage = stage
-        self.world.end(self.world.in_progress()[0], status)
+        self.world.aws.finish(self.world.aws.in_progress()[0], status, stage=stage)
 
     @rule(recipe=st.sampled_from(["al2023", "ubuntu"]))
     def parameters_change(self, recipe: str) -> None:
@@ -187,13 +77,13 @@ class CrashesRetriesAndClears(RuleBasedStateMachine):
 
     @invariant()
     def at_most_one_image_is_in_flight(self) -> None:
-        assert len(self.world.in_progress()) <= 1
+        assert len(self.world.aws.in_progress()) <= 1
 
     @invariant()
     def no_image_is_orphaned(self) -> None:
-        record = self.world.kept.get(RECORD_KEY) or {}
-        by_token = self.world.tokens.get(str(record.get("token")), ({}, ""))[1]
-        for arn in self.world.in_progress():
+        record = self.world.store.kept.get(RECORD_KEY) or {}
+        by_token = self.world.aws.tokens.get(str(record.get("token")), ({}, ""))[1]
+        for arn in self.world.aws.in_progress():
             assert arn in (record.get("arn"), by_token)
 
 
@@ -207,12 +97,12 @@ def test_a_try_that_dies_anywhere_is_followed_by_one_that_finds_its_image(world:
     with pytest.raises(Crash):
         world.submission().submit(request(), Try("one", 1))
     got = world.submission().submit(request(), Try("two", 1))
-    assert list(world.images) == [got.arn]
+    assert list(world.aws.images) == [got.arn]
 
 
-def test_a_succeeded_image_is_taken_by_a_retry_and_built_anew_after_a_clear(world: World) -> None:
+def test_a_retry_returns_an_available_image_and_a_clear_builds_another(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, "AVAILABLE")
+    world.aws.finish(first.arn, "AVAILABLE")
     again = world.submission().submit(request(), Try("two", 1))
     cleared = world.submission().submit(request(), Try("three", 2))
     assert again.arn == first.arn
@@ -222,54 +112,52 @@ def test_a_succeeded_image_is_taken_by_a_retry_and_built_anew_after_a_clear(worl
 
 @pytest.mark.parametrize("stage", ["TESTING", "DISTRIBUTING"])
 def test_a_failure_after_the_build_phase_is_repaired(world: World, stage: str) -> None:
-    world.stage = stage
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, "FAILED")
+    world.aws.finish(first.arn, "FAILED", stage=stage)
     second = world.submission().submit(request(), Try("two", 1))
     assert (second.arn, second.origin) == (first.arn, Origin.REPAIRED)
     assert second.stale_until is not None
     assert second.stale_until > world.now
 
 
-def test_a_failure_of_the_build_phase_builds_anew(world: World) -> None:
-    world.stage = "BUILDING"
+def test_after_a_failure_of_the_build_phase_another_image_is_built(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, "FAILED")
+    world.aws.finish(first.arn, "FAILED", stage="BUILDING")
     second = world.submission().submit(request(), Try("two", 1))
     assert second.origin is Origin.CREATED
     assert second.arn != first.arn
-    assert not world.retry_tokens
+    assert not world.aws.retry_tokens
 
 
 def test_a_container_image_is_never_repaired(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.images[first.arn]["type"] = "DOCKER"
-    world.end(first.arn, "FAILED")
+    world.aws.images[first.arn]["type"] = "DOCKER"
+    world.aws.finish(first.arn, "FAILED")
     assert world.submission().submit(request(), Try("two", 1)).origin is Origin.CREATED
-    assert not world.retry_tokens
+    assert not world.aws.retry_tokens
 
 
 def test_a_repair_of_another_task_that_aws_does_not_show_yet_is_waited_for(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, "FAILED")
-    before = world.get_image(first.arn)
-    world.retry_image(first.arn, "another task's")
-    shown = [before, before, world.get_image(first.arn)]
-    world.get_image = lambda _: shown.pop(0)  # type: ignore[method-assign,assignment]
-    repaired = repair(world, before, "ours", clock=world.clock, sleep=world.sleep)
+    world.aws.finish(first.arn, "FAILED")
+    before = world.aws.get_image(first.arn)
+    world.aws.retry_image(first.arn, "another task's")
+    shown = [before, before, world.aws.get_image(first.arn)]
+    world.aws.still_shown = shown
+    repaired = repair(world.aws, before, "ours", clock=world.clock, sleep=world.sleep)
     assert repaired is not None
     assert (repaired.arn, repaired.origin, shown) == (first.arn, Origin.ATTACHED, [])
-    assert len(world.retry_tokens) == 1
+    assert len(world.aws.retry_tokens) == 1
 
 
 def test_a_guard_that_is_cleared_with_the_submitting_task_leaves_its_repair_alone(world: World) -> None:
-    guard = World()
+    guard = FakeStateStore()
     first = world.submission().submit(request(), Try("create 1", 1))
-    Submission(world, guard, clock=world.clock).rejoin(first.arn, Try("guard 1", 1), submitted_by="create 1")
-    world.end(first.arn, "CANCELLED")
+    world.guard(guard).rejoin(first.arn, Try("guard 1", 1), submitted_by="create 1")
+    world.aws.finish(first.arn, "CANCELLED")
     again = world.submission().submit(request(), Try("create 2", 2))
     began = world.now
-    joined = Submission(world, guard, clock=world.clock, sleep=world.sleep).rejoin(
+    joined = world.guard(guard).rejoin(
         again.arn, Try("guard 2", 2), stale_until=again.stale_until, submitted_by="create 2"
     )
     assert (again.origin, joined.origin, joined.stale_until) == (
@@ -277,93 +165,81 @@ def test_a_guard_that_is_cleared_with_the_submitting_task_leaves_its_repair_alon
         Origin.ATTACHED,
         again.stale_until,
     )
-    assert world.cancels == []
+    assert world.aws.cancelled == []
     assert world.now == began
-    assert world.in_progress() == [first.arn]
+    assert world.aws.in_progress() == [first.arn]
 
 
 def test_a_guard_that_is_cleared_alone_waits_for_the_kill_and_repairs(world: World) -> None:
-    guard = World()
+    guard = FakeStateStore()
     first = world.submission().submit(request(), Try("create 1", 1))
     for epoch in (1, 2):
-        joined = Submission(world, guard, clock=world.clock, sleep=world.sleep).rejoin(
-            first.arn, Try(f"guard {epoch}", epoch), submitted_by="create 1"
-        )
-    assert world.cancels == [first.arn]
+        joined = world.guard(guard).rejoin(first.arn, Try(f"guard {epoch}", epoch), submitted_by="create 1")
+    assert world.aws.cancelled == [first.arn]
     assert joined.origin is Origin.REPAIRED
-    assert world.in_progress() == [first.arn]
+    assert world.aws.in_progress() == [first.arn]
 
 
 def test_a_new_failure_soon_after_the_submitters_repair_is_repaired_by_the_guards_retry(world: World) -> None:
-    guard = World()
     first = world.submission().submit(request(), Try("create 1", 1))
-    world.end(first.arn, "FAILED")
+    world.aws.finish(first.arn, "FAILED")
     again = world.submission().submit(request(), Try("create 2", 2))
     known: dict[str, Any] = {
         "stale_until": again.stale_until,
         "stale_failure": again.stale_failure,
         "submitted_by": "create 2",
     }
-    guarding = Submission(world, guard, clock=world.clock, sleep=world.sleep)
+    guarding = world.guard()
     guarding.rejoin(first.arn, Try("guard 1", 2), **known)
-    world.end(first.arn, "FAILED")  # another workflow execution failed than the one that was repaired
+    world.aws.finish(first.arn, "FAILED")  # another workflow execution failed than the one that was repaired
     assert world.now < (again.stale_until or 0.0)
     assert guarding.rejoin(first.arn, Try("guard 2", 2), **known).origin is Origin.REPAIRED
-    assert world.in_progress() == [first.arn]
+    assert world.aws.in_progress() == [first.arn]
 
 
 def test_a_guard_that_is_cleared_alone_soon_after_the_submitters_repair_repairs_too(world: World) -> None:
-    guard = World()
     first = world.submission().submit(request(), Try("create 1", 1))
-    world.end(first.arn, "FAILED")
+    world.aws.finish(first.arn, "FAILED")
     again = world.submission().submit(request(), Try("create 2", 2))
-    guarding = Submission(world, guard, clock=world.clock, sleep=world.sleep)
+    guarding = world.guard()
     for epoch in (2, 3):
         joined = guarding.rejoin(
             first.arn, Try(f"guard {epoch}", epoch), stale_until=again.stale_until, submitted_by="create 2"
         )
     assert world.now < (again.stale_until or 0.0)
-    assert (world.cancels, joined.origin) == ([first.arn], Origin.REPAIRED)
+    assert (world.aws.cancelled, joined.origin) == ([first.arn], Origin.REPAIRED)
 
 
 @pytest.mark.parametrize("status", ["AVAILABLE", "FAILED"])
-def test_a_clear_builds_anew_though_the_ended_image_of_before_was_not_known(
+def test_a_clear_builds_another_image_though_the_finished_one_was_not_known(
     status: str, world: World
 ) -> None:
     world.die_at = "after create"
     with pytest.raises(Crash):
         world.submission(OnRetry.FAIL).submit(request(), Try("one", 0))
-    (first,) = world.images
-    world.end(first, status)
+    (first,) = world.aws.images
+    world.aws.finish(first, status)
     second = world.submission(OnRetry.FAIL).submit(request(), Try("two", 1))
-    assert (second.origin, len(world.images)) == (Origin.CREATED, 2)
+    assert (second.origin, len(world.aws.images)) == (Origin.CREATED, 2)
     assert second.arn != first
 
 
 @pytest.mark.parametrize("code", ["NoCredentialsError", "InvalidClientTokenId", "Unknown"])
 def test_trouble_with_credentials_at_a_repair_builds_no_new_image(code: str, world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, "FAILED")
-    repairs = world.retry_image
-
-    def no_credentials(arn: str, client_token: str) -> str:
-        world.retry_image = repairs  # type: ignore[method-assign]
-        raise ForbiddenError("RetryImage", code)
-
-    world.retry_image = no_credentials  # type: ignore[method-assign]
+    world.aws.finish(first.arn, "FAILED")
+    world.aws.before("retry_image", ForbiddenError("RetryImage", code))
     with pytest.raises(WaitInterruptedError, match=code):
         world.submission().submit(request(), Try("two", 1))
-    assert list(world.images) == [first.arn]
+    assert list(world.aws.images) == [first.arn]
     assert world.submission().submit(request(), Try("three", 1)).origin is Origin.REPAIRED
 
 
 def test_a_guard_whose_image_cannot_be_repaired_says_what_to_clear(world: World) -> None:
-    guard = World()
-    world.stage = "BUILDING"
     first = world.submission().submit(request(), Try("create 1", 1))
-    guarding = Submission(world, guard, clock=world.clock)
+    guarding = world.guard()
     guarding.rejoin(first.arn, Try("guard 1", 1), submitted_by="create 1")
-    world.end(first.arn, "FAILED")
+    world.aws.finish(first.arn, "FAILED", stage="BUILDING")
     with pytest.raises(NotRepairableError, match="clear the whole group") as raised:
         guarding.rejoin(first.arn, Try("guard 2", 1), submitted_by="create 1")
     assert isinstance(raised.value.ended, ImageFailedError)
@@ -372,47 +248,47 @@ def test_a_guard_whose_image_cannot_be_repaired_says_what_to_clear(world: World)
 
 def test_a_repair_that_is_refused_because_another_task_did_it_attaches(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, "CANCELLED")
-    seen = world.get_image(first.arn)
-    world.retry_image(first.arn, "a person")
-    repaired = repair(world, seen, "ours", clock=world.clock, sleep=world.sleep)
+    world.aws.finish(first.arn, "CANCELLED")
+    seen = world.aws.get_image(first.arn)
+    world.aws.retry_image(first.arn, "a person")
+    repaired = repair(world.aws, seen, "ours", clock=world.clock, sleep=world.sleep)
     assert repaired is not None
     assert repaired.origin is Origin.ATTACHED
-    assert len(world.images) == 1
+    assert len(world.aws.images) == 1
 
 
 @pytest.mark.parametrize(
     ("status", "error"), [("FAILED", ImageFailedError), ("CANCELLED", ImageCancelledError)]
 )
-def test_on_retry_fail_touches_nothing(world: World, status: str, error: type[Exception]) -> None:
+def test_on_retry_fail_changes_nothing(world: World, status: str, error: type[Exception]) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, status)
+    world.aws.finish(first.arn, status)
     with pytest.raises(error, match=first.arn):
         world.submission(OnRetry.FAIL).submit(request(), Try("two", 1))
-    assert len(world.images) == 1
-    assert not world.retry_tokens
+    assert len(world.aws.images) == 1
+    assert not world.aws.retry_tokens
 
 
 def test_on_retry_rebuild_never_repairs(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, "FAILED")
+    world.aws.finish(first.arn, "FAILED")
     assert world.submission(OnRetry.REBUILD).submit(request(), Try("two", 1)).arn != first.arn
-    assert not world.retry_tokens
+    assert not world.aws.retry_tokens
 
 
 def test_a_clear_waits_for_the_kill_before_it_cancels_itself(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
     began = world.now
     world.submission().submit(request(), Try("two", 2))
-    assert world.cancels == [first.arn]
+    assert world.aws.cancelled == [first.arn]
     assert world.now - began >= KILL_GRACE
 
 
 def test_a_clear_whose_kill_arrived_cancels_nothing_more(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.cancel_image(first.arn, "on_kill")
+    world.aws.cancel_image(first.arn, "on_kill")
     world.submission().submit(request(), Try("two", 2))
-    assert world.cancels == [first.arn]
+    assert world.aws.cancelled == [first.arn]
 
 
 def test_changed_parameters_name_what_changed_and_what_to_do(world: World) -> None:
@@ -421,7 +297,7 @@ def test_changed_parameters_name_what_changed_and_what_to_do(world: World) -> No
         world.submission().submit(request("ubuntu"), Try("two", 1))
     assert raised.value.changed == ("imageRecipeArn",)
     assert f"cancel-image-creation --image-build-version-arn {first.arn}" in str(raised.value)
-    assert len(world.images) == 1
+    assert len(world.aws.images) == 1
 
 
 def test_changed_parameters_after_a_lost_arn_find_the_first_image(world: World) -> None:
@@ -430,25 +306,26 @@ def test_changed_parameters_after_a_lost_arn_find_the_first_image(world: World) 
         world.submission().submit(request(), Try("one", 1))
     with pytest.raises(RequestChangedError):
         world.submission().submit(request("ubuntu"), Try("two", 1))
-    assert len(world.images) == 1
+    assert len(world.aws.images) == 1
 
 
 def test_tries_of_two_tasks_never_share_a_token() -> None:
     one, other = World(), World()
     one.submission().submit(request(), Try("seed-1", 1))
     other.submission().submit(request(), Try("seed-2", 1))
-    assert set(one.tokens).isdisjoint(other.tokens)
-    assert all(1 <= len(token) <= 64 for token in {*one.tokens, *other.tokens})
+    assert set(one.aws.tokens).isdisjoint(other.aws.tokens)
+    assert all(1 <= len(token) <= 64 for token in {*one.aws.tokens, *other.aws.tokens})
 
 
 def test_the_same_try_without_a_store_sends_the_same_token(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.kept.clear()
+    world.store.kept.clear()
     assert world.submission().submit(request(), Try("one", 1)).arn == first.arn
 
 
-def test_an_image_that_aws_calls_deleted_is_built_anew(world: World) -> None:
+def test_instead_of_a_deleted_image_another_one_is_built(world: World) -> None:
     first = world.submission().submit(request(), Try("one", 1))
-    world.end(first.arn, "DELETED")
-    world.refuse_retries = True
+    world.aws.finish(first.arn, "DELETED")
+    refusal = RefusedError("RetryImage", "InvalidRequestException")
+    world.aws.before("retry_image", refusal, times=ALWAYS)
     assert world.submission().submit(request(), Try("two", 1)).origin is Origin.CREATED

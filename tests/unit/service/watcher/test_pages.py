@@ -46,12 +46,12 @@ def test_executions_without_end_fail_only_the_waits_that_want_them(
     async def main() -> Any:
         async with watcher_of(service) as watcher:
 
-            async def until_it_failed() -> float:
+            async def assert_fails() -> float:
                 with pytest.raises(MalformedAnswerError, match=r"ListWorkflowExecutions.*nextToken"):
                     await statuses(watcher, ARN, workflows=True)
                 return now()
 
-            return await asyncio.gather(statuses(watcher, ARN), until_it_failed())
+            return await asyncio.gather(statuses(watcher, ARN), assert_fails())
 
     seen, failed = run(main())
     assert seen[-1][1] == "AVAILABLE"

@@ -46,12 +46,12 @@ def test_every_wait_ends_within_an_interval_of_the_truth_and_costs_no_more_than_
     async def main() -> list[tuple[str, float, str]]:
         async with watcher_of(service) as watcher:
 
-            async def wait(arn: str, workflows: bool) -> tuple[str, float, str]:
+            async def assert_wait(arn: str, workflows: bool) -> tuple[str, float, str]:
                 await asyncio.sleep(start * (len(arn) % 7) / 7)
                 seen = await statuses(watcher, arn, workflows=workflows)
                 return arn, now(), seen[-1][1]
 
-            waits = [wait(arn, workflows) for arn, number, workflows in arns for _ in range(number)]
+            waits = [assert_wait(arn, workflows) for arn, number, workflows in arns for _ in range(number)]
             return await asyncio.gather(*waits)
 
     ended: dict[str, float] = {}
@@ -108,7 +108,7 @@ def test_trouble_of_any_kind_fails_nobody_before_its_deadline(
     service.fault = fault
     deadlines = {arn: data.draw(st.one_of(st.none(), st.floats(6, 300))) for arn, *_ in arns}
 
-    async def wait(watcher: object, arn: str, workflows: bool) -> tuple[str, float]:
+    async def assert_wait(watcher: object, arn: str, workflows: bool) -> tuple[str, float]:
         deadline = deadlines[arn]
         absolute = None if deadline is None else EPOCH + deadline
         try:
@@ -121,7 +121,7 @@ def test_trouble_of_any_kind_fails_nobody_before_its_deadline(
 
     async def main() -> list[tuple[str, float]]:
         async with watcher_of(service) as watcher:
-            return await asyncio.gather(*(wait(watcher, arn, wanted) for arn, _, wanted in arns))
+            return await asyncio.gather(*(assert_wait(watcher, arn, wanted) for arn, _, wanted in arns))
 
     for outcome, at in run(main()):
         assert outcome == "deadline" or is_image_terminal(outcome)

@@ -77,7 +77,7 @@ def test_junk_for_one_image_or_in_a_list_delays_no_other(
     if operation == "list_image_build_versions":
         service.fault = lambda called, arn, time: said() if called == operation else None
 
-    async def other(watcher: Any, number: int, arn: str) -> float:
+    async def assert_available(watcher: Any, number: int, arn: str) -> float:
         seen = await statuses(watcher, arn, workflows=number % 3 == 0)
         assert seen[-1][1] == "AVAILABLE"
         return now()
@@ -85,7 +85,7 @@ def test_junk_for_one_image_or_in_a_list_delays_no_other(
     async def main() -> Any:
         async with watcher_of(service) as watcher:
             strange = [asyncio.ensure_future(statuses(watcher, odd, workflows=w)) for w in (False, True)]
-            ended = await asyncio.gather(*(other(watcher, n, arn) for n, arn in enumerate(others)))
+            ended = await asyncio.gather(*(assert_available(watcher, n, arn) for n, arn in enumerate(others)))
             await asyncio.sleep(60)
             for wait in strange:
                 wait.cancel()

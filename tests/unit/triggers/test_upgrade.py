@@ -1,4 +1,4 @@
-"""An upgrade with runs in flight: a trigger that an earlier release put into the database is still read."""
+"""An upgrade with runs in flight: a trigger that an earlier release stored in the database is still read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from airflow_imagebuilder import triggers
 
-# One file a release, written when it is made; never changed afterwards.
+# One file per release, written at the release; never changed afterwards.
 RELEASES = sorted(Path(__file__).parent.glob("triggers-*.json"))
 STORED = [
     pytest.param(

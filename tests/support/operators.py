@@ -1,0 +1,92 @@
+"""Operators on a fake Image Builder: how they are made, resumed and interrupted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
+
+from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
+from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
+from airflow_imagebuilder.operators.monitor_workflow import ImageBuilderMonitorWorkflowOperator
+from airflow_imagebuilder.service.errors import (
+    AwsError,
+    ForbiddenError,
+    MalformedAnswerError,
+    NotFoundError,
+    ThrottledError,
+    TransientError,
+)
+from tests.support.arns import IMAGE, INFRASTRUCTURE, RECIPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
+    from tests.support.image_builder import FakeImageBuilder
+
+MEMBERS: dict[str, Any] = {
+    "image_recipe_arn": RECIPE,
+    "infrastructure_configuration_arn": INFRASTRUCTURE,
+}
+"""The members of CreateImage that a request needs at least."""
+
+TROUBLES: tuple[AwsError, ...] = (
+    TransientError("GetImage", "ServiceUnavailableException", 503),
+    ThrottledError("GetImage", "CallRateLimitExceededException", 429),
+    ForbiddenError("GetImage", "NoCredentialsError"),
+    NotFoundError("GetImage", "ResourceNotFoundException", 404),
+    MalformedAnswerError("GetImage"),
+)
+"""Errors of a call that say nothing about the build."""
+
+
+def with_hook(operator: ImageBuilderBaseOperator, aws: FakeImageBuilder) -> Any:
+    """Let an operator call this Image Builder, and return the operator."""
+    vars(operator)["hook"] = aws
+    return operator
+
+
+def create(aws: FakeImageBuilder, **options: Any) -> Any:
+    return with_hook(ImageBuilderCreateImageOperator(task_id="t", **{**MEMBERS, **options}), aws)
+
+
+def guard(aws: FakeImageBuilder, **options: Any) -> Any:
+    wanted = {"image_build_version_arn": IMAGE, **options}
+    return with_hook(ImageBuilderAwaitImageOperator(task_id="t", **wanted), aws)
+
+
+def monitor(aws: FakeImageBuilder, **options: Any) -> Any:
+    wanted = {"image_build_version_arn": IMAGE, "workflow": "boot", "parallel_group": "f", **options}
+    return with_hook(ImageBuilderMonitorWorkflowOperator(task_id="t", **wanted), aws)
+
+
+def execution(arn: str, status: str, number: str = "wf-1", **more: Any) -> dict[str, Any]:
+    """Return a workflow execution as ListWorkflowExecutions returns it."""
+    kind = arn.split(":workflow/")[1].split("/", maxsplit=1)[0].upper()
+    ids = {"workflowBuildVersionArn": arn, "workflowExecutionId": number}
+    return {**ids, "type": kind, "status": status, **more}
+
+
+def event(outcome: str = "ended", message: str = "", **more: Any) -> dict[str, Any]:
+    """Return an event of the trigger that waits for an image."""
+    return {
+        "image_build_version_arn": IMAGE,
+        "outcome": outcome,
+        "status": None,
+        "message": message,
+        **more,
+    }
+
+
+def assert_defers(work: Callable[[], Any]) -> Any:
+    """Return the trigger that the task is deferred to."""
+    with pytest.raises(TaskDeferred) as deferred:
+        work()
+    return deferred.value.trigger
+
+
+def time_out() -> None:
+    """Do what Airflow does when execution_timeout is over."""
+    raise AirflowTaskTimeout("execution_timeout")
