@@ -1,8 +1,7 @@
-"""The public classes with arguments for tests, and an Image Builder that takes one image."""
+"""The public classes with arguments for tests, and how they are refused and run."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,16 +12,19 @@ from airflow_imagebuilder import (
     ImageBuilderCreateImageOperator,
     ImageBuilderMonitorWorkflowOperator,
     ImageBuilderTaskGroup,
-    ImageRequest,
     Workflow,
 )
 from airflow_imagebuilder.service.errors import InvalidRequestError
+from tests.support.arns import IMAGE as ARN
+from tests.support.arns import PREFIX as HERE
+from tests.support.operators import with_hook
+from tests.support.task import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HERE = "arn:aws:imagebuilder:us-east-1:123456789012"
-ARN = f"{HERE}:image/golden/1.0.0/1"
+    from tests.support.image_builder import FakeImageBuilder
+
 BASE: dict[str, Any] = {
     "image_recipe_arn": f"{HERE}:image-recipe/golden/1.0.0",
     "infrastructure_configuration_arn": f"{HERE}:infrastructure-configuration/build",
@@ -77,48 +79,14 @@ def refused(make: Callable[..., Any], *args: Any, **options: Any) -> str:
     return str(fault)
 
 
-class Hook:
-    """An Image Builder that takes one image, in a region."""
-
-    def __init__(self, region: str = "us-east-1") -> None:
-        self.conn_region_name = region
-        self.requests: list[dict[str, Any]] = []
-
-    def create_image(self, request: ImageRequest, client_token: str, **_: Any) -> str:
-        self.requests.append(request.to_api())
-        return ARN
-
-    def get_image(self, arn: str, **_: Any) -> dict[str, Any]:
-        state = {"status": "AVAILABLE"}
-        return {"arn": ARN, "name": "golden", "version": "1.0.0/1", "type": "AMI", "state": state}
-
-    def list_workflow_executions(self, arn: str, **_: Any) -> list[dict[str, Any]]:
-        return []
-
-
-class StateStore(dict[str, Any]):
-    def set(self, key: str, value: Any) -> None:
-        self[key] = value
-
-
-def run(operator: Any, hook: Any, **params: Any) -> None:
+def run(operator: Any, aws: FakeImageBuilder, **params: Any) -> None:
     """Render an operator and execute it."""
     operator.render_template_fields({"params": params})
-    execute(operator, hook)
+    execute(operator, aws)
 
 
-def execute(operator: Any, hook: Any) -> None:
-    identity = {
-        "dag_id": "d",
-        "run_id": "r",
-        "task_id": "t",
-        "map_index": -1,
-        "try_number": 1,
-        "max_tries": 0,
-    }
-    ti = SimpleNamespace(**identity, id="uuid", start_date=None, xcom_push=lambda key, value: None)
-    operator.__dict__["hook"] = hook
-    operator.execute({"ti": ti, "task_state_store": StateStore()})
+def execute(operator: Any, aws: FakeImageBuilder) -> None:
+    with_hook(operator, aws).execute(context())
 
 
 # Members that a form may leave empty.

@@ -21,6 +21,7 @@ from airflow_imagebuilder import (
     Workflow,
 )
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from tests.support.image_builder import FakeImageBuilder
 from tests.support.inputs import (
     ARNS,
     BASE,
@@ -28,7 +29,6 @@ from tests.support.inputs import (
     BUILD,
     OPTIONAL,
     ROLE,
-    Hook,
     bake,
     create,
     execute,
@@ -147,9 +147,9 @@ def test_any_rendered_value_is_taken_or_refused_with_faults(name: str) -> None:
     for value in ODD:
         operator = create()
         setattr(operator, name, value)  # what a template renders to a native object
-        hook = Hook()
-        faults = faults_of(execute, operator=operator, hook=hook)
-        assert bool(hook.requests) is not bool(faults), value
+        aws = FakeImageBuilder("AVAILABLE")
+        faults = faults_of(execute, operator=operator, aws=aws)
+        assert bool(aws.requests) is not bool(faults), value
 
 
 @pytest.mark.parametrize("name", ["region_name", "verify", "botocore_config", "aws_conn_id"])

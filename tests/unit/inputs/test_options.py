@@ -13,10 +13,10 @@ from airflow_imagebuilder import (
     OnRetry,
 )
 from airflow_imagebuilder.service.errors import InvalidRequestError
+from tests.support.image_builder import FakeImageBuilder
 from tests.support.inputs import (
     ARNS,
     BASE,
-    Hook,
     bake,
     create,
     guard,
@@ -106,13 +106,13 @@ def test_monitors_get_seconds_whatever_was_written(dag: DAG) -> None:
 def test_on_retry_may_be_rendered(make: Callable[..., Any]) -> None:
     operator = make(on_retry="{{ params.on_retry }}")
     with pytest.raises(InvalidRequestError, match="did you mean 'repair'"):
-        run(operator, Hook(), on_retry="retry")
+        run(operator, FakeImageBuilder("AVAILABLE"), on_retry="retry")
 
 
 def test_on_retry_that_a_form_left_empty_is_as_if_not_given() -> None:
-    hook = Hook()
-    run(create(on_retry="{{ params.on_retry }}"), hook, on_retry="")
-    assert len(hook.requests) == 1
+    aws = FakeImageBuilder("AVAILABLE")
+    run(create(on_retry="{{ params.on_retry }}"), aws, on_retry="")
+    assert len(aws.requests) == 1
 
 
 def test_all_faults_of_a_group_are_reported_together(dag: DAG) -> None:

@@ -13,12 +13,12 @@ from airflow_imagebuilder import (
     TestGroup,
     Workflow,
 )
+from tests.support.image_builder import FakeImageBuilder
 from tests.support.inputs import (
     BASE,
     BOOT,
     BUILD,
     ROLE,
-    Hook,
     bake,
     create,
     refused,
@@ -35,7 +35,7 @@ def test_tests_without_a_build_are_warned_of_at_parse_and_in_the_log() -> None:
     with pytest.warns(UserWarning, match="Task 't': workflows has no build workflow, so AWS skips the build"):
         operator = create(workflows=[BOOT], **ROLE)
     with structlog.testing.capture_logs() as logged:
-        run(operator, Hook())
+        run(operator, FakeImageBuilder("AVAILABLE"))
     warned = [line["event"] for line in logged if line["log_level"] == "warning"]
     assert any("makes no new image" in event for event in warned)
 
@@ -80,10 +80,11 @@ def test_two_regions_in_one_request_are_refused_at_parse(dag: DAG, make: Callabl
 
 
 def test_the_region_of_the_connection_is_compared_before_the_call() -> None:
-    hook = Hook("eu-west-1")
-    line = refused(run, create(), hook)
+    aws = FakeImageBuilder("AVAILABLE")
+    aws.region = "eu-west-1"
+    line = refused(run, create(), aws)
     assert line.startswith("region of the connection 'aws_default': got 'eu-west-1'; allowed: us-east-1")
-    assert hook.requests == []
+    assert aws.requests == []
 
 
 def test_a_templated_region_is_compared_when_it_is_rendered() -> None:
@@ -91,14 +92,16 @@ def test_a_templated_region_is_compared_when_it_is_rendered() -> None:
         image_recipe_arn="{{ params.arn }}", infrastructure_configuration_arn="{{ params.arn2 }}"
     )
     other = BASE["infrastructure_configuration_arn"].replace("us-east-1", "eu-west-1")
-    assert "ARNs of one region" in refused(run, operator, Hook(), arn=BASE["image_recipe_arn"], arn2=other)
+    assert "ARNs of one region" in refused(
+        run, operator, FakeImageBuilder("AVAILABLE"), arn=BASE["image_recipe_arn"], arn2=other
+    )
 
 
 @pytest.mark.parametrize("region", ["{{ params.region }}", None, ""])
 def test_a_region_that_is_not_known_passes(region: str | None) -> None:
-    hook = Hook()
-    del hook.conn_region_name
+    aws = FakeImageBuilder("AVAILABLE")
+    aws.region = None
     operator = create(region_name=region)
-    run(operator, hook, region="")
-    assert len(hook.requests) == 1
+    run(operator, aws, region="")
+    assert len(aws.requests) == 1
     assert operator.aws["region_name"] is None

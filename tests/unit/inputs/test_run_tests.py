@@ -14,13 +14,13 @@ from airflow_imagebuilder import (
 )
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from airflow_imagebuilder.service.request.test_choice import choose_tests, read_names
+from tests.support.image_builder import FakeImageBuilder
 from tests.support.inputs import (
     BASE,
     BOOT,
     BUILD,
     ROLE,
     WORKFLOWS,
-    Hook,
     create,
     refused,
     run,
@@ -105,17 +105,17 @@ def test_an_unknown_test_is_refused_when_the_dag_is_parsed(dag: DAG, make: str, 
 
 
 def test_an_unknown_number_is_an_unknown_test_when_it_is_rendered() -> None:
-    hook = Hook()
+    aws = FakeImageBuilder("AVAILABLE")
     operator = create(workflows=WORKFLOWS, **ROLE, run_tests="{{ params.tests }}")
     with pytest.raises(InvalidRequestError, match=r"run_tests: got \['1'\]; allowed: functional"):
-        run(operator, hook, tests="1")
-    assert hook.requests == []
+        run(operator, aws, tests="1")
+    assert aws.requests == []
 
 
 def test_run_tests_that_a_form_left_empty_runs_all() -> None:
-    hook = Hook()
-    run(create(workflows=WORKFLOWS, **ROLE, run_tests="{{ params.tests }}"), hook, tests="")
-    assert len(hook.requests[0]["workflows"]) == 4
+    aws = FakeImageBuilder("AVAILABLE")
+    run(create(workflows=WORKFLOWS, **ROLE, run_tests="{{ params.tests }}"), aws, tests="")
+    assert len(aws.requests[0]["workflows"]) == 4
 
 
 @pytest.mark.parametrize("run_tests", ["{{ params.x }}", ["{{ params.x }}"]], ids=str)
@@ -134,14 +134,14 @@ def test_no_tests_of_a_request_of_tests_only_is_refused_because_aws_would_run_it
     only = ImageRequest(**BASE, **ROLE, workflows=[BOOT])
     with pytest.warns(UserWarning, match="no build workflow"):
         operator = create(workflows=[BOOT], **ROLE, run_tests="{{ params.tests }}")
-    hook = Hook()
+    aws = FakeImageBuilder("AVAILABLE")
     for line in (
         refused(choose_tests, only, []),
         refused(create, workflows=[BOOT], **ROLE, run_tests=[]),
-        refused(run, operator, hook, tests=[]),
+        refused(run, operator, aws, tests=[]),
     ):
         assert "at least one of boot: without any workflow AWS runs its default ones" in line
-    assert hook.requests == []
+    assert aws.requests == []
 
 
 def test_an_empty_choice_is_taken_where_a_workflow_is_left_or_tests_are_off() -> None:

@@ -16,13 +16,13 @@ from airflow_imagebuilder import (
     Workflow,
 )
 from airflow_imagebuilder.service.errors import InvalidRequestError
+from tests.support.arns import PREFIX
+from tests.support.image_builder import FakeImageBuilder
 from tests.support.inputs import (
     BASE,
     BOOT,
-    HERE,
     OPTIONAL,
     ROLE,
-    Hook,
     bake,
     create,
     monitor,
@@ -44,11 +44,11 @@ EMPTY = [
 
 @pytest.mark.parametrize(("name", "empty"), EMPTY)
 def test_an_optional_member_that_a_form_left_empty_is_as_if_not_given(name: str, empty: str) -> None:
-    hook = Hook()
-    run(create(**{name: "{{ params.value }}"}), hook, value=empty)
-    run(create(**{name: empty}) if not empty.strip() else create(), hook)
-    run(create(), hook)
-    first, second, third = hook.requests
+    aws = FakeImageBuilder("AVAILABLE")
+    run(create(**{name: "{{ params.value }}"}), aws, value=empty)
+    run(create(**{name: empty}) if not empty.strip() else create(), aws)
+    run(create(), aws)
+    first, second, third = aws.requests
     assert first == second == third
 
 
@@ -61,12 +61,12 @@ def test_an_empty_member_of_a_group_is_as_if_not_given(dag: DAG, name: str) -> N
 
 
 def test_an_empty_recipe_leaves_the_other_as_the_one() -> None:
-    hook = Hook()
+    aws = FakeImageBuilder("AVAILABLE")
     operator = create(image_recipe_arn="{{ params.image }}", container_recipe_arn="{{ params.container }}")
-    container = f"{HERE}:container-recipe/golden/1.0.0"
-    run(operator, hook, image="", container=container)
-    assert hook.requests[0]["containerRecipeArn"] == container
-    assert "imageRecipeArn" not in hook.requests[0]
+    container = f"{PREFIX}:container-recipe/golden/1.0.0"
+    run(operator, aws, image="", container=container)
+    assert aws.requests[0]["containerRecipeArn"] == container
+    assert "imageRecipeArn" not in aws.requests[0]
 
 
 def test_empty_members_beside_a_request_are_none() -> None:

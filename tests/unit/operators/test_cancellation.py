@@ -10,14 +10,17 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_imagebuilder.service.errors import ImageBuilderError
-from tests.unit.operators.test_waiting import ARN, Airflow, Aws, bake
+from tests.support.arns import IMAGE
+from tests.support.image_builder import FakeImageBuilder
+from tests.support.operators import create, event
+from tests.support.task import FakeTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
 TRACED = ("/airflow_imagebuilder/operators/", "/airflow_imagebuilder/service/submission/")
-EVENT = {"image_build_version_arn": ARN, "outcome": "error", "status": None, "message": "", "resumes": 0}
+EVENT = event("error", resumes=0)
 NEVER = 1_000_000
 
 
@@ -29,18 +32,18 @@ def resume(operator: Any, context: Any) -> None:
     operator.execute_complete(context, EVENT)
 
 
-def killed_at(number: int, work: Callable[[Any, Any], None]) -> tuple[int, Aws]:
+def killed_at(number: int, work: Callable[[Any, Any], None]) -> tuple[int, FakeImageBuilder]:
     """Do the work of a try, kill it before an instruction; return how many there were, and what AWS got."""
-    aws, airflow = Aws(), Airflow()
-    operator = bake(aws)
+    aws, task = FakeImageBuilder("BUILDING"), FakeTask()
+    operator = create(aws)
     count, tracer = 0, sys.gettrace()
 
-    def at_instruction(_: FrameType, event: str, __: Any) -> Any:
+    def at_instruction(_: FrameType, kind: str, __: Any) -> Any:
         nonlocal count
-        count += event == "opcode"
-        if event == "opcode" and count == number:
+        count += kind == "opcode"
+        if kind == "opcode" and count == number:
             sys.settrace(tracer)
-            airflow.state = "failed"
+            task.state = "failed"
             operator.on_kill()
             return None
         return at_instruction if count < number else None
@@ -54,7 +57,7 @@ def killed_at(number: int, work: Callable[[Any, Any], None]) -> tuple[int, Aws]:
     sys.settrace(at_call)
     try:
         with contextlib.suppress(TaskDeferred, ImageBuilderError):
-            work(operator, airflow.context)
+            work(operator, task.context)
     finally:
         sys.settrace(tracer)
     return count, aws
@@ -63,7 +66,7 @@ def killed_at(number: int, work: Callable[[Any, Any], None]) -> tuple[int, Aws]:
 @pytest.mark.parametrize("work", [execute, resume])
 def test_a_kill_at_any_instruction_cancels_the_image_once(work: Callable[[Any, Any], None]) -> None:
     instructions, aws = killed_at(NEVER, work)
-    assert (aws.cancels, instructions > 100) == ([], True)
+    assert (aws.targets("cancel_image"), instructions > 100) == ([], True)
     for number in range(1, instructions + 1):
         _, aws = killed_at(number, work)
-        assert aws.cancels == [ARN], f"killed at instruction {number} of {instructions}"
+        assert aws.targets("cancel_image") == [IMAGE], f"killed at instruction {number} of {instructions}"
