@@ -1,10 +1,9 @@
-"""Texts of others in a message: cut, without what moves a terminal; and an answer of AWS by its shape."""
+"""Texts of others in a message: cut, without what moves a terminal."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from html import unescape
 
 _SHOWN = 240
@@ -83,23 +82,6 @@ def aws_command(operation: str, arn: str) -> str:
     region = arn.split(":")[3:4]
     where = f" --region {region[0]}" if region and region[0] else ""
     return f"aws imagebuilder {operation} --image-build-version-arn {arn}{where}"
-
-
-def shape_of(answer: object, depth: int = 3) -> str:
-    """Draw the shape of an answer without its values, which may be secret.
-
-    :param answer: anything that a JSON parser gives.
-    :param depth: how many levels to draw.
-    :return: e.g. ``{image: {arn: str, tags: {...}}}``.
-    """
-    if isinstance(answer, Mapping):
-        inside = (
-            "..." if depth == 0 else ", ".join(f"{k}: {shape_of(v, depth - 1)}" for k, v in answer.items())
-        )
-        return "{" + inside + "}"
-    if isinstance(answer, (list, tuple)):
-        return f"[{len(answer)} x {shape_of(answer[0], depth - 1) if depth else '...'}]" if answer else "[]"
-    return type(answer).__name__
 
 
 def _cut(text: str, limit: int, length: int, note: str = "") -> str:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from airflow_imagebuilder.service.client.answers import checked
 from airflow_imagebuilder.service.client.error_mapping import EXPIRED_CODES, translate
-from airflow_imagebuilder.service.client.retries import attempted
 from airflow_imagebuilder.service.errors import AwsError, ImageBuilderError
 
 Connect = Callable[[], Awaitable[AbstractAsyncContextManager[Any]]]
@@ -68,6 +68,29 @@ def _one_try_a_call(client: Any) -> None:
     client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
 
 
+async def call_once(
+    client: Any, operation: str, /, *, expect: str | None = None, timeout: float | None = None, **params: Any
+) -> dict[str, Any]:
+    """
+    Call one operation of an aiobotocore client once.
+
+    :param client: an aiobotocore ``imagebuilder`` client.
+    :param operation: botocore's method name, for example ``get_image``.
+    :param expect: the member that the answer must hold.
+    :param timeout: seconds after which the call is given up; None leaves it to the client's timeouts.
+    :param params: the parameters of the operation, as AWS names them.
+    :return: the answer, as botocore parsed it.
+    :raises TransientError: there was no answer in time.
+    :raises MalformedAnswerError: the answer lacks ``expect``.
+    :raises ImageBuilderError: any other error of the call (:func:`translate`).
+    """
+    try:
+        answer = await asyncio.wait_for(getattr(client, operation)(**params), timeout)
+    except Exception as error:
+        raise translate(error, operation) from error
+    return checked(answer, operation, expect)
+
+
 class NotWantedError(Exception):
     """The waits that wanted the answer have left before the call was sent."""
 
@@ -110,14 +133,14 @@ class AioClient:
 
         :param still: returns whether the answer is still wanted; asked last before the call is sent.
         :raises NotWantedError: it is not; nothing was sent.
-        :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.client.retries.attempted`.
+        :raises ImageBuilderError: as :func:`call_once`.
         """
         held = await self._hold()
         if still is not None and not still():
             raise NotWantedError
         held.users += 1
         try:
-            answer = await attempted(
+            answer = await call_once(
                 held.client, operation, expect=expect, timeout=self._call_timeout, **params
             )
         except AwsError as error:

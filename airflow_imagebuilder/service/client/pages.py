@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.client.answers import api_name, malformed
-from airflow_imagebuilder.service.errors import MalformedAnswerError
+from airflow_imagebuilder.service.client.answers import malformed, unusable
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.service.errors import MalformedAnswerError
 
 PAGES = 40
 """More pages than the workflow executions of an image have, or the steps of one: a thousand records."""
@@ -60,9 +62,8 @@ class Pages:
         return {"nextToken": token}
 
     def _endless(self, what: str) -> MalformedAnswerError:
-        message = f"{what}, so the list has no end; the pages read so far are not used"
-        return MalformedAnswerError(
-            api_name(self._operation), code="MalformedAnswer", status=200, message=message
+        return unusable(
+            self._operation, f"{what}, so the list has no end; the pages read so far are not used"
         )
 
 

@@ -30,7 +30,7 @@ from airflow_imagebuilder.service.errors import AwsError, MalformedAnswerError, 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["PATIENCE", "acall", "call", "policy", "seconds", "translate"]
+__all__ = ["PATIENCE", "acall", "call", "policy", "seconds"]
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def seconds(duration: float | timedelta) -> float:
     return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
 
 
-def policy(patience: float | timedelta = PATIENCE, *, tell: bool = True) -> dict[str, Any]:
+def policy(patience: float | timedelta = PATIENCE, *, log_tries: bool = True) -> dict[str, Any]:
     """
     Return the arguments for tenacity's ``Retrying`` and ``AsyncRetrying``: one policy for both.
 
@@ -54,7 +54,7 @@ def policy(patience: float | timedelta = PATIENCE, *, tell: bool = True) -> dict
     that were throttled together do not come back together.
 
     :param patience: seconds (or a timedelta) after which no further try begins.
-    :param tell: whether to log why there is another try.
+    :param log_tries: whether to log why there is another try.
     """
     limit = seconds(patience)
 
@@ -67,7 +67,7 @@ def policy(patience: float | timedelta = PATIENCE, *, tell: bool = True) -> dict
         "retry": _worth_another_try,
         "wait": tenacity.wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
         "stop": stop,
-        "before_sleep": _tell if tell else None,
+        "before_sleep": _log_try if log_tries else None,
         "reraise": True,
     }
 
@@ -122,7 +122,7 @@ async def acall(
     /,
     *,
     patience: float | timedelta = PATIENCE,
-    tell: bool = True,
+    log_tries: bool = True,
     **params: Any,
 ) -> dict[str, Any]:
     """
@@ -132,31 +132,14 @@ async def acall(
         :meth:`airflow_imagebuilder.service.client.aio_client.AioClient.call`.
     :param operation: botocore's method name, for example ``get_image``.
     :param patience: seconds (or a timedelta) after which no further try begins.
-    :param tell: whether to log why there is another try.
+    :param log_tries: whether to log why there is another try.
     :param params: what ``once`` takes besides.
     :raises ImageBuilderError: whatever AWS or the way to it answered (:func:`translate`).
     :return: what ``once`` returned.
     """
-    retrying = tenacity.AsyncRetrying(**policy(patience, tell=tell), sleep=asyncio.sleep)
+    retrying = tenacity.AsyncRetrying(**policy(patience, log_tries=log_tries), sleep=asyncio.sleep)
     answer: dict[str, Any] = await retrying(once, operation, **params)
     return answer
-
-
-async def attempted(
-    client: Any, operation: str, /, *, expect: str | None = None, timeout: float | None = None, **params: Any
-) -> dict[str, Any]:
-    """
-    Call one operation of an aiobotocore client once.
-
-    :param timeout: seconds after which the call is given up (:class:`TransientError`).
-    :raises MalformedAnswerError: the answer lacks ``expect``.
-    :raises ImageBuilderError: whatever AWS or the way to it answered (:func:`translate`).
-    """
-    try:
-        answer = await asyncio.wait_for(getattr(client, operation)(**params), timeout)
-    except Exception as error:
-        raise translate(error, operation) from error
-    return checked(answer, operation, expect)
 
 
 def _worth_another_try(state: tenacity.RetryCallState) -> bool:
@@ -167,6 +150,6 @@ def _worth_another_try(state: tenacity.RetryCallState) -> bool:
     return isinstance(error, TransientError)
 
 
-def _tell(state: tenacity.RetryCallState) -> None:
+def _log_try(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     log.info("%s; next try in %.1f s", str(error).partition("\n")[0], state.upcoming_sleep)

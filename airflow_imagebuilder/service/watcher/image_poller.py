@@ -7,11 +7,11 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.service.client.answers import malformed
+from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
 from airflow_imagebuilder.service.watcher.listing import Listings
 from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE
-from airflow_imagebuilder.service.watcher.tracked_image import ExecutionsRead, has_status
+from airflow_imagebuilder.service.watcher.tracked_image import ExecutionsRead
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.client.answers import has_status
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
-from airflow_imagebuilder.service.watcher.tracked_image import has_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -70,7 +70,7 @@ class ScheduledClient:
         :param extra: whether the call is none of the poll's looks, which must not come late for its sake.
         :param still: returns whether the answer is still wanted, when the turn has come.
         :raises NotWantedError: it is not; nothing was sent.
-        :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.client.retries.attempted`.
+        :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.client.aio_client.call_once`.
         """
         if extra:
             async with self._extras:  # one in the queue, among many looks
@@ -104,7 +104,7 @@ class ScheduledClient:
         pages, token = Pages(operation, expect, most=most), dict[str, str]()
         while True:
             answer = await acall(
-                self.call, operation, expect=expect, patience=patience, tell=False, **params, **token
+                self.call, operation, expect=expect, patience=patience, log_tries=False, **params, **token
             )
             yield pages.records(answer)
             token = pages.after(answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.client.pages import Pages, mappings
@@ -12,6 +11,8 @@ from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal, 
 from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE, SOON, PollTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_imagebuilder.service.errors import ImageBuilderError
     from airflow_imagebuilder.service.watcher.subscription import Subscription
 
@@ -36,13 +37,6 @@ _COMMON = frozenset(
 _SLOW = 4
 _FAST = 0.5
 _SAVED_AT_MOST = 8.0
-
-
-def has_status(image: Any) -> bool:
-    """Return whether this is an image that tells its status."""
-    state = image.get("state") if isinstance(image, Mapping) else None
-    status = state.get("status") if isinstance(state, Mapping) else None
-    return isinstance(status, str) and bool(status)
 
 
 def _light(image: Mapping[str, Any]) -> Mapping[str, Any]:
