@@ -153,14 +153,14 @@ class Service:
 
     async def get_image(self, **params: Any) -> Any:
         arn = params["imageBuildVersionArn"]
-        return await self._answer("get_image", arn, lambda: {"image": self._image(arn)})
+        return await self.answer("get_image", arn, lambda: {"image": self.full_image(arn)})
 
     async def list_workflow_executions(self, **params: Any) -> Any:
         def answer() -> Any:
             told = self.workflows.get(params["imageBuildVersionArn"], ())
             return {"workflowExecutions": [one for begun, one in told if begun <= now()]}
 
-        return await self._answer("list_workflow_executions", params["imageBuildVersionArn"], answer)
+        return await self.answer("list_workflow_executions", params["imageBuildVersionArn"], answer)
 
     async def list_image_build_versions(self, **params: Any) -> Any:
         version, size = params.get("imageVersionArn", ""), params["maxResults"]
@@ -170,12 +170,12 @@ class Service:
             arns = [build(-one) for one in range(self.old)]
             arns += [arn for arn in self.stages if arn.startswith(version)]
             more = {"nextToken": str(begin + size)} if begin + size < len(arns) else {}
-            return {"imageSummaryList": [self._summary(arn) for arn in arns[begin : begin + size]], **more}
+            return {"imageSummaryList": [self.summary(arn) for arn in arns[begin : begin + size]], **more}
 
-        return await self._answer("list_image_build_versions", version, answer)
+        return await self.answer("list_image_build_versions", version, answer)
 
     async def list_workflow_step_executions(self, **params: Any) -> Any:
-        return await self._answer(
+        return await self.answer(
             "list_workflow_step_executions",
             params["workflowExecutionId"],
             lambda: {"steps": [{"name": "Boot"}]},
@@ -192,7 +192,7 @@ class Service:
         finally:
             self.closed += 1
 
-    async def _answer(self, operation: str, arn: str, answer: Callable[[], Any]) -> Any:
+    async def answer(self, operation: str, arn: str, answer: Callable[[], Any]) -> Any:
         assert self.opened > self.closed, "a call on a closed client"
         self.calls.append((now(), operation, arn))
         self.in_flight += 1
@@ -208,14 +208,14 @@ class Service:
             raise fault
         return answer() if fault is None else fault
 
-    def _image(self, arn: str) -> dict[str, Any]:
+    def full_image(self, arn: str) -> dict[str, Any]:
         return {
-            **self._summary(arn),
+            **self.summary(arn),
             "infrastructureConfiguration": {"name": "golden-build"},
             "workflows": [{"workflowArn": "arn:aws:imagebuilder:us-east-1:aws:workflow/test/boot/x.x.x"}],
         }
 
-    def _summary(self, arn: str) -> dict[str, Any]:
+    def summary(self, arn: str) -> dict[str, Any]:
         status = self.status(arn, now()) if arn in self.stages else "AVAILABLE"
         return {"arn": arn, "name": "golden-al2023", "state": {"status": status}}
 
@@ -223,6 +223,40 @@ class Service:
 def execution(name: str, status: str, **more: Any) -> dict[str, Any]:
     """One member of ListWorkflowExecutions."""
     return {"workflowExecutionId": f"wf-{name}", "type": "TEST", "status": status, **more}
+
+
+class FaultySettings(WatchSettings):
+    """
+    Settings that raise when the poll reads them: a fault of the package in the poll itself.
+
+    The poll reads ``max_connections`` before it starts a poll of an image.
+
+    :param fault: returns the exception to raise now, or None.
+    """
+
+    fault: Callable[[], Exception | None]
+
+    def __init__(self, fault: Callable[[], Exception | None], **settings: Any) -> None:
+        object.__setattr__(self, "fault", lambda: None)
+        super().__init__(**settings)
+        object.__setattr__(self, "fault", fault)
+
+    def __getattribute__(self, name: str) -> Any:
+        error = super().__getattribute__("fault")() if name == "max_connections" else None
+        if error is not None:
+            raise error
+        return super().__getattribute__(name)
+
+
+class FaultyImage(dict[str, Any]):
+    """An answer of AWS that raises when the poll reads the outputs: a fault of the package with one image."""
+
+    error = KeyError("a mistake of ours")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name == "outputResources":
+            raise self.error
+        return super().get(name, default)
 
 
 def watcher_of(service: Service, **settings: Any) -> ImageWatcher:

@@ -102,7 +102,7 @@ class Listing:
         self._pause = _FIRST_PAUSE
         self._troubles = 0
 
-    def worth(self, now: float) -> bool:
+    def worthwhile(self, now: float) -> bool:
         """Return whether to list rather than to get (at the loop's time ``now``)."""
         if self.reading or len(self.members) < _FEWEST:
             return False
@@ -114,7 +114,7 @@ class Listing:
         """Return a reading for the members that a list will do for; their next poll is an interval away."""
         claimed = {arn: one for arn, one in self.members.items() if one.listable(now, interval)}
         for one in claimed.values():
-            one.image.due = now + interval
+            one.image_timer.due = now + interval
         return ListRead(claimed, now)
 
     async def read(
@@ -181,6 +181,10 @@ class Listings:
     def __init__(self) -> None:
         self._versions: dict[str, Listing] = {}
         self._account = Listing()
+
+    def __len__(self) -> int:
+        """Return how many lists hold images."""
+        return len(self._versions) + bool(self._account.members)
 
     def join(self, tracked: TrackedImage) -> None:
         """Add an image."""

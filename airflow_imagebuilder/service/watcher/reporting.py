@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_imagebuilder.service.errors import ThrottledError, TransientError
@@ -15,6 +16,31 @@ log = logging.getLogger("airflow_imagebuilder.service.watcher.watcher")
 
 _LINE_EVERY = 60.0
 _METRICS_EVERY = 10.0
+
+
+@dataclass(frozen=True)
+class WatcherStats:
+    """
+    What a watcher is doing at one moment.
+
+    :param images: images that are polled.
+    :param waits: waits for them.
+    :param scheduled: entries of the agenda; an image may have outdated ones besides its next poll.
+    :param polls: polls that are under way.
+    :param lists: lists that may be read instead of single images.
+    :param calls_in_flight: calls that AWS has not answered yet.
+    :param calls_per_interval: calls that the images need per interval.
+    :param calls_per_second: the rate that AWS accepts at present, at most ``max_calls_per_second``.
+    """
+
+    images: int
+    waits: int
+    scheduled: int
+    polls: int
+    lists: int
+    calls_in_flight: int
+    calls_per_interval: int
+    calls_per_second: float
 
 
 class OnceAMinute:
@@ -94,7 +120,7 @@ class Report:
         if self._metrics is not None and now - self._measured >= _METRICS_EVERY:
             self.measure()
 
-    def looked(self, lag: float) -> None:
+    def polled(self, lag: float) -> None:
         """Note how long after its time a look had its answer, in seconds."""
         self._lag = max(self._lag, lag)
 

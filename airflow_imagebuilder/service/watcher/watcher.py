@@ -19,7 +19,7 @@ from airflow_imagebuilder.service.client.rate_limit import TokenBucket
 from airflow_imagebuilder.service.client.retries import PATIENCE
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
 from airflow_imagebuilder.service.watcher.poller import Poller
-from airflow_imagebuilder.service.watcher.reporting import Metrics, Report
+from airflow_imagebuilder.service.watcher.reporting import Metrics, Report, WatcherStats
 from airflow_imagebuilder.service.watcher.scheduled_client import ScheduledClient
 from airflow_imagebuilder.service.watcher.settings import WatchSettings
 from airflow_imagebuilder.service.watcher.subscription import Subscription
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from airflow_imagebuilder.service.client.aio_client import Connect
 
-__all__ = ["ImageSnapshot", "ImageWatcher", "Metrics", "WatchSettings", "shared"]
+__all__ = ["ImageSnapshot", "ImageWatcher", "Metrics", "WatchSettings", "WatcherStats", "shared"]
 
 
 class ImageWatcher:
@@ -144,6 +144,10 @@ class ImageWatcher:
             workflowExecutionId=execution_id,
         )
         return [step async for page in pages for step in page]
+
+    def stats(self) -> WatcherStats:
+        """Return what the watcher is doing now, in numbers."""
+        return self._poller.stats()
 
     async def aclose(self) -> None:
         """End the poll and close the client. Waits that are left get an error."""

@@ -25,6 +25,8 @@ from tests.support.clockwork import (
     EPOCH,
     THROTTLED,
     Fault,
+    FaultyImage,
+    FaultySettings,
     Service,
     build,
     client_error,
@@ -155,21 +157,22 @@ def test_a_client_made_without_credentials_is_made_again_within_the_grace() -> N
 def test_an_unexpected_fault_with_one_image_is_tolerated_like_a_malformed_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    listed = "list_image_build_versions"
-    service = Service(fault=lambda operation, arn, time: FORBIDDEN if operation == listed else None)
+    service = Service()
     arns = [service.image(build(1, f"image-{n}"), (0, "BUILDING"), (100, "AVAILABLE")) for n in range(50)]
+    bad = arns[:25]
+
+    async def faulty(arn: str) -> Any:
+        return {"image": FaultyImage(service.summary(arn))}
+
+    def fault(operation: str, arn: str, time: float) -> Any:
+        if operation == "list_image_build_versions":
+            return FORBIDDEN
+        return faulty(arn) if 20 < time < 40 or (arn in bad and time > 20) else None
+
+    service.fault = fault
 
     async def main() -> list[Any]:
         async with watcher_of(service) as watcher:
-            polls = watcher._poller._images
-            works, bad = polls.image, arns[:25]
-
-            async def sometimes(tracked: Any) -> None:
-                if 20 < now() < 40 or (tracked.arn in bad and now() > 20):
-                    raise KeyError("a mistake of ours")
-                await works(tracked)
-
-            polls.image = sometimes  # type: ignore[method-assign]
             return await asyncio.gather(*(statuses(watcher, arn) for arn in arns), return_exceptions=True)
 
     seen = run(main())
@@ -177,7 +180,7 @@ def test_an_unexpected_fault_with_one_image_is_tolerated_like_a_malformed_answer
     assert {type(one) for one in seen[:25]} == {ImageBuilderError}
     assert "a mistake of ours" in str(seen[0])
     assert isinstance(seen[0].__cause__, KeyError)
-    # Not a traceback for each of the looks.
+    # Not a traceback for each poll.
     assert 1 <= len([record for record in caplog.records if record.levelno >= logging.ERROR]) <= 3
 
 
@@ -185,15 +188,10 @@ def test_a_fault_in_the_poll_itself_ends_no_wait_unless_it_lasts(caplog: pytest.
     service = in_progress(lambda operation, arn, time: None)
 
     async def main() -> list[tuple[float, str]]:
-        async with watcher_of(service) as watcher:
-            works = watcher._poller._next_due
-
-            async def sometimes() -> Any:
-                if 20 < now() < 40:
-                    raise KeyError("a mistake of ours")
-                return await works()
-
-            watcher._poller._next_due = sometimes  # type: ignore[method-assign]
+        settings = FaultySettings(
+            lambda: KeyError("a mistake of ours") if 20 < now() < 40 else None, poll_interval=10.0
+        )
+        async with ImageWatcher(service.connect, settings=settings, wall=wall) as watcher:
             return await statuses(watcher, ARN)
 
     assert [status for _, status in run(main())] == ["BUILDING", "AVAILABLE"]

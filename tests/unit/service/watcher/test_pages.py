@@ -131,7 +131,7 @@ class Paged(Service):
             more = {"nextToken": str(begin + 1)} if begin + 1 < len(begun_by_now) else {}
             return {"workflowExecutions": begun_by_now[begin : begin + 1], **more}
 
-        return await self._answer(EXECUTIONS, arn, answer)
+        return await self.answer(EXECUTIONS, arn, answer)
 
 
 def test_every_page_of_executions_is_read() -> None:

@@ -65,9 +65,9 @@ def test_junk_for_one_image_or_in_a_list_delays_no_other(
         service.workflows[arn] = [(0, execution("boot", "RUNNING"))]
     odd, *others = arns
     plain: dict[str, Callable[[], dict[str, Any]]] = {}
-    plain["get_image"] = lambda: {"image": service._image(odd)}
+    plain["get_image"] = lambda: {"image": service.full_image(odd)}
     plain["list_workflow_executions"] = lambda: {"workflowExecutions": [execution("boot", "RUNNING")]}
-    plain["list_image_build_versions"] = lambda: {"imageSummaryList": [service._summary(a) for a in arns]}
+    plain["list_image_build_versions"] = lambda: {"imageSummaryList": [service.summary(a) for a in arns]}
 
     async def said() -> Any:
         await asyncio.sleep(0.01)

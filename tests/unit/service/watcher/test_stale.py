@@ -18,7 +18,7 @@ class Failing(Service):
         self.failures = failures
         self.image(ARN, *((begun, "FAILED") for begun, _ in failures))
 
-    def _summary(self, arn: str) -> dict[str, Any]:
+    def summary(self, arn: str) -> dict[str, Any]:
         execution = [number for begun, number in self.failures if begun <= now()][-1]
         context = {"failureContext": {"workflowExecutionId": execution}} if execution else {}
         return {"arn": arn, "state": {"status": self.status(arn, now()), **context}}

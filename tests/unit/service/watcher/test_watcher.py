@@ -16,6 +16,7 @@ from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatchSett
 from tests.support.clockwork import (
     ARN,
     EPOCH,
+    FaultySettings,
     Service,
     build,
     client_error,
@@ -306,12 +307,11 @@ def test_nothing_is_kept_of_waits_that_have_come_and_gone() -> None:
             waits = [asyncio.ensure_future(come_and_go(watcher, arn, 7 + n)) for n, arn in enumerate(arns)]
             for _ in range(40):
                 await asyncio.sleep(200)
-                sizes.append(len(watcher._poller._agenda) + len(watcher._poller._looking))
+                stats = watcher.stats()
+                sizes.append(stats.scheduled + stats.polls)
             await asyncio.gather(*waits)
-            assert not watcher._poller._watched
-            assert not watcher._poller._images.listings._versions
-            assert not watcher._poller._images.listings._account.members
-            assert watcher._poller._client.demand == 0
+            stats = watcher.stats()
+            assert stats.images == stats.waits == stats.lists == stats.calls_per_interval == 0
 
     run(main())
     assert max(sizes) < 100
@@ -383,14 +383,17 @@ def test_a_fault_of_ours_reaches_the_waits_and_the_next_wait_starts_afresh() -> 
     service = Service()
     service.image(ARN, (0, "AVAILABLE"))
 
+    faults: list[Exception] = []
+
     async def main() -> list[tuple[float, str]]:
-        async with watcher_of(service) as watcher:
-            watcher._poller._next_due = None  # type: ignore[method-assign, assignment]
+        settings = FaultySettings(lambda: faults[-1] if faults else None, poll_interval=10.0)
+        async with ImageWatcher(service.connect, settings=settings, wall=wall) as watcher:
+            faults.append(TypeError("a mistake of ours"))
             with pytest.raises(ImageBuilderError, match="fault of the package") as caught:
                 await statuses(watcher, ARN)
             assert isinstance(caught.value.__cause__, TypeError)
             assert now() >= 30
-            del watcher._poller._next_due
+            faults.clear()
             return await statuses(watcher, ARN)
 
     assert run(main())[-1][1] == "AVAILABLE"
