@@ -1,4 +1,4 @@
-"""A loop whose clock jumps to the next thing that happens, and an Image Builder that lives on it."""
+"""An event loop whose clock jumps to the next timer, and an Image Builder whose time is that clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden-al2023/1.0.0/1"
 
 
 def build(number: int, name: str = "golden-al2023") -> str:
-    """The ARN of one build."""
+    """Return the ARN of one build."""
     return f"arn:aws:imagebuilder:us-east-1:123456789012:image/{name}/1.0.0/{number}"
 
 
@@ -33,21 +33,21 @@ class _JumpingSelector(selectors.DefaultSelector):
         self.left = 3_000_000
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        # Without a timer to jump to, only a thread can still bring something.
+        # Without a timer to jump to, only a thread can still wake the loop.
         real = 5.0 if timeout is None else 0.0
         ready: list[tuple[selectors.SelectorKey, int]] = super().select(real)
         self.left -= 1
         if timeout is None and not ready:
-            raise RuntimeError("everybody waits, and nothing will ever happen")
+            raise RuntimeError("all tasks wait, and there is no timer")
         if self.left < 0:
-            raise RuntimeError("something turns in circles")
+            raise RuntimeError("the loop is busy without end")
         if not ready:
             self.now += timeout or 0.0
         return ready
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop without idle time."""
+    """An event loop without idle time: its clock jumps to the next timer."""
 
     def __init__(self) -> None:
         self.jumping = _JumpingSelector()
@@ -58,12 +58,12 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def now() -> float:
-    """The running loop's time."""
+    """Return the running loop's time."""
     return asyncio.get_running_loop().time()
 
 
 def wall() -> float:
-    """Absolute time on the running loop."""
+    """Return absolute time on the running loop."""
     return EPOCH + now()
 
 
@@ -74,7 +74,7 @@ async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """asyncio.run on a loop whose clock jumps; an error that nobody took is an error of the test."""
+    """Do as asyncio.run does, on a loop whose clock jumps. An error that no task handled fails the test."""
     loop = JumpingLoop()
     unhandled: list[Mapping[str, Any]] = []
     loop.set_exception_handler(lambda _, context: unhandled.append(context))
@@ -89,7 +89,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def client_error(code: str, status: int, operation: str = "GetImage", message: str = "no") -> ClientError:
-    """What botocore raises for an error answer."""
+    """Return what botocore raises for an error answer."""
     return ClientError(
         {
             "Error": {"Code": code, "Message": message},
@@ -109,13 +109,13 @@ THROTTLED = client_error("CallRateLimitExceededException", 429)
 DOWN = client_error("ServiceUnavailableException", 503)
 
 Fault = Callable[[str, str, float], Any]
-"""Given operation, ARN and time: an exception to raise, an answer to give instead, or None."""
+"""Takes operation, ARN and time; returns an exception to raise, an answer to return instead, or None."""
 
 
 @dataclass
 class Service:
     """
-    An Image Builder: each image goes through its stages at its times.
+    An Image Builder: each image changes its stage at given times.
 
     :param latency: seconds that an answer takes.
     """
@@ -125,7 +125,7 @@ class Service:
     stages: dict[str, Sequence[tuple[float, str]]] = field(default_factory=dict)
     workflows: dict[str, Sequence[tuple[float, Mapping[str, Any]]]] = field(default_factory=dict)
     old: int = 0
-    """Builds that nobody watches, before the others in a list."""
+    """How many other builds come before the watched ones in a list."""
     calls: list[tuple[float, str, str]] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
@@ -133,20 +133,20 @@ class Service:
     most_in_flight: int = 0
 
     def image(self, arn: str, *stages: tuple[float, str]) -> str:
-        """Let an image exist, with the times at which its stages begin."""
+        """Add an image, with the times at which its stages begin, and return its ARN."""
         self.stages[arn] = stages
         return arn
 
     def status(self, arn: str, time: float) -> str:
-        """The truth."""
+        """Return an image's status at a time."""
         return [status for begun, status in self.stages[arn] if begun <= time][-1]
 
     def ended(self, arn: str) -> float:
-        """When an image reached its last stage."""
+        """Return when an image reached its last stage."""
         return self.stages[arn][-1][0]
 
     def counted(self, operation: str | None = None) -> Counter[str]:
-        """Calls by ARN."""
+        """Return the number of calls by ARN: of one operation, or of all."""
         return Counter(arn for _, called, arn in self.calls if operation in (None, called))
 
     # -- the client ----------------------------------------------------------------------------------------
@@ -157,8 +157,8 @@ class Service:
 
     async def list_workflow_executions(self, **params: Any) -> Any:
         def answer() -> Any:
-            told = self.workflows.get(params["imageBuildVersionArn"], ())
-            return {"workflowExecutions": [one for begun, one in told if begun <= now()]}
+            executions = self.workflows.get(params["imageBuildVersionArn"], ())
+            return {"workflowExecutions": [one for begun, one in executions if begun <= now()]}
 
         return await self.answer("list_workflow_executions", params["imageBuildVersionArn"], answer)
 
@@ -221,7 +221,7 @@ class Service:
 
 
 def execution(name: str, status: str, **more: Any) -> dict[str, Any]:
-    """One member of ListWorkflowExecutions."""
+    """Return one record of ListWorkflowExecutions."""
     return {"workflowExecutionId": f"wf-{name}", "type": "TEST", "status": status, **more}
 
 
@@ -260,16 +260,16 @@ class FaultyImage(dict[str, Any]):
 
 
 def watcher_of(service: Service, **settings: Any) -> ImageWatcher:
-    """A watcher whose clock is the running loop's."""
+    """Return a watcher whose clock is the running loop's."""
     settings = {"poll_interval": 10.0, "max_calls_per_second": 1000.0, **settings}
     return ImageWatcher(service.connect, settings=WatchSettings(**settings), wall=wall)
 
 
 async def statuses(watcher: ImageWatcher, arn: str, **kwargs: Any) -> list[tuple[float, str]]:
-    """What a wait was given, and when."""
+    """Return the statuses that a wait got, and when."""
     return [(now(), snapshot.status) async for snapshot in watcher.watch(arn, **kwargs)]
 
 
 async def snapshots(watcher: ImageWatcher, arn: str, **kwargs: Any) -> list[ImageSnapshot]:
-    """What a wait was given."""
+    """Return the snapshots that a wait got."""
     return [snapshot async for snapshot in watcher.watch(arn, **kwargs)]

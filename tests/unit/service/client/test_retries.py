@@ -58,17 +58,17 @@ both = pytest.mark.parametrize("caller", [sync_call, async_call], ids=["sync", "
 
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """No waiting: what would have been slept is noted."""
-    asked: list[float] = []
+    """Replace sleeping: record the pauses instead."""
+    pauses: list[float] = []
     really = asyncio.sleep
 
     async def sleep(duration: float, result: Any = None) -> Any:
-        asked.append(duration)
+        pauses.append(duration)
         return await really(0, result)
 
-    monkeypatch.setattr(time, "sleep", asked.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    return asked
+    return pauses
 
 
 @both
@@ -88,8 +88,8 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ],
     ids=str,
 )
-def test_trouble_that_passes_is_outlived(caller: Caller, mode: str, trouble: Answer) -> None:
-    # Seven are more than any mode tries; adaptive really waits for its own limiter in between.
+def test_transient_errors_are_retried_until_they_pass(caller: Caller, mode: str, trouble: Answer) -> None:
+    # Seven are more tries than any mode makes; adaptive really waits for its own limiter in between.
     times = 2 if mode == "adaptive" else 7
     with stub(*[trouble] * times, GOOD) as (served, url):
         answer = caller(url, mode, expect="image", imageBuildVersionArn=ARN)
@@ -99,7 +99,7 @@ def test_trouble_that_passes_is_outlived(caller: Caller, mode: str, trouble: Ans
 
 @both
 @pytest.mark.parametrize("trouble", ["hang", "truncated"])
-def test_an_answer_that_never_comes_or_is_cut_off_is_asked_for_again(caller: Caller, trouble: Answer) -> None:
+def test_a_call_whose_answer_never_comes_or_is_cut_off_is_retried(caller: Caller, trouble: Answer) -> None:
     with stub(trouble, trouble, GOOD) as (served, url):
         answer = caller(url, "standard", expect="image", imageBuildVersionArn=ARN)
     assert answer["image"]["state"]["status"] == "AVAILABLE"
@@ -130,11 +130,11 @@ def test_a_refusal_is_raised_at_once(
     assert caught.value.operation == "GetImage"
     assert code in (None, caught.value.code)
     assert caught.value.status == answer[0]  # type: ignore[index]
-    assert caught.value.message == "told so"
+    assert caught.value.message == "refused by the stub"
 
 
 @both
-def test_patience_ends(caller: Caller, slept: list[float]) -> None:
+def test_retries_stop_when_patience_is_used_up(caller: Caller, slept: list[float]) -> None:
     with stub((429, "CallRateLimitExceededException")) as (served, url), pytest.raises(ThrottledError):
         caller(url, "standard", imageBuildVersionArn=ARN, patience=timedelta(seconds=30))
     assert 1 < served.requests < 60
@@ -153,7 +153,9 @@ def test_without_patience_there_is_one_try_and_botocore_s_own(caller: Caller) ->
 @pytest.mark.parametrize(
     "answer", [{}, {"requestId": "1"}, {"image": {}}, {"image": None}, {"message": "hello"}, "page"], ids=str
 )
-def test_an_answer_without_what_is_expected_tells_its_shape(caller: Caller, answer: Answer) -> None:
+def test_the_error_of_an_answer_without_the_expected_member_shows_its_shape(
+    caller: Caller, answer: Answer
+) -> None:
     with stub(answer) as (served, url), pytest.raises(MalformedAnswerError, match="shape") as caught:
         caller(url, "standard", expect="image", imageBuildVersionArn=ARN)
     assert served.requests == 3
@@ -200,7 +202,7 @@ def test_a_call_that_hangs_is_cut_short_by_its_time_limit() -> None:
         asyncio.run(main(url))
 
 
-def test_what_the_caller_cancels_stays_cancelled() -> None:
+def test_a_call_that_is_cancelled_stays_cancelled() -> None:
     class Client:
         async def get_image(self) -> None:
             raise asyncio.CancelledError

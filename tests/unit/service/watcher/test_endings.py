@@ -1,4 +1,4 @@
-"""A wait never gives up on a build that lives: which errors reach a wait, when, and what a deadline says."""
+"""A wait outlasts errors while its build runs: which errors end a wait, when, and the cause of a deadline."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def waited(service: Service, **kwargs: Any) -> list[str]:
     return run(main())
 
 
-# -- once is no verdict ------------------------------------------------------------------------------------
+# -- one error does not decide -----------------------------------------------------------------------------
 
 
 @odd
@@ -99,7 +99,7 @@ def test_an_error_that_lasts_is_an_error_of_the_package(error: Exception) -> Non
 
 
 class Connecting:
-    """Makes clients; while there is trouble, making one raises."""
+    """Makes clients, or raises while there is trouble."""
 
     def __init__(self, service: Service, error: Exception, trouble: Callable[[], bool]) -> None:
         self.service, self.error, self.trouble = service, error, trouble
@@ -126,7 +126,7 @@ def test_a_client_that_cannot_be_made_for_a_moment_ends_no_wait(error: Exception
 
 
 def test_a_client_made_without_credentials_is_made_again_within_the_grace() -> None:
-    # botocore makes a client all the same; each call on it then fails, whatever has come back since.
+    # botocore makes a client all the same. Each call on it fails, even after credentials have come back.
     service = Service()
     service.image(ARN, (0, "BUILDING"), (200, "AVAILABLE"))
     made: list[float] = []
@@ -151,7 +151,7 @@ def test_a_client_made_without_credentials_is_made_again_within_the_grace() -> N
     assert 2 <= len(made) < 8
 
 
-# -- faults of ours ----------------------------------------------------------------------------------------
+# -- faults of the package ---------------------------------------------------------------------------------
 
 
 def test_an_unexpected_fault_with_one_image_is_tolerated_like_a_malformed_answer(
@@ -213,13 +213,13 @@ def over(service: Service, deadline: float, **kwargs: Any) -> DeadlineExceededEr
 
 @pytest.mark.parametrize("workflows", [False, True])
 @pytest.mark.parametrize("stage", ["BUILDING", "TESTING"])
-def test_trouble_that_is_over_is_no_cause_of_a_deadline(workflows: bool, stage: str) -> None:
+def test_an_error_that_is_over_is_not_the_cause_of_a_deadline(workflows: bool, stage: str) -> None:
     service = Service(fault=lambda operation, arn, time: DOWN if 12 < time < 25 else None)
     service.image(ARN, (0, stage))
     assert over(service, 40, workflows=workflows).__cause__ is None
 
 
-def test_trouble_with_executions_is_no_cause_for_a_wait_on_the_image() -> None:
+def test_an_error_of_the_executions_is_not_the_cause_for_a_wait_on_the_image() -> None:
     service = in_progress(
         lambda operation, arn, time: THROTTLED if operation == "list_workflow_executions" else None
     )
@@ -235,7 +235,7 @@ def test_trouble_with_executions_is_no_cause_for_a_wait_on_the_image() -> None:
     assert isinstance(with_workflows.__cause__, ThrottledError)
 
 
-def test_a_wait_that_begins_in_the_middle_of_trouble_knows_of_it() -> None:
+def test_a_wait_that_begins_during_an_outage_has_it_as_its_cause() -> None:
     service = in_progress(lambda operation, arn, time: DOWN if time > 20 else None)
 
     async def main() -> Any:
@@ -264,11 +264,11 @@ def test_an_outage_is_the_cause_for_each_of_many_waits_although_few_calls_are_ma
 
     seen = run(main())
     assert {type(one) for one in seen} == {DeadlineExceededError}
-    assert len({arn for time, _, arn in service.calls if time > 60}) < 250  # the others were not asked for
+    assert len({arn for time, _, arn in service.calls if time > 60}) < 250  # the others were not polled
     assert all(isinstance(one.__cause__, TransientError) for one in seen)
 
 
-def test_a_deadline_in_good_weather_has_no_cause_for_any_of_many() -> None:
+def test_a_deadline_without_errors_has_no_cause_for_any_of_many() -> None:
     service = Service(fault=lambda operation, arn, time: DOWN if 60 < time < 120 else None)
     arns = [service.image(build(1, f"image-{n}"), (0, "BUILDING")) for n in range(300)]
 
