@@ -197,7 +197,7 @@ class Listings:
         self._account = Listing()
 
     def __len__(self) -> int:
-        """Return how many lists hold images."""
+        """Return how many lists hold watched builds."""
         return len(self._versions) + bool(self._account.members)
 
     def join(self, tracked: TrackedImage) -> None:

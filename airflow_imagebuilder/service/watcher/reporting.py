@@ -27,7 +27,7 @@ class WatcherStats:
     :param waits: waits for them.
     :param scheduled: entries of the agenda; an image may have outdated ones besides its next poll.
     :param polls: polls that are under way.
-    :param lists: lists that may be read instead of single images.
+    :param lists: lists of which builds are polled: one per image version, and the account's.
     :param calls_in_flight: calls that AWS has not answered yet.
     :param calls_per_interval: calls that the images need per interval.
     :param calls_per_second: the rate that AWS accepts at present, at most ``max_calls_per_second``.

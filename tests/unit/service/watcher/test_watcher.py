@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
-from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatchSettings
+from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatcherStats, WatchSettings
 from tests.support.clockwork import (
     ARN,
     EPOCH,
@@ -315,6 +315,45 @@ def test_nothing_is_kept_of_waits_that_have_left() -> None:
 
     run(main())
     assert max(sizes) < 100
+
+
+def test_the_stats_show_what_a_watcher_is_doing() -> None:
+    service = Service(latency=1.0)
+    arns = [service.image(build(1, f"image-{n}"), (0, "BUILDING")) for n in range(2)]
+
+    async def main() -> tuple[WatcherStats, WatcherStats]:
+        async with watcher_of(service) as watcher:
+            waits = [asyncio.ensure_future(statuses(watcher, arn)) for arn in (*arns, *arns)]
+            waits.append(asyncio.ensure_future(statuses(watcher, arns[0], workflows=True)))
+            await asyncio.sleep(5.5)
+            busy = watcher.stats()
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+            await asyncio.sleep(1)
+            return busy, watcher.stats()
+
+    busy, idle = run(main())
+    assert busy == WatcherStats(
+        images=2,
+        waits=5,
+        scheduled=0,
+        polls=2,
+        lists=3,
+        calls_in_flight=2,
+        calls_per_interval=3,
+        calls_per_second=1000.0,
+    )
+    assert idle == WatcherStats(
+        images=0,
+        waits=0,
+        scheduled=0,
+        polls=0,
+        lists=0,
+        calls_in_flight=0,
+        calls_per_interval=0,
+        calls_per_second=1000.0,
+    )
 
 
 def test_steps_never_delay_the_polls() -> None:
