@@ -48,7 +48,7 @@ def test_many_builds_of_one_version_are_answered_by_lists() -> None:
     seen = tracked(service, arns)
     assert all([status for _, status in one] == ["BUILDING", "TESTING", "AVAILABLE"] for one in seen)
     assert max(one[-1][0] for one in seen) < 310 + 2
-    # 200 images in 30 intervals: eight pages an interval, and a trial.
+    # 200 images in 30 intervals: eight pages per interval, and a trial.
     assert len(service.calls) < 200 * 30 / 20
 
 
