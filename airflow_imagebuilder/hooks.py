@@ -13,14 +13,13 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_imagebuilder.service.client.aio_client import AioClient
-from airflow_imagebuilder.service.client.answers import malformed
+from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.cleanup import delete_outputs
 from airflow_imagebuilder.service.client.error_mapping import translate
 from airflow_imagebuilder.service.client.pages import Pages, mappings
 from airflow_imagebuilder.service.client.retries import acall, call
 from airflow_imagebuilder.service.errors import RefusedError
 from airflow_imagebuilder.service.states import is_image_terminal
-from airflow_imagebuilder.service.watcher.tracked_image import has_status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping

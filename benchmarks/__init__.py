@@ -1,1 +1,1 @@
-"""What the package costs, measured against the stock pattern. ``python -m benchmarks`` runs all."""
+"""The cost of the package, compared with the stock pattern. ``python -m benchmarks`` runs all."""

@@ -1,4 +1,4 @@
-"""Measure, print tables, and write them to RESULTS.md. Nothing is asserted."""
+"""Measure, print tables, and write them to RESULTS.md. A benchmark asserts nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CASES: dict[str, list[Case]] = {
     "20 % of all calls answered 429, botocore's mode standard": [
         Case(100, pattern, life=30, throttled=0.2, mode="standard") for pattern in (STOCK, GETS, LISTS)
     ],
-    "A thousand images that take longer: what a list spares": [
+    "A thousand images that take longer: calls spared by lists": [
         Case(1000, pattern, life=60) for pattern in (GETS, LISTS)
     ],
 }
@@ -39,19 +39,19 @@ QUICK: dict[str, list[Case]] = {"Waits": [Case(100, pattern) for pattern in (STO
 NOTES = """\
 ## What the columns mean
 
-- CPU: of the process that waits, from its first wait on (imports not counted).
-- KB a wait: growth of the resident set to its peak, the client (12 MB, once) counted.
-- Longest block: how long the event loop stood still, the making of the client counted.
-- Longest collection: the longest pause of Python's garbage collector in that, which looks at all objects of
+- CPU: of the process that waits, from its first wait on (without imports).
+- KB per wait: growth of the resident set to its peak, with the client (12 MB, once).
+- Longest block: the longest time for which the event loop was blocked, also while it made the client.
+- Longest collection: the longest pause of Python's garbage collector within a block. It scans all objects of
   an Airflow process.
-- Looks: all calls but those for the steps of a workflow. These a monitor asks for when its workflow has ended
-  or one more of its steps has, to tell them in its log.
-- Of images x intervals: looks as a share of one an image and interval, from the first wait to its end.
-- Terminal to event: from the moment at which the local service had the image ended to the trigger's event;
-  the stock pattern looks first at once, the package after five seconds. On a real triggerer a task ends when
-  Airflow has written so.
+- Polls: all calls except those for the steps of a workflow. A monitor makes the latter when its workflow or
+  one more of its steps has stopped, to log the steps.
+- Of images x intervals: polls, as a share of one per image and interval, from the first wait to its end.
+- Terminal to event: from the time at which the image became terminal in the local service to the trigger's
+  event. The stock pattern polls first at once, the package after five seconds. On a real triggerer a task
+  finishes when Airflow has written its state.
 - Load: of the machine, over one minute, before the measurement.
-- "No lists": ListImageBuildVersions is forbidden, so that each image is asked for.
+- "No lists": ListImageBuildVersions is forbidden, so that each image is polled by GetImage.
 """
 
 

@@ -1,4 +1,4 @@
-"""Both patterns as triggers that end their task: what a worker would cost afterwards is the same for both."""
+"""Both patterns as triggers that finish their task: the worker that would follow costs the same for both."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StockEnding(StockTrigger):
 
 
 class PackageEnding(ImageBuilderImageTrigger):
-    """This package's."""
+    """This package's trigger."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         async for _ in super().run():
@@ -47,7 +47,7 @@ class PackageEnding(ImageBuilderImageTrigger):
 
 
 class IdleEnding(BaseTrigger):
-    """Nothing but time: what Airflow itself costs."""
+    """Waits for a time only, to measure what Airflow itself costs."""
 
     def __init__(self, image_build_version_arn: str, poll_interval: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What importing costs, and what parsing a Dag file costs: in processes of their own, the best of three."""
+"""The cost of importing, and of parsing a Dag file: each in processes of its own, the best of three."""
 
 from __future__ import annotations
 

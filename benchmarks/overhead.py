@@ -1,5 +1,5 @@
 """
-Airflow's own overhead for an image with eight tests: the run's makespan less the time that AWS needs.
+Airflow's own overhead for an image with eight tests: the time of the run less the time that AWS needs.
 
 ``python -m benchmarks.overhead`` starts a local service and an Airflow, bakes the image, one run after
 another, and prints a Markdown table.
@@ -31,7 +31,7 @@ SPEED = 600.0
 SHARES = {"pending": 0.01, "creating": 0.02, "build": 0.45, "test": 0.2, "integration": 0.0}
 CASES = ((2, 30.0), (2, 90.0), (30, 90.0))
 HEADS = (
-    "looks every (s)",
+    "polls every (s)",
     "image needs (s)",
     "run takes (s)",
     "overhead (s)",
@@ -58,7 +58,7 @@ class Measured:
 
 
 def measure(airflow: AirflowStack, service: LocalService, interval: int, seconds: float) -> Measured:
-    """Bake one image of so many real seconds."""
+    """Bake one image that takes ``seconds`` in real time."""
     service.control(durations={name: share * seconds * SPEED for name, share in SHARES.items()})
     dag_id, known = f"overhead_{interval}", len(service.records()["images"])
     airflow.api.wait_for_dag(dag_id)
@@ -84,13 +84,13 @@ def measure(airflow: AirflowStack, service: LocalService, interval: int, seconds
 
 
 def watched(states: dict[str, str | None]) -> bool:
-    """Whether everything that can wait by now has come to its wait."""
+    """Return whether the image and five tests, all that can wait together, are deferred."""
     tests = [state for name, state in states.items() if ".test[" in name]
     return states["bake.image"] == "deferred" and tests.count("deferred") == 5
 
 
 def rows(home: Path, runs: int = 2) -> list[Sequence[Any]]:
-    """Measure every case so many times, and return the best of each."""
+    """Measure every case ``runs`` times, and return the best of each."""
     with (
         LocalService(speed=SPEED, home=home / "imagebuilder") as service,
         AirflowStack(home / "airflow", DAGS, service.env) as airflow,
@@ -105,7 +105,7 @@ def rows(home: Path, runs: int = 2) -> list[Sequence[Any]]:
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description="Airflow's overhead for an image with eight tests.")
-    parser.add_argument("--runs", type=int, default=2, help="runs a case; the best is printed (default 2)")
+    parser.add_argument("--runs", type=int, default=2, help="runs per case; the best is printed (default 2)")
     runs: int = parser.parse_args().runs
     with tempfile.TemporaryDirectory(prefix="imagebuilder-bench-") as home:
         print(table(HEADS, rows(Path(home), runs)))

@@ -1,4 +1,4 @@
-"""A local Image Builder full of images, whose clock stands still until everybody waits."""
+"""A local Image Builder full of images, whose clock is stopped until all waits have begun."""
 
 # ruff: noqa: TID251  # the benchmarks measure against the local service
 
@@ -29,7 +29,7 @@ WORKFLOWS: list[tuple[str, str, str | None]] = [
 
 class Bench:
     """
-    The service, and what was asked of it.
+    The service, and the calls that it got.
 
     :param service: a running local service.
     """
@@ -40,7 +40,7 @@ class Bench:
         self._cpu = 0.0
 
     def fill(self, images: int, *, life: float, workflows: bool = False) -> list[str]:
-        """Create images that end ``life`` to 1.5 times ``life`` seconds after the clock began to run."""
+        """Create images that finish ``life`` to 1.5 times ``life`` seconds after the clock was started."""
         tests = 4 if workflows else 1  # functional tests run in two waves of five
         self.service.control(
             durations={
@@ -52,20 +52,20 @@ class Bench:
         return [client.create_image(**request)["imageBuildVersionArn"] for _ in range(images)]
 
     def count(self) -> None:
-        """Count from now on."""
+        """Start counting calls and CPU time."""
         self._before, self._cpu = self._calls(), self._spent()
 
     def calls(self) -> dict[str, int]:
-        """Calls since :meth:`count`, by operation."""
+        """Return the calls since :meth:`count`, by operation."""
         counted = {name: count - self._before.get(name, 0) for name, count in self._calls().items()}
         return {name: count for name, count in counted.items() if count}
 
     def cpu(self) -> float:
-        """CPU seconds of the service since :meth:`count`."""
+        """Return the CPU seconds of the service since :meth:`count`."""
         return self._spent() - self._cpu
 
     def ends(self) -> dict[str, float]:
-        """When each image ended, in real time."""
+        """Return when each image became terminal, in real time."""
         return {one["arn"]: one["history"][-1]["real"] for one in self.service.records()["images"]}
 
     def _calls(self) -> dict[str, int]:
@@ -96,6 +96,6 @@ class Bench:
 
 @contextmanager
 def bench(home: Path) -> Iterator[Bench]:
-    """Run a local service whose clock stands still."""
+    """Run a local service whose clock is stopped."""
     with LocalService(speed=0, home=home) as service:
         yield Bench(service)

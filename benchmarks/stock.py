@@ -1,4 +1,4 @@
-"""The stock pattern: the amazon provider's waiter trigger, one aiobotocore client a trigger."""
+"""The stock pattern: the amazon provider's waiter trigger, one aiobotocore client per trigger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
 
 
 class StockHook(AwsGenericHook[Any]):
-    """What a provider would write: a generic hook and a waiter in JSON."""
+    """The hook that a provider would write: a generic hook, and a waiter in JSON."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = "imagebuilder"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def cell(value: Any) -> str:
-    """Write a value with as many digits as it deserves."""
+    """Return a value with about three digits."""
     if value is None:
         return "-"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""The local service's requests a second, against a plain moto server's: one connection, one after another."""
+"""Requests per second of the local service and of a plain moto server: one connection, one by one."""
 
 # ruff: noqa: TID251  # the benchmarks measure against the local service
 
@@ -21,7 +21,7 @@ from benchmarks.service import bench
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEADS = ["server", "call", "requests a second", "server CPU ms a request"]
+HEADS = ["server", "call", "requests per second", "server CPU ms per request"]
 REQUESTS = 2000
 Call = tuple[str, str, bytes]
 REGIONS: Call = ("POST", "/", b"Action=DescribeRegions&Version=2016-11-15")
@@ -71,7 +71,7 @@ def _moto_server() -> Iterator[tuple[str, int]]:
 
 
 def _hammer(url: str, pid: int, service: str, call: Call) -> list[float]:
-    """Requests a second, and CPU milliseconds of the server a request."""
+    """Return requests per second, and CPU milliseconds of the server per request."""
     method, path, body = call
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port or 0, timeout=30)
@@ -84,17 +84,17 @@ def _hammer(url: str, pid: int, service: str, call: Call) -> list[float]:
         else "application/x-www-form-urlencoded",
     }
 
-    def ask() -> None:
+    def request() -> None:
         connection.request(method, path, body=body, headers=headers)
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200, answer.status
 
     for _ in range(50):
-        ask()
+        request()
     began, spent = time.perf_counter(), _cpu(pid)
     for _ in range(REQUESTS):
-        ask()
+        request()
     return [REQUESTS / (time.perf_counter() - began), (_cpu(pid) - spent) / REQUESTS * 1000]
 
 

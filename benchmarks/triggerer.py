@@ -1,4 +1,4 @@
-"""A real triggerer with many deferred tasks: how long until all have ended, and how its loop fares."""
+"""A real triggerer with many deferred tasks: how long until all finish, and how long its loop blocks."""
 
 # ruff: noqa: TID251  # the benchmarks measure against the local service
 
@@ -22,7 +22,7 @@ PATIENCE = 900.0
 HEADS = [
     "deferred tasks", "pattern", "until all are deferred s", "last image to last task s",
     "image to task: median s", "99 % s", "blocked-loop warnings", "longest s", "triggerer CPU s",
-    "triggerer MB", "calls", "not ended", "load",
+    "triggerer MB", "calls", "not finished", "load",
 ]  # fmt: skip
 PATTERNS = {
     "nothing but Airflow": "benchmarks.ending.IdleEnding",
@@ -47,7 +47,7 @@ def _running(stack: AirflowStack) -> int:
 
 
 def _until(stack: AirflowStack, reached: Any) -> float:
-    """Wait until something is true of the database; return when it was."""
+    """Wait until ``reached`` returns true, and return the time."""
     end = time.monotonic() + PATIENCE
     while not reached() and time.monotonic() < end:
         if (dead := stack.dead()) is not None:
@@ -57,7 +57,7 @@ def _until(stack: AirflowStack, reached: Any) -> float:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and what it has started."""
+    """Return the ids of a process and of all processes that it has started."""
     parents: dict[int, list[int]] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -72,7 +72,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _spent(pids: list[int]) -> tuple[float, float]:
-    """CPU seconds and peak megabytes of processes."""
+    """Return the CPU seconds and the peak megabytes of processes."""
     cpu = memory = 0.0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -83,7 +83,7 @@ def _spent(pids: list[int]) -> tuple[float, float]:
 
 
 def _ended(stack: AirflowStack, arns: list[str]) -> dict[str, float]:
-    """When the task of each image ended."""
+    """Return when the task of each image finished."""
     query = "select run_id, end_date from task_instance where state = 'success'"
     return {
         arns[int(run.removeprefix("wait_"))]: datetime.fromisoformat(end)
@@ -94,7 +94,7 @@ def _ended(stack: AirflowStack, arns: list[str]) -> dict[str, float]:
 
 
 def measure(pattern: str, tasks: int, home: Path, *, life: float = 40.0, interval: float = 5.0) -> list[Any]:
-    """Defer so many tasks on a real triggerer, let the images end, and return the row of a table."""
+    """Defer ``tasks`` tasks on a real triggerer, let the images finish, and return the row of a table."""
     home.mkdir(parents=True, exist_ok=True)
     with bench(home / "service") as served:
         arns = served.fill(tasks, life=life)

@@ -1,4 +1,4 @@
-"""One measurement, in a process of its own: so many waits in one event loop, and what they cost."""
+"""One measurement, in a process of its own: the cost of many waits in one event loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TICK = 0.005
 
 
 class Measured(TypedDict):
-    """What one process measured."""
+    """The measurements of one process."""
 
     began: float
     cpu: float
@@ -42,23 +42,23 @@ class Measured(TypedDict):
 
 
 def rss() -> int:
-    """Resident memory now, in bytes."""
+    """Return the resident memory now, in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 def peak() -> int:
-    """The highest resident memory since :func:`forget_peak`, in bytes."""
+    """Return the highest resident memory since :func:`forget_peak`, in bytes."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def forget_peak() -> None:
-    """Let the peak begin anew."""
+    """Reset the peak of the resident memory."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def sockets() -> int:
-    """How many TCP connections this process has."""
+    """Return the number of this process's TCP connections."""
     mine = set()
     for descriptor in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
@@ -71,7 +71,7 @@ def sockets() -> int:
 
 
 class Loop:
-    """Watches the event loop: how long it stood still, and how many connections there were."""
+    """Watches the event loop: how long it was blocked, and how many connections there were."""
 
     def __init__(self) -> None:
         self.longest, self.blocks, self.connections, self.collecting = 0.0, 0, 0, 0.0
@@ -97,7 +97,7 @@ class Loop:
 
 
 def stock(arn: str, given: argparse.Namespace) -> BaseTrigger:
-    """The stock pattern knows no workflows: each of its waits is for the image."""
+    """Return a wait of the stock pattern, which does not know workflows: each is for the image."""
     from benchmarks.stock import StockTrigger
 
     return StockTrigger(
@@ -106,7 +106,7 @@ def stock(arn: str, given: argparse.Namespace) -> BaseTrigger:
 
 
 def package(arn: str, number: int, given: argparse.Namespace) -> BaseTrigger:
-    """The first wait is for the image, each further one for one of its workflows, as a task group's are."""
+    """Return a wait of the package: the first is for the image, the others are for its workflows."""
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
     from airflow_imagebuilder.triggers.workflow import ImageBuilderWorkflowTrigger
 
@@ -171,13 +171,13 @@ async def measure(arns: list[str], given: argparse.Namespace) -> Measured:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("pattern", choices=["stock", "package"])
-    options.add_argument("--waits", type=int, default=1, help="waits an image")
+    options.add_argument("--waits", type=int, default=1, help="waits per image")
     options.add_argument("--interval", type=float, default=5.0)
     options.add_argument("--mode", help="botocore's retry mode")
     given = options.parse_args()
     logging.disable(logging.INFO)
     arns: list[str] = json.load(sys.stdin)
-    # What a triggerer has loaded long before its first wait is not counted.
+    # A triggerer has loaded these modules long before its first wait, so they are not counted.
     for name in ("aiobotocore.session", "aiohttp", "benchmarks.stock", "airflow_imagebuilder.triggers"):
         importlib.import_module(name)
     for name in (

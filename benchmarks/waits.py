@@ -1,4 +1,4 @@
-"""Waits for images: the stock pattern against this package, in turn."""
+"""Waits for images: the stock pattern and this package, one after the other."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[1]
 STEPS = "ListWorkflowStepExecutions"
 HEADS = [
-    "images", "waits each", "pattern", "CPU s", "KB a wait", "peak MB", "longest block s",
-    "longest collection s", "blocks > 0.2 s", "looks", "of images x intervals", "steps asked", "connections",
+    "images", "waits each", "pattern", "CPU s", "KB per wait", "peak MB", "longest block s",
+    "longest collection s", "blocks > 0.2 s", "polls", "of images x intervals", "step calls", "connections",
     "terminal to event: median s", "99 % s", "lost", "load",
 ]  # fmt: skip
 
@@ -31,11 +31,11 @@ class Case:
 
     :param images: how many images.
     :param pattern: ``stock``, ``package``, or ``package, no lists`` (ListImageBuildVersions is forbidden).
-    :param waits: waits an image.
-    :param life: seconds that an image lives at least; at most half as much again.
+    :param waits: waits per image.
+    :param life: seconds that an image takes at least; at most 1.5 times that.
     :param throttled: share of all calls that is answered 429.
     :param mode: botocore's retry mode.
-    :param rate: calls a second that the package may make.
+    :param rate: calls per second that the package may make.
     """
 
     images: int
@@ -102,8 +102,8 @@ class Case:
             while child.stdout.readline().strip() not in ("ready", ""):
                 pass
             served.service.control(speed=1)
-            told = child.stdout.read()
-        measured: dict[str, Any] = json.loads(told.strip().splitlines()[-1])
+            output = child.stdout.read()
+        measured: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
         return measured
 
 

@@ -45,8 +45,6 @@ from airflow_imagebuilder.service.text import (
     cut_and_clean,
     image_name,
     one_line,
-    shape_of,
-    shortened,
 )
 
 if TYPE_CHECKING:
@@ -428,17 +426,6 @@ class MalformedAnswerError(AwsError):
     """AWS answered success, but in a shape that cannot be read."""
 
     way_out = "Another server may have answered in place of AWS: check endpoint_url and proxies."
-
-    @classmethod
-    def of(cls, operation: str, answer: object, expect: str) -> MalformedAnswerError:
-        """Return the error for an answer that lacks a member; it shows the shape of the answer.
-
-        :param operation: the API operation, e.g. ``GetImage``.
-        :param answer: the answer as parsed.
-        :param expect: the member that it must hold.
-        """
-        message = f"the answer lacks {expect!r}; its shape is {shortened(shape_of(answer))}"
-        return cls(operation, code="MalformedAnswer", status=200, message=message)
 
 
 def ended_badly(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from html import unescape
 
 from airflow_imagebuilder.service.arn_grammar import name_and_version, region_in
@@ -94,23 +93,6 @@ def aws_command(operation: str, arn: str) -> str:
     region = region_in(arn)
     where = f" --region {region}" if region else ""
     return f"aws imagebuilder {operation} --image-build-version-arn {arn}{where}"
-
-
-def shape_of(answer: object, depth: int = 3) -> str:
-    """Return the shape of an answer without its values, which may be secret.
-
-    :param answer: the result of a JSON parser.
-    :param depth: the number of levels to show; 3 by default.
-    :return: e.g. ``{image: {arn: str, tags: {...}}}``.
-    """
-    if isinstance(answer, Mapping):
-        inside = (
-            "..." if depth == 0 else ", ".join(f"{k}: {shape_of(v, depth - 1)}" for k, v in answer.items())
-        )
-        return "{" + inside + "}"
-    if isinstance(answer, (list, tuple)):
-        return f"[{len(answer)} x {shape_of(answer[0], depth - 1) if depth else '...'}]" if answer else "[]"
-    return type(answer).__name__
 
 
 def _cut(text: str, limit: int, length: int, note: str = "") -> str:

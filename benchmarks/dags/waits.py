@@ -1,4 +1,4 @@
-"""A task that is nothing but its trigger, started without a worker; as many runs as there are images."""
+"""A task that consists of its trigger alone, started without a worker; one run per image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that answers what it is told, so that botocore's errors are botocore's own."""
+"""An HTTP server on loopback with prepared answers, so that botocore itself raises the errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Answer = tuple[int, str] | dict[str, Any] | Literal["reset", "truncated", "hang", "page", "nothing"]
-"""A status and an error code, a body, or what went wrong on the way."""
+"""A status and an error code, a body, or the fault that takes the place of an answer."""
 
 GOOD: Answer = {"requestId": "1", "image": {"arn": "a", "state": {"status": "AVAILABLE"}}}
 
 
 class Stub:
-    """The server: gives its answers one after the other, and the last one for ever."""
+    """The server: returns its answers one after the other, and then the last one again and again."""
 
     def __init__(self, answers: Sequence[Answer]) -> None:
         self.answers = list(answers)
@@ -61,12 +61,12 @@ class _Handler(socketserver.StreamRequestHandler):
             return False
         status, body, headers = 200, b"<html>It works!</html>", b""
         if isinstance(answer, tuple):
-            status, body = answer[0], json.dumps({"message": "told so"}).encode()
+            status, body = answer[0], json.dumps({"message": "refused by the stub"}).encode()
             headers = b"x-amzn-ErrorType: %s\r\n" % answer[1].encode()
         elif isinstance(answer, dict):
             body = json.dumps(answer).encode()
         self.wfile.write(
-            b"HTTP/1.1 %d Told\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
+            b"HTTP/1.1 %d Prepared\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
             % (status, len(body), headers, body)
         )
         return True
@@ -79,7 +79,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def stub(*answers: Answer) -> Iterator[tuple[Stub, str]]:
-    """Serve these answers; gives the server and its URL."""
+    """Serve these answers; yield the server and its URL."""
     served = Stub(answers)
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.stub = served  # type: ignore[attr-defined]

@@ -1,1 +1,1 @@
-"""Calling AWS: clients, retries, errors, pages."""
+"""Calling AWS: clients, rate, retries, errors, answers and pages."""

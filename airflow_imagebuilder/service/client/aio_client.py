@@ -1,4 +1,4 @@
-"""One aiobotocore client for many calls: made off the event loop, and anew when credentials expire."""
+"""AioClient: one aiobotocore client for many calls, made off the event loop and replaced when it expires."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from airflow_imagebuilder.service.client.answers import checked
 from airflow_imagebuilder.service.client.error_mapping import EXPIRED_CODES, translate
-from airflow_imagebuilder.service.client.retries import attempted
 from airflow_imagebuilder.service.errors import AwsError, ImageBuilderError
 
 Connect = Callable[[], Awaitable[AbstractAsyncContextManager[Any]]]
@@ -18,15 +18,17 @@ Connect = Callable[[], Awaitable[AbstractAsyncContextManager[Any]]]
 log = logging.getLogger(__name__)
 
 _RENEWAL = 60.0
-"""Seconds that a client whose credentials have never been good lives at least before it is made anew."""
+"""Minimum age in seconds before a client whose credentials never worked is replaced."""
 
 _ABSENT = frozenset({"NoCredentialsError", "PartialCredentialsError"})
 _ABSENT_RENEWAL = 5.0
-"""Seconds before a client that was made without credentials is made again. botocore makes one all the same
-when instance metadata does not answer, and never searches for credentials again."""
+"""Minimum age in seconds before a client without credentials is replaced. botocore makes such a client when
+instance metadata does not answer, and the client never searches for credentials again."""
 
 _CONNECT_TIMEOUT = 60.0
+"""Seconds after which making a client is given up."""
 _CONNECT_AGAIN = 2.0
+"""Seconds after a failure to make a client for which calls get that error, without another try."""
 
 
 @contextlib.asynccontextmanager
@@ -34,11 +36,11 @@ async def off_loop(connect: Connect) -> AsyncIterator[Any]:
     """
     Enter the context of an aiobotocore client without blocking the event loop.
 
-    Making a client parses megabytes of JSON (60 ms and more). Nothing of it belongs to a loop before the
-    first request, so it is entered in a thread, on a loop of that thread, and used here.
+    Making a client parses megabytes of JSON (60 ms and more). A client does not depend on a loop before its
+    first request, so a thread enters its context on a loop of its own.
 
-    :param connect: gives the client's context manager, not yet entered.
-    :return: the client; closed on leaving.
+    :param connect: returns the client's context manager, not yet entered.
+    :return: a context manager of the client, which it closes at the end.
     """
     context = await connect()
     if type(context).__module__.partition(".")[0] == "aiobotocore":
@@ -54,26 +56,49 @@ async def off_loop(connect: Connect) -> AsyncIterator[Any]:
 async def _entered(context: AbstractAsyncContextManager[Any]) -> Any:
     client = await context.__aenter__()
     with contextlib.suppress(AttributeError):
-        _one_try_a_call(client)
+        _disable_retries(client)
     with contextlib.suppress(AttributeError):
         # 7 of the 9 MB that a client keeps are the JSON of all endpoints of AWS, read when it is made.
         client._loader._cache.clear()  # noqa: SLF001
     return client
 
 
-def _one_try_a_call(client: Any) -> None:
-    # botocore's own tries would sleep inside one of the few calls in flight, and hide the throttling that has
-    # to slow down everybody.
+def _disable_retries(client: Any) -> None:
+    # botocore's own retries would sleep inside one of the few calls in flight, and hide the throttling that
+    # has to slow down all calls.
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
 
 
+async def call_once(
+    client: Any, operation: str, /, *, expect: str | None = None, timeout: float | None = None, **params: Any
+) -> dict[str, Any]:
+    """
+    Call one operation of an aiobotocore client once.
+
+    :param client: an aiobotocore ``imagebuilder`` client.
+    :param operation: botocore's method name, for example ``get_image``.
+    :param expect: the member that the answer must hold.
+    :param timeout: seconds after which the call is given up; None leaves it to the client's timeouts.
+    :param params: the parameters of the operation, as AWS names them.
+    :return: the answer, as botocore parsed it.
+    :raises TransientError: there was no answer in time.
+    :raises MalformedAnswerError: the answer lacks ``expect``.
+    :raises ImageBuilderError: any other error of the call (:func:`translate`).
+    """
+    try:
+        answer = await asyncio.wait_for(getattr(client, operation)(**params), timeout)
+    except Exception as error:
+        raise translate(error, operation) from error
+    return checked(answer, operation, expect)
+
+
 class NotWantedError(Exception):
-    """The waits that wanted the answer have left before the call was sent."""
+    """The waits that wanted the answer left before the call was sent."""
 
 
 class _Held:
-    """A client and the calls that are on it."""
+    """A client, and how many calls use it."""
 
     __slots__ = ("client", "made", "stack", "users", "worked")
 
@@ -84,9 +109,10 @@ class _Held:
 
 class AioClient:
     """
-    The client of one watcher, or of one cancellation. Calls once: who calls decides about another try.
+    The client of one watcher, or of one cancellation. It calls once; its user decides about another try.
 
-    :param connect: gives an aiobotocore client's context manager; called again when credentials have expired.
+    :param connect: returns an aiobotocore client's context manager; called again when credentials have
+        expired.
     :param call_timeout: seconds after which a call is given up.
     """
 
@@ -108,16 +134,20 @@ class AioClient:
         """
         Call one operation once.
 
-        :param still: returns whether the answer is still wanted; asked last before the call is sent.
-        :raises NotWantedError: it is not; nothing was sent.
-        :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.client.retries.attempted`.
+        :param operation: botocore's method name, for example ``get_image``.
+        :param expect: the member that the answer must hold; None accepts any answer that is not empty.
+        :param still: returns whether the answer is still wanted; called just before the call is sent.
+        :param params: the parameters of the operation, as AWS names them.
+        :return: the answer, as botocore parsed it.
+        :raises NotWantedError: the answer is not wanted any longer; nothing was sent.
+        :raises ImageBuilderError: as :func:`call_once`.
         """
         held = await self._hold()
         if still is not None and not still():
             raise NotWantedError
         held.users += 1
         try:
-            answer = await attempted(
+            answer = await call_once(
                 held.client, operation, expect=expect, timeout=self._call_timeout, **params
             )
         except AwsError as error:
@@ -135,7 +165,7 @@ class AioClient:
                 await _close(held)
 
     async def aclose(self) -> None:
-        """Close the client. A call afterwards would make a new one."""
+        """Close the client. A later call would make a new one."""
         held, self._held = self._held, None
         if held is not None:
             await _close(held)
@@ -171,5 +201,5 @@ class AioClient:
 async def _close(held: _Held) -> None:
     try:
         await held.stack.aclose()
-    except Exception:  # it must not hide what happened before
-        log.debug("The Image Builder client could not be closed", exc_info=True)
+    except Exception:  # it must not hide the error before it
+        log.debug("Could not close the Image Builder client", exc_info=True)

@@ -1,4 +1,4 @@
-"""What a cancelled build leaves behind, and how to remove it."""
+"""Cleanup: removes the AMIs and snapshots that a cancelled build leaves behind."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NotThere = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidSnapshot.NotFound")
+_NOT_THERE = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidSnapshot.NotFound")
 
 
 def delete_outputs(image: Mapping[str, Any], ec2: Callable[[str], Any]) -> list[str]:
     """
     Deregister the AMIs of an image and delete their snapshots, in every region.
 
-    CancelImageCreation does not do it (API reference). What cannot be removed is told in the log with the
-    reason, and does not keep the rest from being removed.
+    CancelImageCreation does not delete them (API reference). An AMI that cannot be removed is logged with the
+    reason, and the others are removed all the same.
 
-    :param image: GetImage's ``image``, after it has ended.
+    :param image: GetImage's ``image``, of an image in a terminal state.
     :param ec2: returns a boto3 EC2 client for a region.
-    :return: the ids of what was removed, AMIs and snapshots.
+    :return: the ids of the AMIs and snapshots that were removed.
     """
     removed: list[str] = []
     for ami in image.get("outputResources", {}).get("amis", ()):
@@ -32,9 +32,12 @@ def delete_outputs(image: Mapping[str, Any], ec2: Callable[[str], Any]) -> list[
             for done in _delete_ami(ec2(ami["region"]), ami["image"]):
                 removed.append(done)
                 log.info("Removed %s in %s", done, ami["region"])
-        except Exception as error:  # noqa: BLE001 (whatever EC2 says about one must not save the others)
-            if _code(error) not in NotThere:
-                log.warning("AMI %s in %s is left behind: %s", ami["image"], ami["region"], error)
+        except Exception as error:  # noqa: BLE001 (an error with one AMI must not keep the others)
+            if _code(error) not in _NOT_THERE:
+                log.warning(
+                    "Could not fully remove AMI %s in %s: %s. Delete by hand what is left of it.",
+                    ami["image"], ami["region"], error,
+                )  # fmt: skip
     return removed
 
 

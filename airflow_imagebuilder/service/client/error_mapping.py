@@ -1,4 +1,4 @@
-"""What went wrong in a call, as an error of this package: one place that knows botocore's and AWS's names."""
+"""Error mapping: the one place that knows the names of botocore's exceptions and of AWS's error codes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 EXPIRED_CODES = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException"}
 )
-"""Credentials that have run out or were just rotated: the next client may have better ones. The last of them
-is also what a wrong key gets, so it is not worth more than a few tries."""
+"""Codes for credentials that have expired or were just rotated: the next client may have better ones.
+UnrecognizedClientException is also AWS's answer to a wrong key, so it is retried for a limited time."""
 
 _READ = 5000
 """Characters of a message that are searched for words."""
 
-# Image Builder models only the first two; the others are what AWS's front end answers for any service.
+# Image Builder models only the first two; AWS's front end may answer with the others for any service.
 _THROTTLE_CODES = frozenset(
     {
         "CallRateLimitExceededException",
@@ -95,8 +95,8 @@ _STATUSES: dict[int, type[AwsError]] = {
     408: TransientError,
     429: ThrottledError,
 }
-# ResourceNotFoundException is not modelled on GetImage, CreateImage, CancelImageCreation and RetryImage: the
-# words decide there, but only under a code that leaves it open. A code that says something else is believed.
+# ResourceNotFoundException is not modelled on GetImage, CreateImage, CancelImageCreation and RetryImage.
+# There the words of the message decide, but only under these codes, which leave it open.
 _OPEN_CODES = frozenset(
     {
         "400",
@@ -112,17 +112,17 @@ _OPEN_CODES = frozenset(
 _UNMODELLED_NOT_FOUND = re.compile(
     r"(?:does not|doesn't) exist|(?:not|cannot be|could not be|couldn't be) found|no such", re.IGNORECASE
 )
-# A clock that is wrong, or a process that stood still between signing and sending: the key may be good.
+# A wrong clock, or a process that was suspended between signing and sending: the key may be good.
 _CLOCK_CODES = frozenset({"RequestInTheFuture", "RequestTimeTooSkewed"})
 _CLOCK = re.compile(r"signature (?:has )?expired|signature not yet current", re.IGNORECASE)
 _SIGNATURE_CODES = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch", "AccessDenied"})
-# A CA bundle that is missing, or is none: no later call finds it.
+# A CA bundle that is missing or cannot be read: no later call finds it.
 _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _NO_TRUST = re.compile(
     r"CERTIFICATE_VERIFY_FAILED|CA certificate bundle|NO_CERTIFICATE_OR_CRL_FOUND|PEM lib", re.IGNORECASE
 )
 _TRUST = " (a CA bundle is named by the connection's verify or by AWS_CA_BUNDLE)"
-# Named, not imported: a classification must not be what loads botocore (or aiohttp) first.
+# Names instead of classes: this module must not load botocore or aiohttp.
 _FORBIDDEN_NAMES = frozenset(
     {
         "BaseEndpointResolverError",
@@ -141,24 +141,25 @@ _FORBIDDEN_NAMES = frozenset(
 )
 _TRANSIENT_NAMES = frozenset(
     {
-        "ConnectionError",  # botocore's own is no OSError
+        "ConnectionError",  # botocore's own class, which is not an OSError
         "CredentialRetrievalError",
         "HTTPClientError",
         "IncompleteReadError",
         "MetadataRetrievalError",
         "ResponseParserError",
-        "ClientError",  # aiohttp's: botocore's came with an answer
+        "ClientError",  # aiohttp's; botocore's comes with an answer
     }
 )
 
 
 def translate(error: BaseException, operation: str) -> ImageBuilderError:
     """
-    Return what an exception of a call means, as an error of this package.
+    Return the error of this package for an exception of a call.
 
-    :param error: what botocore, aiobotocore, aiohttp or the socket raised.
+    :param error: the exception that botocore, aiobotocore, aiohttp or the socket raised.
     :param operation: botocore's or AWS's name of the operation.
-    :return: an :class:`ImageBuilderError`, its cause set to ``error``; one that is already is given back.
+    :return: an :class:`ImageBuilderError` with ``error`` as its cause. An ImageBuilderError is returned as it
+        is.
     """
     if isinstance(error, ImageBuilderError):
         return error
@@ -175,9 +176,9 @@ def translate(error: BaseException, operation: str) -> ImageBuilderError:
 
 
 def _from_answer(error: ClientError, operation: str) -> AwsError:
-    said: Mapping[str, Any] = error.response.get("Error", {})
+    details: Mapping[str, Any] = error.response.get("Error", {})
     metadata: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
-    code, message = str(said.get("Code") or "Unknown"), str(said.get("Message") or error)
+    code, message = str(details.get("Code") or "Unknown"), str(details.get("Message") or error)
     status = metadata.get("HTTPStatusCode")
     return _kind(code, status, message)(
         operation=operation,
@@ -204,7 +205,7 @@ def _kind(code: str, status: int | None, message: str) -> type[AwsError]:
 def _without_answer(error: BaseException, names: set[str], operation: str) -> AwsError:
     kind: type[AwsError] = AwsError
     message = str(error) or "no answer in time"
-    # botocore's HTTPClientError has what its HTTP client raised as an argument, not always as its cause.
+    # botocore's HTTPClientError holds its HTTP client's exception as an argument, not always as its cause.
     cause = getattr(error, "kwargs", {}).get("error") or error
     if isinstance(cause, _NO_FILE) or _NO_TRUST.search(message[:_READ]):
         kind, message = ForbiddenError, one_line(message, 600) + _TRUST

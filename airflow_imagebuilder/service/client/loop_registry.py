@@ -1,4 +1,4 @@
-"""One of a kind for everybody on an event loop: made by the first, closed by the last."""
+"""LoopRegistry: one instance per event loop and key, made by its first user and closed by its last."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class Closable(Protocol):
-    """Anything that has to be closed on its loop."""
+    """A thing that has to be closed on its loop."""
 
     async def aclose(self) -> None:
-        """Close it."""
+        """Close the thing."""
 
 
 T = TypeVar("T", bound=Closable)
@@ -32,7 +32,7 @@ class _Held(Generic[T]):
 
 
 class LoopRegistry(Generic[T]):
-    """A registry by event loop and key, counting users."""
+    """Holds one instance per event loop and key, and counts its users."""
 
     def __init__(self) -> None:
         self._held: dict[asyncio.AbstractEventLoop, dict[Hashable, _Held[T]]] = {}
@@ -40,9 +40,11 @@ class LoopRegistry(Generic[T]):
     @contextlib.asynccontextmanager
     async def use(self, key: Hashable, make: Callable[[], T]) -> AsyncIterator[T]:
         """
-        Enter what is held for ``key`` on the running loop.
+        Enter the instance for ``key`` on the running loop.
 
-        :param make: makes it, if nobody has.
+        :param key: identifies the instance.
+        :param make: makes the instance for its first user.
+        :return: the instance; closed when its last user leaves.
         """
         loop = asyncio.get_running_loop()
         held = self._on(loop)
@@ -50,7 +52,7 @@ class LoopRegistry(Generic[T]):
         if one is None:
             one = held[key] = _Held(make())
         one.users += 1
-        del make  # it may hold much, and this frame lasts as long as the wait
+        del make  # it may hold much memory, and this frame lasts as long as the wait
         try:
             yield one.thing
         finally:
@@ -62,7 +64,7 @@ class LoopRegistry(Generic[T]):
                 await asyncio.shield(asyncio.ensure_future(_closed(one.thing)))
 
     def _on(self, loop: asyncio.AbstractEventLoop) -> dict[Hashable, _Held[T]]:
-        # What a loop that died without cancelling its tasks left behind can only be dropped.
+        # A loop that was closed without cancelling its tasks leaves instances that can only be dropped.
         for dead in [other for other in self._held if other.is_closed()]:
             del self._held[dead]
         return self._held.setdefault(loop, {})
@@ -71,5 +73,5 @@ class LoopRegistry(Generic[T]):
 async def _closed(thing: Closable) -> None:
     try:
         await thing.aclose()
-    except Exception:  # the last user has what it came for; it must not pay for what all have used
-        log.warning("%s could not be closed; what it held may stay open", type(thing).__name__, exc_info=True)
+    except Exception:  # the last user has its answer; an error here must not take it away
+        log.warning("Could not close %s; its connections may stay open", type(thing).__name__, exc_info=True)

@@ -1,27 +1,29 @@
-"""Pages of a list: the token of the next one, and an error for a list that has no end."""
+"""Pages: the token of a list's next page, and an error for a list that has no end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.client.answers import api_name, malformed
-from airflow_imagebuilder.service.errors import MalformedAnswerError
+from airflow_imagebuilder.service.client.answers import malformed, unusable
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.service.errors import MalformedAnswerError
 
 PAGES = 40
-"""More pages than the workflow executions of an image have, or the steps of one: a thousand records."""
+"""More pages than an image has of workflow executions, or an execution of steps: a thousand records."""
 
 
 class Pages:
     """
     Follows ``nextToken`` through the answers of one list.
 
-    AWS names a next page until the last; a proxy, a cache or a fault may name one for ever. Asking on would
-    use up the account's rate and never return.
+    AWS names a next page until the last one. A proxy, a cache or a fault may name next pages without end;
+    reading them would use up the account's rate and never return.
 
     :param operation: botocore's method name, for example ``list_workflow_executions``.
     :param member: the member of the answer that holds the records.
-    :param most: pages after which the list is taken to have no end.
+    :param most: pages after which the list counts as endless (default 40).
     """
 
     __slots__ = ("_member", "_most", "_operation", "_seen")
@@ -32,7 +34,7 @@ class Pages:
 
     def records(self, answer: Mapping[str, Any]) -> list[Any]:
         """
-        Return the records of a page, whatever each of them is.
+        Return the records of a page, without checking each of them.
 
         :raises MalformedAnswerError: they are not a list.
         """
@@ -43,7 +45,9 @@ class Pages:
 
     def after(self, answer: Mapping[str, Any]) -> dict[str, str]:
         """
-        Return the parameter that asks for the page after this answer; empty after the last page.
+        Return the parameter that requests the page after this answer.
+
+        :return: ``{"nextToken": ...}``; empty after the last page.
 
         :raises MalformedAnswerError: the token is not a string or repeats, or there are too many pages.
         """
@@ -60,18 +64,20 @@ class Pages:
         return {"nextToken": token}
 
     def _endless(self, what: str) -> MalformedAnswerError:
-        message = f"{what}, so the list has no end; the pages read so far are not used"
-        return MalformedAnswerError(
-            api_name(self._operation), code="MalformedAnswer", status=200, message=message
+        return unusable(
+            self._operation, f"{what}, so the list has no end; the pages read so far are not used"
         )
 
 
 def mappings(records: list[Any], operation: str, member: str, *names: str) -> list[Mapping[str, Any]]:
     """
-    Return records that are mappings and hold these names as strings.
+    Return the records, if each is a mapping with these members.
 
-    :param names: members without which a record cannot be used.
-    :raises MalformedAnswerError: one of them is not, or does not.
+    :param records: a page's records.
+    :param operation: botocore's or AWS's name of the operation.
+    :param member: the member of the answer that holds the records.
+    :param names: members that each record must hold as strings.
+    :raises MalformedAnswerError: a record is not a mapping, or lacks one of the members.
     """
     for record in records:
         if not isinstance(record, Mapping):

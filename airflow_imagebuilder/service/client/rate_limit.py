@@ -1,30 +1,54 @@
-"""How fast to call: a bucket that a process shares, and a pace that gives way when AWS throttles."""
+"""How fast to call: a bucket that a process shares, and a rate that falls when AWS throttles."""
 
 from __future__ import annotations
 
 import asyncio
+import enum
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_WINDOW = 2.0
-_WINDOW_CALLS, _SEVERE_CALLS, _CLEAR_CALLS = 50, 16, 8
-_WINDOW_LONGEST = 10.0
 CATCH_UP = 0.05
-"""Seconds that a call may come too late, and the next ones make good: a loop's sleep is never exact."""
+"""Seconds that a call may be late, and the calls after it may catch up: a loop's sleep is never exact."""
 
-_SLOW, _SLOWEST = 1.0, 0.2
+_SHORTEST, _LONGEST = 2.0, 10.0
+"""Seconds that a window lasts: at least, and before it is judged by fewer calls than it should hold."""
+_CALLS_MIXED, _CALLS_SEVERE, _CALLS_CLEAR = 50, 16, 8
+"""Calls in a window: where some failed, where at least half failed, and where all or none failed. A mixed
+outcome needs more of them: of eight calls four fail now and then where one in five does."""
 _SEVERE = 0.5
+"""The share of failures from which on the rate falls whatever the cause."""
+
+_CUT = 0.7
+_DOUBLE, _STEP = 2.0, 1.25
+"""Factors by which the rate rises: quickly up to the last good rate, then with care."""
+_RESTART = 0.25
+"""The share of the last good rate that the first answer after an outage brings back."""
+_PROBE, _SLOW = 0.2, 1.0
+"""Calls per second that a fall leaves: where at least half fail, and where fewer fail."""
+_HEADROOM = 2.0
+"""The rate stays below this multiple of the calls really sent times the cut: few may have been sent because
+few were wanted, so that a higher rate is not yet too high."""
+
+_FORGETTING = 0.95
+"""What a clean window leaves of the tolerated share: it halves in 14 windows, about half a minute of them.
+Failures that had another cause may be caused by these calls now."""
+_MUCH_FASTER = 1.6
+"""The factor from which on an earlier window is a comparison. One cut is a factor of 1.43, so windows on both
+sides of a single cut are not compared."""
+_NO_BETTER = 0.85
+"""The share of the earlier failures above which slowing down has not helped. If a limit of AWS were the
+cause, a share below one half would be at most 0.73 of what it was at 1.6 times the rate. Chance is more."""
 
 
 class TokenBucket:
     """
-    At most so many calls a second, first come, first served.
+    At most ``rate`` calls per second, first come, first served.
 
-    :param rate: calls a second.
+    :param rate: calls per second.
     """
 
     def __init__(self, rate: float) -> None:
@@ -40,19 +64,60 @@ class TokenBucket:
             await asyncio.sleep(turn - now)
 
 
+class _Phase(enum.Enum):
+    RISING = "the last windows were good: the rate is at its ceiling or on its way there"
+    FALLING = "too many calls fail; the last good rate is known"
+    OUTAGE = "all calls of the last window failed"
+
+
+class _Judged(NamedTuple):
+    """What remains of a window: calls sent per second, and the share of them that failed."""
+
+    sent: float
+    share: float
+
+
+class _Window:
+    """
+    The calls that are judged together.
+
+    :param begun: the loop's time of the first answer.
+    """
+
+    __slots__ = ("begun", "calls", "failed")
+
+    def __init__(self, begun: float) -> None:
+        self.begun, self.calls, self.failed = begun, 0, 0
+
+    def record(self, *, failed: bool) -> None:
+        self.calls += 1
+        self.failed += failed
+
+    def complete(self, now: float) -> bool:
+        """Return whether the window holds enough to be judged."""
+        seconds, clear = now - self.begun, self.failed in (0, self.calls)
+        if seconds >= _LONGEST:
+            return clear or self.calls >= _CALLS_SEVERE
+        severe = self.failed >= _SEVERE * self.calls
+        needed = _CALLS_CLEAR if clear else _CALLS_SEVERE if severe else _CALLS_MIXED
+        return seconds >= _SHORTEST and self.calls >= needed
+
+    def judged(self, now: float) -> _Judged:
+        return _Judged(self.calls / (now - self.begun), self.failed / self.calls)
+
+
 class AdaptiveRate:
     """
-    The rate that AWS bears: falls together for all when calls are throttled, and rises again.
+    The rate that AWS accepts: falls for all calls together when some are throttled, and rises again.
 
-    Judged by windows of calls, never by a single one. A window in which calls failed takes the rate down to
-    0.7 of what was really sent, a clean one brings it up again: doubled up to the last good rate, then by a
-    quarter. Where slowing down has not helped, the trouble is not of our making (another caller uses up the
-    account's rate, or it strikes at random): that share of failures is then borne, as long as it is below one
-    half. When everything fails, one call in five seconds asks whether it is over, and the first answer brings
-    back a quarter of the last good rate.
+    Windows of calls decide, never a single call. A window in which calls failed cuts the rate to 0.7 of what
+    was really sent. A clean window raises it: doubled up to the last good rate, then by a quarter. If slowing
+    down has not helped, these calls are not the cause (another caller uses up the account's rate, or AWS
+    fails at random). That share of failures is then tolerated, as long as it is below one half. If all calls
+    fail, one call in five seconds probes AWS. The first answer brings back a quarter of the last good rate.
 
-    :param ceiling: calls a second when all is well.
-    :param clock: the loop's time.
+    :param ceiling: calls per second when no call fails.
+    :param clock: returns the loop's time.
     """
 
     def __init__(self, ceiling: float, clock: Callable[[], float]) -> None:
@@ -60,11 +125,10 @@ class AdaptiveRate:
         self.rate = ceiling
         self._clock = clock
         self._good = ceiling
-        self._borne = 0.0
-        self._out = False
-        self._falling = False
-        self._seen: deque[tuple[float, float]] = deque(maxlen=8)
-        self._begun, self._calls, self._failed = 0.0, 0, 0
+        self._tolerated = 0.0
+        self._phase = _Phase.RISING
+        self._window: _Window | None = None
+        self._history: deque[_Judged] = deque(maxlen=8)
 
     @property
     def slowed(self) -> bool:
@@ -75,51 +139,44 @@ class AdaptiveRate:
         """
         Take one answer into account.
 
-        :param failed: whether it was a throttled or otherwise transient one.
+        :param failed: whether the call was throttled or failed of another transient error.
         """
         now = self._clock()
-        if self._out and not failed:
-            self._out, self._calls, self._failed = False, 0, 0
-            self.rate = max(self.rate, self._good / 4)
-        if not self._calls:
-            self._begun = now
-        self._calls += 1
-        self._failed += failed
-        spent = now - self._begun
-        clear, severe = self._failed in (0, self._calls), self._failed >= _SEVERE * self._calls
-        enough = self._calls >= (_CLEAR_CALLS if clear else _SEVERE_CALLS if severe else _WINDOW_CALLS)
-        # Of eight calls four fail now and then where one in five does.
-        long = spent >= _WINDOW_LONGEST and (clear or self._calls >= _SEVERE_CALLS)
-        if (spent >= _WINDOW and enough) or long:
-            # Few calls prove little: a share may be off by one over the square root of their number.
-            tolerance = 1 / math.sqrt(self._calls)
-            self._judge(self._failed / self._calls, self._calls / spent, tolerance)
-            self._calls, self._failed = 0, 0
+        if self._phase is _Phase.OUTAGE and not failed:
+            self._phase, self._window = _Phase.FALLING, None
+            self.rate = max(self.rate, self._good * _RESTART)
+        window = self._window = self._window or _Window(now)
+        window.record(failed=failed)
+        if window.complete(now):
+            self._window = None
+            self._judge(window.judged(now), window.calls)
 
-    def _judge(self, share: float, sent: float, tolerance: float) -> None:
-        self._out = share == 1.0
-        if share <= min(self._borne + tolerance, _SEVERE):
+    def _judge(self, window: _Judged, calls: int) -> None:
+        # Few calls prove little: a share may be off by one over the square root of their number.
+        if window.share <= min(self._tolerated + 1 / math.sqrt(calls), _SEVERE):
             self._rise()
+        elif window.share < _SEVERE and self._no_better(window):
+            self._tolerated = window.share
         else:
-            self._fall(share, sent)
-        self._seen.append((sent, share))
+            self._fall(window)
+        self._history.append(window)
 
     def _rise(self) -> None:
-        self._falling = False
-        self._borne *= 0.95  # what was not of our making then may be now
-        faster = self.rate * (2.0 if self.rate * 2 <= self._good else 1.25)
+        self._phase = _Phase.RISING
+        self._tolerated *= _FORGETTING
+        faster = self.rate * (_DOUBLE if self.rate * _DOUBLE <= self._good else _STEP)
         self.rate = min(self.ceiling, faster)
 
-    def _fall(self, share: float, sent: float) -> None:
-        if share < _SEVERE and self._no_better(share, sent):
-            self._borne = share
-            return
-        if not self._falling:
-            self._falling, self._good = True, 0.7 * max(self.rate, 0.7 * self._good)
-        # What was sent may be little because little was wanted, so that much more is not yet too much.
-        lower = min(self.rate, 2 * sent) * 0.7
-        self.rate = max(lower, _SLOWEST if share >= _SEVERE else min(self.rate, _SLOW))
+    def _fall(self, window: _Judged) -> None:
+        if self._phase is _Phase.RISING:
+            self._good = _CUT * max(self.rate, _CUT * self._good)
+        self._phase = _Phase.OUTAGE if window.share == 1.0 else _Phase.FALLING
+        lower = min(self.rate, _HEADROOM * window.sent) * _CUT
+        self.rate = max(lower, _PROBE if window.share >= _SEVERE else min(self.rate, _SLOW))
 
-    def _no_better(self, share: float, sent: float) -> bool:
-        """Tell whether as many failed when much more was sent; a limit of AWS's would let more pass now."""
-        return any(before >= 1.6 * sent and share > 0.85 * was for before, was in self._seen)
+    def _no_better(self, window: _Judged) -> bool:
+        """Return whether as large a share failed when calls were sent much faster."""
+        return any(
+            before.sent >= _MUCH_FASTER * window.sent and window.share > _NO_BETTER * before.share
+            for before in self._history
+        )

@@ -1,4 +1,4 @@
-"""Client tokens: with the same one AWS does the same thing once (1 to 64 characters)."""
+"""Client tokens: AWS does a thing once, however often it is requested with the same token."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def token_for(*parts: str) -> str:
 
 
 def random_token() -> str:
-    """Return a client token for a call that is never to be taken for an earlier one."""
+    """Return a client token that no earlier call has used."""
     return token_for(str(time.time_ns()), str(id(object())))

@@ -1,4 +1,4 @@
-"""Polling one image: by GetImage or by a list, and its workflow executions."""
+"""ImagePoller: the calls that one poll of an image makes, and what the answers mean for its waits."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.service.client.answers import malformed
+from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
+from airflow_imagebuilder.service.watcher.executions_read import ExecutionsRead
 from airflow_imagebuilder.service.watcher.listing import Listings
 from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE
-from airflow_imagebuilder.service.watcher.tracked_image import ExecutionsRead, has_status
+from airflow_imagebuilder.service.watcher.tracked_image import NextPoll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +29,13 @@ log = logging.getLogger(__name__)
 
 class ImagePoller:
     """
-    Makes the calls that an image is due for, and gives its waits what they show.
+    Makes the calls that are due for an image, and offers the answers to its waits.
 
     :param client: makes the calls.
     :param settings: how to poll.
     :param report: counts the lag.
     :param wall: returns absolute time.
-    :param due: called with an image whose next poll has changed, if waits are left for it.
+    :param reschedule: called with an image whose next poll has changed.
     """
 
     def __init__(
@@ -43,80 +44,84 @@ class ImagePoller:
         settings: WatchSettings,
         report: Report,
         wall: Callable[[], float],
-        due: Callable[[TrackedImage], None],
+        reschedule: Callable[[TrackedImage], None],
     ) -> None:
         self._client, self._settings, self._report, self._wall = client, settings, report, wall
-        self._due = due
+        self._reschedule = reschedule
         self.listings = Listings()
 
-    async def image(self, tracked: TrackedImage) -> None:
+    async def poll_image(self, tracked: TrackedImage) -> None:
         """
-        Ask for the image, if it is due.
+        Poll the image, if it is due: by a list of builds where that is cheaper, else by GetImage.
 
         :raises NotWantedError: its waits have left.
         :raises ImageBuilderError: the call failed.
         """
         now = asyncio.get_running_loop().time()
-        due = tracked.image.due
-        if not tracked.image.is_due(now):
+        due = tracked.image_timer.due
+        if not tracked.image_timer.is_due(now):
             return
         listing = self.listings.of(tracked)
-        if tracked.listable(now, self._settings.poll_interval) and listing.worth(now):
+        if tracked.listable(now, self._settings.poll_interval) and listing.worthwhile(now):
             await self._list(listing, now)
         else:
             await self._get(tracked, now)
-        self._report.looked(asyncio.get_running_loop().time() - due)
+        self._report.polled(asyncio.get_running_loop().time() - due)
 
     async def _get(self, tracked: TrackedImage, now: float) -> None:
         wall = self._wall()
         answer = await self._client.call(
-            "get_image", "image", still=tracked.wanted, urgent=tracked.ended, imageBuildVersionArn=tracked.arn
+            "get_image",
+            "image",
+            still=tracked.wanted,
+            urgent=tracked.next_poll is NextPoll.GET_AT_ONCE,
+            imageBuildVersionArn=tracked.arn,
         )
         if not has_status(answer["image"]):
             raise malformed(answer, "get_image", "image.state.status")
-        tracked.saw_image(answer["image"], now, self._settings.poll_interval)
-        tracked.tell(wall, workflows=False)
+        tracked.take_image(answer["image"], now, self._settings.poll_interval)
+        tracked.offer(wall, workflows=False)
 
     async def _list(self, listing: Listing, now: float) -> None:
         reading = listing.claim(now, self._settings.poll_interval)
-        wall, again = self._wall(), None
+        wall, throttled = self._wall(), None
         try:
             async with contextlib.aclosing(listing.read(reading, self._client, self._settings)) as pages:
                 async for found in pages:
-                    self._apply(found, now, wall)
+                    self._take_page(found, now, wall)
             listing.judge(reading, now, self._settings, slowed=self._client.slowed)
         except ImageBuilderError as error:
             log.debug("Listing builds failed: %s", error)
             listing.failed(error, now, self._settings)
-            # A list that is throttled is read again: a look at each image would be throttled all the more.
-            again = error if isinstance(error, TransientError) and listing.worth(now) else None
+            # A throttled list is read again: one GetImage per image would be throttled even more.
+            throttled = error if isinstance(error, TransientError) and listing.worthwhile(now) else None
         finally:
-            self._requeue(reading, now, again)
+            self._release(reading, now, throttled)
 
-    def _apply(self, found: Found, now: float, wall: float) -> None:
-        """Give the waits what one page of a list shows."""
+    def _take_page(self, found: Found, now: float, wall: float) -> None:
         for tracked, summary in found:
-            tracked.saw_summary(summary, now, self._settings.poll_interval, cost=1 / len(found))
-            tracked.tell(wall, workflows=False)
-            if tracked.ended:
-                self._due(tracked)  # not only when the whole list has been read
+            tracked.take_summary(summary, now, self._settings.poll_interval, cost=1 / len(found))
+            tracked.offer(wall, workflows=False)
+            if tracked.next_poll is NextPoll.GET_AT_ONCE:
+                self._reschedule(tracked)  # without waiting for the other pages
 
-    def _requeue(self, reading: ListRead, now: float, again: TransientError | None) -> None:
-        """Put the images that a list was read for on the agenda; those not shown are due at once."""
+    def _release(self, reading: ListRead, now: float, throttled: TransientError | None) -> None:
+        """Schedule the images that a list was read for; those that it did not show are due at once."""
         for arn in reading.missing:
             tracked = reading.claimed[arn]
-            if again is None:
-                tracked.must_get, tracked.image.due = True, now
+            if throttled is None:
+                tracked.take_absence(now)
             else:
-                tracked.image.failed(again, asyncio.get_running_loop().time(), self._settings)
+                tracked.image_timer.failed(throttled, asyncio.get_running_loop().time(), self._settings)
         for tracked in reading.claimed.values():
-            self._due(tracked)
+            self._reschedule(tracked)
 
-    async def executions(self, tracked: TrackedImage, timer: PollTimer) -> None:
+    async def poll_executions(self, tracked: TrackedImage, timer: PollTimer) -> None:
         """
-        Ask for a page of the image's workflow executions, if they are due.
+        Read a page of the image's workflow executions, if they are due.
 
-        :param timer: the image's topic of executions; its waits may leave meanwhile, and others come.
+        :param timer: the executions' timer. The image has another one, or none, if all waits for executions
+            leave meanwhile.
         :raises NotWantedError: the waits for executions have left.
         :raises ImageBuilderError: the call failed.
         """
@@ -130,16 +135,16 @@ class ImagePoller:
         answer = await self._client.call(
             reading.OPERATION,
             reading.MEMBER,
-            still=lambda: tracked.executions is timer,
+            still=lambda: tracked.executions_timer is timer,
             urgent=reading.urgent,
             imageBuildVersionArn=tracked.arn,
             **reading.token,
         )
         if tracked.reading is not reading:
-            return  # a list has shown the next stage meanwhile: they are due again at once
+            return  # a list has shown the next stage meanwhile: the executions are due at once
         reading.take(answer)
         if reading.token:
-            timer.due = asyncio.get_running_loop().time()  # behind what else is due
+            timer.due = asyncio.get_running_loop().time()  # behind the other images that are due
             return
-        tracked.saw_executions(reading.found, reading.asked_at, self._settings.poll_interval)
-        tracked.tell(reading.wall, workflows=True)
+        tracked.take_executions(reading.found, reading.asked_at, self._settings.poll_interval)
+        tracked.offer(reading.wall, workflows=True)

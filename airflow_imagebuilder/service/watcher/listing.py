@@ -1,4 +1,4 @@
-"""One ListImageBuildVersions instead of many GetImage: when that is cheaper, from what the last one cost."""
+"""Listing: one ListImageBuildVersions instead of many GetImage, where the last one was cheaper."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.arn_grammar import image_version_in
+from airflow_imagebuilder.service.client.answers import has_status
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
-from airflow_imagebuilder.service.watcher.tracked_image import has_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -20,36 +20,44 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.watcher.tracked_image import TrackedImage
 
 _FEWEST = 3
-_PAGE = 25  # AWS's largest
+"""Images that a list has to hold: a list of two can save one call at most."""
+_PAGE = 25
+"""Builds per page; the largest ``maxResults`` of ListImageBuildVersions (API reference)."""
 _PAGES = 400
 """More pages than any list is worth: ten thousand builds."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 8, 128
-_TROUBLES = 3
-"""So many times running a list may fail of throttling or an outage before each build is asked for instead."""
+"""Intervals until a list that was too expensive is tried again."""
+_FAILURES = 3
+"""Reads in a row that may fail of transient errors before each build is polled by GetImage instead."""
 
 Found = list[tuple["TrackedImage", Mapping[str, Any]]]
 
 
 class ListRead:
     """
-    One reading of a list: the builds claimed for it, those that it has not shown yet, and what it took.
+    One read of a list: the builds claimed for it, those that it has not shown yet, and the time it took.
 
-    :param claimed: the builds that wait for this list instead of a GetImage each.
-    :param began: the loop's time of the first question.
+    :param claimed: the builds, by ARN, that this list is read for instead of one GetImage each.
+    :param began: the loop's time of the first call.
     """
 
-    __slots__ = ("_at", "claimed", "missing", "took")
+    __slots__ = ("_last", "claimed", "durations", "missing")
 
     def __init__(self, claimed: dict[str, TrackedImage], began: float) -> None:
         self.claimed, self.missing = claimed, set(claimed)
-        self.took: list[float] = []
+        self.durations: list[float] = []
         """Seconds that each page took."""
-        self._at = began
+        self._last = began
 
     def take(self, page: list[Any], now: float) -> Found:
-        """Return the claimed builds that a page shows. A record that cannot be read counts as not shown."""
-        self.took.append(now - self._at)
-        self._at = now
+        """
+        Return the claimed builds that a page shows. A record that cannot be read counts as not shown.
+
+        :param page: the page's records.
+        :param now: the loop's time.
+        """
+        self.durations.append(now - self._last)
+        self._last = now
         found: Found = []
         for record in page:
             arn = record.get("arn") if isinstance(record, Mapping) and has_status(record) else None
@@ -59,72 +67,73 @@ class ListRead:
         return found
 
     def wanted(self) -> bool:
-        """Return whether another page is wanted: whether waits are left for a build not shown yet."""
+        """Return whether waits are left for any build not shown yet."""
         return any(self.claimed[arn].waits for arn in self.missing)
 
     def cost(self) -> int:
-        """Return the calls that this reading makes: its pages, and a GetImage for each build not shown."""
-        return len(self.took) + len(self.missing)
+        """Return the calls that this read causes: its pages, and a GetImage for each build not shown."""
+        return len(self.durations) + len(self.missing)
 
-    def cheap(self, interval: float, *, slowed: bool) -> bool:
+    def is_cheap(self, interval: float, *, slowed: bool) -> bool:
         """
-        Return whether it cost at most half of a GetImage each, and took at most half an interval.
+        Return whether the list cost at most half the calls of one GetImage each, and half an interval.
 
         :param interval: seconds between two polls of an image.
-        :param slowed: whether all calls are held back: a GetImage each would take longer still.
+        :param slowed: whether all calls are held back, so that one GetImage each would take even longer.
         """
-        # The median: a page that was throttled, and asked for again, is not what a list takes.
-        quick = slowed or statistics.median(self.took) * len(self.took) * 2 <= interval
+        # The median, because the time of a page that was throttled and retried says nothing about a list.
+        quick = slowed or statistics.median(self.durations) * len(self.durations) * 2 <= interval
         return quick and self.cost() * 2 <= len(self.claimed)
 
 
 class Listing:
     """
-    Builds that one list holds: those of an image version, or all of the account.
+    The watched builds that one list holds: those of an image version, or those of the whole account.
 
-    A list is tried once as many builds are watched as could make it worth while. What it cost is what counts:
-    its pages, and a GetImage for each watched build that it did not show. It stays in use while that is at
-    most half of a GetImage each, and is read within half an interval; else it is tried again when twice as
-    many builds are watched, or after 8, 16, ... 128 intervals. A trial costs at most a quarter more calls in
-    one interval.
+    A list is tried as soon as three of its builds are watched. Its cost decides whether it stays in use: its
+    pages, and a GetImage for each watched build that it did not show. It stays while that is at most half the
+    calls of one GetImage each, and while reading it takes at most half an interval. Else it is tried again
+    when twice as many builds are watched, or after 8, 16, ... 128 intervals. A trial costs at most a quarter
+    more calls in one interval.
 
-    :param params: what to ask for: ``imageVersionArn``, or nothing for the account.
+    :param params: the call's parameters: ``imageVersionArn``, or none for the account.
     """
 
-    __slots__ = ("_again_at", "_again_for", "_cost", "_params", "_pause", "_troubles", "members", "reading")
+    __slots__ = ("_cost", "_failures", "_params", "_pause", "_retry_at", "_retry_size", "members", "reading")
 
     def __init__(self, **params: str) -> None:
         self.members: dict[str, TrackedImage] = {}
         self.reading = False
         self._params = params
         self._cost: int | None = None
-        self._again_for = _FEWEST
-        self._again_at = float("-inf")
+        """Calls that the last read caused, if it was cheap."""
+        self._retry_size = _FEWEST
+        self._retry_at = float("-inf")
         self._pause = _FIRST_PAUSE
-        self._troubles = 0
+        self._failures = 0
 
-    def worth(self, now: float) -> bool:
-        """Return whether to list rather than to get (at the loop's time ``now``)."""
+    def worthwhile(self, now: float) -> bool:
+        """Return whether to read the list now, instead of polling each image by GetImage."""
         if self.reading or len(self.members) < _FEWEST:
             return False
         if self._cost is not None:
             return self._cost * 2 <= len(self.members)
-        return len(self.members) >= self._again_for or now >= self._again_at
+        return len(self.members) >= self._retry_size or now >= self._retry_at
 
     def claim(self, now: float, interval: float) -> ListRead:
-        """Return a reading for the members that a list will do for; their next poll is an interval away."""
+        """Start a read for the members that a list will do for, and schedule their next poll."""
         claimed = {arn: one for arn, one in self.members.items() if one.listable(now, interval)}
         for one in claimed.values():
-            one.image.due = now + interval
+            one.image_timer.due = now + interval
         return ListRead(claimed, now)
 
     async def read(
         self, reading: ListRead, client: ScheduledClient, settings: WatchSettings
     ) -> AsyncGenerator[Found, None]:
         """
-        Yield page by page what is found, until nothing is missing or it costs too much.
+        Yield what each page shows of the claimed builds, until all are shown or the read costs too much.
 
-        :raises NotWantedError: no wait is left for the builds that are missing.
+        :raises NotWantedError: no waits are left for the builds that are missing.
         :raises ImageBuilderError: as
             :meth:`airflow_imagebuilder.service.watcher.scheduled_client.ScheduledClient.call`.
         """
@@ -143,45 +152,54 @@ class Listing:
             async with contextlib.aclosing(pages):
                 async for page in pages:
                     yield reading.take(page, asyncio.get_running_loop().time())
-                    if not reading.missing or len(reading.took) >= allowed:
+                    if not reading.missing or len(reading.durations) >= allowed:
                         return
         finally:
             self.reading = False
 
     def judge(self, reading: ListRead, now: float, settings: WatchSettings, *, slowed: bool) -> None:
-        """Decide from a reading that came through whether to list again."""
-        self._troubles = 0
-        if reading.cheap(settings.poll_interval, slowed=slowed):
+        """Decide from a read that succeeded whether to use the list again."""
+        self._failures = 0
+        if reading.is_cheap(settings.poll_interval, slowed=slowed):
             self._cost, self._pause = reading.cost(), _FIRST_PAUSE
         else:
             self._give_up(now, settings)
 
     def failed(self, error: ImageBuilderError, now: float, settings: WatchSettings) -> None:
-        """Decide after a reading that failed whether to list again."""
-        # Throttling says nothing about what a list costs, unless lists are all that is throttled.
-        self._troubles += 1
-        if self._troubles >= _TROUBLES or not isinstance(error, TransientError):
+        """Decide from a read that failed whether to use the list again."""
+        # Throttling says nothing about the cost of a list, unless AWS throttles lists alone.
+        self._failures += 1
+        if self._failures >= _FAILURES or not isinstance(error, TransientError):
             self._give_up(now, settings)
 
     def _allowed(self, wanted: int, settings: WatchSettings) -> int:
-        # A trial must not use up what the interval's other looks need.
+        # A trial must not use up the calls that the interval's other polls need.
         at_rate = settings.max_calls_per_second * settings.poll_interval / 4
         return min(_PAGES, max(1, wanted // 2 if self._cost is not None else int(min(wanted / 4, at_rate))))
 
     def _give_up(self, now: float, settings: WatchSettings) -> None:
         if self._cost is None:
-            self._again_for = 2 * len(self.members)
-            self._again_at = now + self._pause * settings.poll_interval
+            self._retry_size = 2 * len(self.members)
+            self._retry_at = now + self._pause * settings.poll_interval
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         self._cost = None
 
 
 class Listings:
-    """Which list an image belongs to: its version's, or the account's if few builds of it are watched."""
+    """
+    The lists, and which one an image belongs to.
+
+    An image belongs to the list of its version. If fewer than three builds of that version are watched, it
+    belongs to the account's list.
+    """
 
     def __init__(self) -> None:
         self._versions: dict[str, Listing] = {}
         self._account = Listing()
+
+    def __len__(self) -> int:
+        """Return how many lists hold watched builds."""
+        return len(self._versions) + bool(self._account.members)
 
     def join(self, tracked: TrackedImage) -> None:
         """Add an image."""
@@ -203,7 +221,7 @@ class Listings:
             del self._versions[version]
 
     def of(self, tracked: TrackedImage) -> Listing:
-        """Return the list that an image belongs to."""
+        """Return the list of an image."""
         if tracked.arn in self._account.members:
             return self._account
         return self._versions[image_version_in(tracked.arn)]

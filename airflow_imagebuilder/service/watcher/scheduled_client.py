@@ -1,4 +1,4 @@
-"""Every call of a watcher goes through here: its turn, its time limit, its outcome counted."""
+"""ScheduledClient: makes every call of a watcher in its turn, with a time limit, and counts its outcome."""
 
 from __future__ import annotations
 
@@ -19,39 +19,55 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.watcher.settings import WatchSettings
 
 _TICK = 1e-4
-_RECONSIDER = 1.0  # the rate may have risen while a call waits for its turn
+"""Seconds too short to sleep for."""
+_RECONSIDER = 1.0
+"""Seconds after which a call that waits for its turn reads the rate again: it may have risen."""
 _UNHURRIED = 10.0
-"""Calls a second that need no spreading."""
+"""Calls per second that need no spreading."""
+_SPARE = 1.1
+"""The spread leaves room for a tenth more calls than the images need, so that delays can be made good."""
 
 
 class ScheduledClient:
     """
-    Calls for one watcher: spread, in turn, at most so many at once, each with a time limit, each one try.
+    Makes the calls of one watcher: spread over the interval, in turn, so many at once, one try each.
 
     :param connect: as for :class:`airflow_imagebuilder.service.client.aio_client.AioClient`.
-    :param settings: how to look.
-    :param bucket: the rate shared with other watchers; one of its own by default.
-    :param report: what counts the calls.
+    :param settings: how to poll.
+    :param bucket: the rate shared with other watchers; None makes one for this client alone.
+    :param report: counts the calls.
     """
 
     def __init__(
         self, connect: Connect, settings: WatchSettings, bucket: TokenBucket | None, report: Report
     ) -> None:
         self.demand = 0
-        """Calls that an interval needs; the watcher keeps it."""
+        """Calls that the images need per interval; the poller keeps it."""
+        self.in_flight = 0
+        """Calls that AWS has not answered yet."""
         self.trouble: TransientError | None = None
-        """What the last call failed of, if it failed and another try may succeed."""
+        """The error of the last call, if it failed and another try may succeed."""
         self._settings = settings
         self._client = AioClient(connect, call_timeout=settings.call_timeout)
         self._bucket = bucket or TokenBucket(settings.max_calls_per_second)
-        self._governor = AdaptiveRate(
+        self._adaptive = AdaptiveRate(
             settings.max_calls_per_second, lambda: asyncio.get_running_loop().time()
         )
-        self._in_flight = asyncio.Semaphore(settings.max_connections)
+        self._connections = asyncio.Semaphore(settings.max_connections)
         self._report = report
-        self._next, self._extras = asyncio.Lock(), asyncio.Lock()
-        self._last = float("-inf")
-        self._most, self._most_before, self._since = 0, 0, 0.0
+        self._turns, self._extras = asyncio.Lock(), asyncio.Lock()
+        self._last_turn = float("-inf")
+        self._peak, self._peak_before, self._peak_since = 0, 0, 0.0
+
+    @property
+    def rate(self) -> float:
+        """Calls per second that AWS accepts at present."""
+        return self._adaptive.rate
+
+    @property
+    def slowed(self) -> bool:
+        """Whether calls are held back because AWS throttles."""
+        return self._adaptive.slowed
 
     async def call(
         self,
@@ -66,36 +82,46 @@ class ScheduledClient:
         """
         Call one operation once, when it is its turn.
 
-        :param urgent: whether the call is not to be spread over the interval; the rate binds it all the same.
-        :param extra: whether the call is none of the poll's looks, which must not come late for its sake.
-        :param still: returns whether the answer is still wanted, when the turn has come.
-        :raises NotWantedError: it is not; nothing was sent.
-        :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.client.retries.attempted`.
+        :param operation: botocore's method name, for example ``get_image``.
+        :param expect: the member that the answer must hold.
+        :param still: returns whether the answer is still wanted; called when the turn has come.
+        :param urgent: whether the call is not to be spread over the interval; the rate limits it still.
+        :param extra: whether the call is not a poll. Such calls wait for each other, so that they delay no
+            poll.
+        :param params: the parameters of the operation, as AWS names them.
+        :return: the answer, as botocore parsed it.
+        :raises NotWantedError: the answer is not wanted any longer; nothing was sent.
+        :raises ImageBuilderError: as :func:`airflow_imagebuilder.service.client.aio_client.call_once`.
         """
         if extra:
-            async with self._extras:  # one in the queue, among many looks
+            async with self._extras:  # only one at a time queues among the polls
                 await self._turn(urgent=True)
         else:
             await self._turn(urgent=urgent)
-        async with self._in_flight:
+        async with self._connections:
             if still is not None and not still():
                 raise NotWantedError
+            self.in_flight += 1
             try:
                 answer = await self._client.call(operation, expect=expect, still=still, **params)
             except ImageBuilderError as error:
-                self._note(error)
+                self._record(error)
                 raise
-        self._note(None)
+            finally:
+                self.in_flight -= 1
+        self._record(None)
         return answer
 
     async def pages(
         self, operation: str, expect: str, *, patience: float, most: int = PAGES, **params: Any
     ) -> AsyncGenerator[list[Any], None]:
         """
-        Yield the member ``expect`` of one page after the other; a page is tried again, unlike a look.
+        Yield the records of one page after the other. Unlike a poll, a page is retried.
 
-        :param patience: seconds for which one page is tried again while the trouble is transient.
-        :param most: pages after which the list is taken to have no end.
+        :param operation: botocore's method name, for example ``list_image_build_versions``.
+        :param expect: the member of the answer that holds the records.
+        :param patience: seconds for which a page is retried while the errors are transient.
+        :param most: pages after which the list counts as endless.
         :param params: what :meth:`call` takes besides.
         :raises NotWantedError: as :meth:`call`.
         :raises MalformedAnswerError: the list has no end.
@@ -104,48 +130,44 @@ class ScheduledClient:
         pages, token = Pages(operation, expect, most=most), dict[str, str]()
         while True:
             answer = await acall(
-                self.call, operation, expect=expect, patience=patience, tell=False, **params, **token
+                self.call, operation, expect=expect, patience=patience, log_tries=False, **params, **token
             )
             yield pages.records(answer)
             token = pages.after(answer)
             if not token:
                 return
 
-    @property
-    def slowed(self) -> bool:
-        """Whether calls are held back because AWS throttles."""
-        return self._governor.slowed
-
     async def aclose(self) -> None:
         """Close the client."""
         await self._client.aclose()
 
-    def _note(self, error: ImageBuilderError | None) -> None:
+    def _record(self, error: ImageBuilderError | None) -> None:
         self.trouble = error if isinstance(error, TransientError) else None
-        self._governor.record(failed=self.trouble is not None)
-        self._report.rate = self._governor.rate
+        self._adaptive.record(failed=self.trouble is not None)
+        self._report.rate = self.rate
         self._report.called(error)
 
     async def _turn(self, *, urgent: bool) -> None:
-        """Wait so that an interval's calls fill the interval, or for as long as AWS wants."""
+        """Wait so long that the interval's calls fill the interval, and that AWS accepts the rate."""
         clock = asyncio.get_running_loop().time
-        async with self._next:
-            while (left := self._last + self._gap(urgent=urgent) - clock()) > _TICK:  # noqa: ASYNC110 (it waits for time)
+        async with self._turns:
+            while (left := self._last_turn + self._gap(urgent=urgent) - clock()) > _TICK:  # noqa: ASYNC110 (it waits for time)
                 await asyncio.sleep(min(left, _RECONSIDER))
-            self._last = max(self._last + self._gap(urgent=urgent), clock() - CATCH_UP)
+            self._last_turn = max(self._last_turn + self._gap(urgent=urgent), clock() - CATCH_UP)
         await self._bucket.take()
 
     def _gap(self, *, urgent: bool) -> float:
+        if urgent:
+            return 1 / self.rate
         interval = self._settings.poll_interval
-        even = float("inf") if urgent else max(_UNHURRIED, 1.1 * self._wanted(interval) / interval)
-        return 1 / min(even, self._governor.rate)
+        return 1 / min(max(_UNHURRIED, _SPARE * self._peak_demand(interval) / interval), self.rate)
 
-    def _wanted(self, interval: float) -> int:
-        # The most of this interval and the last: images that have ended are no reason for those that were
-        # looked at behind them to come round later.
+    def _peak_demand(self, interval: float) -> int:
+        # The peak of this interval and the last: when images have stopped, those polled after them must not
+        # come later for it.
         now = asyncio.get_running_loop().time()
-        if now - self._since >= interval:
-            self._most_before = self._most if now - self._since < 2 * interval else 0
-            self._most, self._since = 0, now
-        self._most = max(self._most, self.demand)
-        return max(self._most, self._most_before)
+        if now - self._peak_since >= interval:
+            self._peak_before = self._peak if now - self._peak_since < 2 * interval else 0
+            self._peak, self._peak_since = 0, now
+        self._peak = max(self._peak, self.demand)
+        return max(self._peak, self._peak_before)

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class WatchSettings:
     """
-    How a watcher looks.
+    How a watcher polls.
 
-    :param poll_interval: seconds between two looks at an image; a wait ends at most so long after the truth.
-    :param max_calls_per_second: how many calls all watchers of a process with this setting make together.
-    :param first_look: seconds that a wait lasts at least: Airflow's scheduler can fail a task that resumes
-        within its first seconds.
-    :param call_timeout: seconds after which one call is given up.
-    :param max_connections: calls in flight at once.
-    :param grace: seconds for which "forbidden", "not found", missing credentials, an answer of a wrong shape
-        or any other error that is not transient is tolerated before the waits get it.
+    :param poll_interval: seconds between two polls of an image, above 0 (default 30). A wait ends at most one
+        interval after its image.
+    :param max_calls_per_second: calls per second that all watchers of a process with this value make
+        together, above 0 (default 10).
+    :param first_look: seconds before an image's first poll, and that a wait lasts at least (default 5):
+        Airflow's scheduler can fail a task that resumes within its first seconds.
+    :param call_timeout: seconds after which one call is given up, above 0 (default 20).
+    :param max_connections: calls in flight at once, above 0 (default 10).
+    :param grace: seconds for which a wait tolerates an error that is not transient (default 30): forbidden,
+        not found, missing credentials, an answer of the wrong shape and others. 0 tolerates none.
+    :raises ValueError: a value is out of its range.
     """
 
     poll_interval: float = 30.0

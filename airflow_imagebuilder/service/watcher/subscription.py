@@ -1,4 +1,4 @@
-"""One wait for one image: what it is given, and when it ends."""
+"""Subscription: one wait for one image, from its first snapshot to its end."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ _REPAIRABLE = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED})
 
 class Subscription:
     """
-    One waiter's place in the poll. Holds the newest snapshot that the waiter has not seen, and no older one.
+    One wait. It holds the newest snapshot that its reader has not seen, and no older one.
 
     :param arn: the image build version ARN.
     :param workflows: whether snapshots hold workflow executions.
-    :param ready: the loop's time before which nothing is given.
-    :param deadline: absolute time (as ``wall`` tells it) at which the wait is over.
-    :param stale_until: absolute time until which a FAILED or CANCELLED is taken for the one before a repair.
-    :param stale_failure: the workflow execution that failed before the repair; empty where none did.
-    :param wall: tells absolute time.
+    :param ready: the loop's time before which no snapshot is delivered.
+    :param deadline: absolute time at which the wait is over; None if it has no deadline.
+    :param stale_until: absolute time until which a FAILED or CANCELLED counts as the one before a repair.
+    :param stale_failure: the id of the workflow execution that failed before the repair; empty if none did.
+        None makes every failure before ``stale_until`` stale.
+    :param wall: returns absolute time.
     """
 
     __slots__ = (
-        "_began", "_error", "_given", "_next", "_timer", "_waker", "_wall", "arn", "deadline", "ready",
+        "_began", "_delivered", "_error", "_pending", "_timer", "_waker", "_wall", "arn", "deadline", "ready",
         "stale_failure", "stale_until", "trouble", "workflows",
     )  # fmt: skip
 
@@ -49,11 +50,11 @@ class Subscription:
     ) -> None:
         self.arn, self.workflows, self.ready = arn, workflows, ready
         self.deadline, self.stale_until, self.stale_failure = deadline, stale_until, stale_failure
-        self.trouble: Callable[[], ImageBuilderError | None] = _none
-        """Returns what keeps the answer away at present; the poll that the wait joins sets it."""
+        self.trouble: Callable[[], ImageBuilderError | None] = _no_trouble
+        """Returns the error that keeps the answer away now. The poller sets it when the wait joins."""
         self._wall, self._began = wall, wall()
-        self._given: ImageSnapshot | None = None
-        self._next: ImageSnapshot | None = None
+        self._delivered: ImageSnapshot | None = None
+        self._pending: ImageSnapshot | None = None
         self._error: ImageBuilderError | None = None
         self._waker: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -62,20 +63,21 @@ class Subscription:
 
     def offer(self, snapshot: ImageSnapshot, asked_at: float) -> None:
         """
-        Take what a look saw, if it is news.
+        Take a snapshot, if it is news.
 
-        :param asked_at: absolute time at which AWS was asked.
+        :param snapshot: the image's newest snapshot.
+        :param asked_at: absolute time of the call that showed it.
         """
         if self.stale_until is not None:
             if asked_at < self.stale_until and self._stale(snapshot, asked_at):
                 return
             self.stale_until = None  # seen in progress again, or the time is over
-        if snapshot is not self._given:
-            self._next = snapshot
+        if snapshot is not self._delivered:
+            self._pending = snapshot
             self._wake()
 
     def _stale(self, snapshot: ImageSnapshot, asked_at: float) -> bool:
-        """Return whether this may be how the image stood before the repair."""
+        """Return whether this may be the image's state before the repair."""
         if snapshot.status not in _REPAIRABLE:
             return False
         # What the watcher knew when the wait began may be older than the failure that was repaired.
@@ -84,9 +86,9 @@ class Subscription:
         return _failed_execution(snapshot.image) in (None, self.stale_failure)
 
     def fail(self, error: ImageBuilderError) -> None:
-        """End the wait with an error, after what it has not yet seen."""
+        """End the wait with an error, after the snapshot that its reader has not seen."""
         if self._error is None:
-            self._error = copy.copy(error)  # a raised error collects the traceback of whoever raises it
+            self._error = copy.copy(error)  # each wait that raises an error adds its own traceback to it
             self._error.__cause__ = error.__cause__
             self._wake()
 
@@ -94,15 +96,15 @@ class Subscription:
         """
         Return the next snapshot as soon as there is one.
 
-        :raises ImageBuilderError: the wait is over without one.
+        :raises ImageBuilderError: the wait is over, and there is none.
         """
         loop = asyncio.get_running_loop()
-        if self._given is None and self.ready > loop.time():
+        if self._delivered is None and self.ready > loop.time():
             await asyncio.sleep(self.ready - loop.time())
         while True:
-            if self._next is not None:
-                self._given, self._next = self._next, None
-                return self._given
+            if self._pending is not None:
+                self._delivered, self._pending = self._pending, None
+                return self._delivered
             if self._error is not None:
                 raise self._error
             self._waker = loop.create_future()
@@ -112,7 +114,7 @@ class Subscription:
                 self._waker = None
 
     def close(self) -> None:
-        """Forget the timer of the deadline."""
+        """Cancel the timer of the deadline."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -124,10 +126,10 @@ class Subscription:
     def _on_deadline(self) -> None:
         left = (self.deadline or 0.0) - self._wall()
         if left > 0:
-            # An hour at most: the loop's clock and absolute time drift apart (a suspended machine).
+            # An hour at most: the loop's clock and absolute time drift apart if the machine is suspended.
             self._timer = asyncio.get_running_loop().call_later(min(left, 3600.0), self._on_deadline)
             return
-        known = self._next or self._given
+        known = self._pending or self._delivered
         error = DeadlineExceededError(
             arn=self.arn, deadline=self.deadline or 0.0, status=known.status if known else None
         )
@@ -141,5 +143,5 @@ def _failed_execution(image: Mapping[str, Any]) -> str | None:
     return execution if isinstance(execution, str) and execution else None
 
 
-def _none() -> None:
+def _no_trouble() -> None:
     return None

@@ -1,23 +1,26 @@
-"""What a watcher knows of one image, and when it looks again."""
+"""TrackedImage: what a watcher knows of one image, and when it polls the image again."""
 
 from __future__ import annotations
 
+import enum
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.client.pages import Pages, mappings
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
 from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal, is_workflow_terminal
-from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE, SOON, PollTimer
+from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE, SOON, PollBudget, PollTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_imagebuilder.service.errors import ImageBuilderError
+    from airflow_imagebuilder.service.watcher.executions_read import ExecutionsRead
     from airflow_imagebuilder.service.watcher.subscription import Subscription
 
 _BEFORE_TESTS = frozenset({ImageStatus.PENDING, ImageStatus.CREATING, ImageStatus.BUILDING})
 _NEWS = ("state", "outputResources")
-"""What is news of an image in progress. Lists show less of an image than GetImage, so the rest cannot be."""
+"""Members whose change is news while the image is in progress. Lists show fewer members than GetImage, so a
+difference in any other member may only be one between the two operations."""
 
 _HEAVY = frozenset(
     {
@@ -33,138 +36,115 @@ _COMMON = frozenset(
     {"type", "name", "platform", "osVersion", "buildType", "imageSource", "owner", "executionRole"}
 )
 """Members whose text is the same for many images."""
-_SLOW = 4
-_FAST = 0.5
-_SAVED_AT_MOST = 8.0
+
+_SLOW, _FAST = 4, 0.5
+"""Intervals between two polls: of the executions while they change little, of anything near the end."""
+_LISTABLE_AFTER = 0.6
+"""Intervals since the last answer from which on a list will do. Fast polls come earlier, by GetImage."""
 
 
-def has_status(image: Any) -> bool:
-    """Return whether this is an image that tells its status."""
-    state = image.get("state") if isinstance(image, Mapping) else None
-    status = state.get("status") if isinstance(state, Mapping) else None
-    return isinstance(status, str) and bool(status)
+class NextPoll(enum.Enum):
+    """Which operation may answer the next poll of an image."""
 
-
-def _light(image: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out most of what a thousand images in progress would take in memory."""
-    return {
-        name: sys.intern(value) if name in _COMMON and type(value) is str else value
-        for name, value in image.items()
-        if name not in _HEAVY
-    }
-
-
-class ExecutionsRead:
-    """
-    A reading of an image's workflow executions, one page per poll: the image's turn comes between two pages.
-
-    :param asked_at: the loop's time of the first question.
-    :param wall: absolute time of the first question.
-    :param urgent: whether the pages are not to be spread over the interval.
-    """
-
-    OPERATION, MEMBER = "list_workflow_executions", "workflowExecutions"
-    __slots__ = ("_pages", "asked_at", "found", "token", "urgent", "wall")
-
-    def __init__(self, asked_at: float, wall: float, *, urgent: bool) -> None:
-        self.asked_at, self.wall, self.urgent = asked_at, wall, urgent
-        self.found: list[Mapping[str, Any]] = []
-        self.token: dict[str, Any] = {}
-        self._pages = Pages(self.OPERATION, self.MEMBER)
-
-    def take(self, answer: Mapping[str, Any]) -> None:
-        """
-        Take a page; ``token`` then asks for the next one, or is empty.
-
-        :raises MalformedAnswerError: a record cannot be read, or the list has no end.
-        """
-        records = self._pages.records(answer)
-        self.found += mappings(records, self.OPERATION, self.MEMBER, "workflowExecutionId", "status")
-        self.token = self._pages.after(answer)
+    ANY = "a list of builds, or GetImage"
+    GET = "only GetImage: a list did not show the image"
+    GET_AT_ONCE = "only GetImage, ahead of others: a list showed the end, and a wait wants the whole image"
 
 
 class TrackedImage:
     """
-    One image, and the waits that hang on it.
+    One image, and the waits for it.
 
-    Looks at workflow executions are spared while the image is building, when they can tell no more than the
-    image does. What is spared is spent near the end, on looks at half the interval: so there are never more
-    than one of each kind an interval in all.
+    While the image is building, its executions show no more than the image does, so they are polled less
+    often. The calls spared by that pay for polls at half the interval near the end. So an image never costs
+    more than one call of each kind per interval in all.
+
+    :param arn: the image build version ARN.
+    :param due: the loop's time of the first poll.
     """
 
     __slots__ = (
-        "_full", "_image", "_plain", "_saved", "_stage_changed", "arn", "ended", "executions", "got", "image",
-        "must_get", "reading", "waits",
+        "_budget", "_full_snapshot", "_image", "_snapshot", "_stage_changed", "arn", "complete",
+        "executions_timer", "image_timer", "next_poll", "reading", "waits",
     )  # fmt: skip
 
     def __init__(self, arn: str, due: float) -> None:
         self.arn = arn
         self.waits: dict[Subscription, None] = {}
-        self.image = PollTimer(due)
-        self.executions: PollTimer | None = None
+        self.image_timer = PollTimer(due)
+        self.executions_timer: PollTimer | None = None
+        """When to poll the executions; None if no wait wants them."""
         self.reading: ExecutionsRead | None = None
         """The executions of which not all pages have been read."""
-        self.must_get = False
-        """Whether a list will not do for the next look."""
-        self.ended = False
-        """Whether a list has shown the end, of which a wait with workflows wants all that GetImage tells."""
-        self.got = False
-        """Whether GetImage has told of it, not only a list."""
-        self._saved = 0.0
+        self.complete = False
+        """Whether GetImage has answered: lists do not show which workflows an image has."""
+        self.next_poll = NextPoll.ANY
+        self._budget = PollBudget()
         self._image: Mapping[str, Any] = {}
         self._stage_changed = False
-        self._plain: ImageSnapshot | None = None
-        self._full: ImageSnapshot | None = None
+        self._snapshot: ImageSnapshot | None = None
+        self._full_snapshot: ImageSnapshot | None = None
+        """The snapshot with the workflow executions."""
+
+    @property
+    def pollable_executions(self) -> PollTimer | None:
+        """The timer of the executions, if a wait wants them and GetImage has answered."""
+        return self.executions_timer if self.complete else None
 
     @property
     def due(self) -> float:
-        """The loop's time of the next look."""
-        if self.executions is None or not self.got:
-            return self.image.due
-        return min(self.image.due, self.executions.due)
+        """The loop's time of the next poll."""
+        executions = self.pollable_executions
+        return self.image_timer.due if executions is None else min(self.image_timer.due, executions.due)
 
     def is_due(self, now: float) -> bool:
-        """Return whether to look now."""
+        """Return whether to poll now."""
         return self.due - now <= SOON
 
     @property
-    def calls(self) -> int:
-        """Calls that an interval needs for it."""
-        return 0 if not self.waits else 1 if self.executions is None else 2
+    def calls_per_interval(self) -> int:
+        """Calls that the image needs per interval."""
+        return 0 if not self.waits else 1 if self.executions_timer is None else 2
 
     def wanted(self) -> bool:
         """Return whether any wait is left."""
         return bool(self.waits)
 
     def listable(self, now: float, interval: float) -> bool:
-        """Return whether a list will do for the next look at the image."""
-        asked_at = self.image.asked_at
-        if self.must_get or (self.executions is not None and not self.got):
-            return False  # which workflows an image has is told by GetImage alone
-        return asked_at is None or now - asked_at > _FAST * interval * 1.2
+        """Return whether a list will do for the next poll of the image."""
+        if self.next_poll is not NextPoll.ANY or (self.executions_timer is not None and not self.complete):
+            return False
+        asked_at = self.image_timer.asked_at
+        return asked_at is None or now - asked_at > _LISTABLE_AFTER * interval
 
     # -- waits ---------------------------------------------------------------------------------------------
 
     def join(self, wait: Subscription) -> None:
-        """Add a wait; it gets what is known already."""
+        """Add a wait, and offer it what is known already."""
         self.waits[wait] = None
-        if wait.workflows and self.executions is None:
-            self.executions = PollTimer(wait.ready)
-            if not self.got:
-                self.image.due = min(self.image.due, wait.ready)
-        known = self._full if wait.workflows else self._plain
+        if wait.workflows and self.executions_timer is None:
+            self.executions_timer = PollTimer(wait.ready)
+            if not self.complete:
+                self.image_timer.due = min(self.image_timer.due, wait.ready)
+        known = self._full_snapshot if wait.workflows else self._snapshot
         if known is not None:
             wait.offer(known, float("-inf"))
 
     def leave(self, wait: Subscription) -> None:
         """Drop a wait, and what only it needed."""
         self.waits.pop(wait, None)
-        if self.executions is not None and not any(other.workflows for other in self.waits):
-            self.executions = self._full = self.reading = None
+        if self.executions_timer is not None and not any(other.workflows for other in self.waits):
+            self.executions_timer = self._full_snapshot = self.reading = None
 
-    def tell(self, wall: float, *, workflows: bool) -> None:
-        """Offer what is known to the waits that want it with, or without, workflow executions."""
-        snapshot = self._full if workflows else self._plain
+    def offer(self, wall: float, *, workflows: bool) -> None:
+        """
+        Offer the newest snapshot to the waits.
+
+        :param wall: absolute time at which AWS was asked.
+        :param workflows: whether to offer the snapshot with workflow executions, to the waits that want them;
+            else the other snapshot, to the other waits.
+        """
+        snapshot = self._full_snapshot if workflows else self._snapshot
         if snapshot is not None:
             for wait in list(self.waits):
                 if wait.workflows is workflows:
@@ -177,77 +157,95 @@ class TrackedImage:
                 wait.fail(error)
 
     def trouble(self, *, workflows: bool) -> ImageBuilderError | None:
-        """Return what keeps a wait with, or without, workflow executions from its answer at present."""
-        executions = self.executions if workflows else None
-        return self.image.error or (executions.error if executions is not None else None)
+        """Return the error that keeps a wait, with or without workflow executions, from its answer now."""
+        executions = self.executions_timer if workflows else None
+        return self.image_timer.error or (executions.error if executions is not None else None)
 
     # -- answers -------------------------------------------------------------------------------------------
 
-    def saw_image(self, image: Mapping[str, Any], asked_at: float, interval: float) -> None:
+    def take_image(self, image: Mapping[str, Any], asked_at: float, interval: float) -> None:
         """
         Take GetImage's answer.
 
-        :param asked_at: the loop's time of the question.
+        :param image: the answer's ``image``.
+        :param asked_at: the loop's time of the call.
+        :param interval: seconds between two polls.
         """
-        self.must_get = self.ended = False
-        self._now(image, more=not self.got)
-        self.got = True
-        self._answered(self.image, asked_at, interval, cost=1.0)
+        self.next_poll = NextPoll.ANY
+        self._update(image, keep=not self.complete)
+        self.complete = True
+        self._schedule(self.image_timer, asked_at, interval, cost=1.0)
 
-    def saw_summary(self, summary: Mapping[str, Any], asked_at: float, interval: float, cost: float) -> None:
+    def take_summary(self, summary: Mapping[str, Any], asked_at: float, interval: float, cost: float) -> None:
         """
-        Take what a list tells of the image.
-
-        For waits with workflows an end is looked at again: which workflows an image has GetImage alone tells.
+        Take what a list shows of the image. For waits with workflows, GetImage has to confirm an end.
 
         :param cost: this image's share of the calls of the list.
         """
-        if self.executions is not None and is_image_terminal(summary["state"]["status"]):
-            self.must_get = self.ended = True
-            self.image.due = asked_at
+        if self.executions_timer is not None and is_image_terminal(summary["state"]["status"]):
+            self.next_poll, self.image_timer.due = NextPoll.GET_AT_ONCE, asked_at
             return
-        self._now({**self._image, **summary})
-        self._answered(self.image, asked_at, interval, cost=cost)
+        self._update({**self._image, **summary})
+        self._schedule(self.image_timer, asked_at, interval, cost=cost)
 
-    def saw_executions(self, found: list[Mapping[str, Any]], asked_at: float, interval: float) -> None:
-        """Take ListWorkflowExecutions' answer."""
+    def take_absence(self, asked_at: float) -> None:
+        """Note that a list did not show the image: a GetImage is due."""
+        self.next_poll, self.image_timer.due = NextPoll.GET, asked_at
+
+    def take_executions(self, found: list[Mapping[str, Any]], asked_at: float, interval: float) -> None:
+        """Take all pages of ListWorkflowExecutions."""
         self.reading = None
-        if self.executions is None:
+        if self.executions_timer is None:
             return
         executions = tuple(one for one in found if not one.get("retried"))
         now = ImageSnapshot.of(self.arn, self._image, executions)
-        if now != self._full:
-            self._full = now
+        if now != self._full_snapshot:
+            self._full_snapshot = now
         slow = _SLOW if now.status in _BEFORE_TESTS else 1
-        self._answered(self.executions, asked_at, interval, cost=1.0, slow=slow)
+        self._schedule(self.executions_timer, asked_at, interval, cost=1.0, slow=slow)
 
-    def _now(self, image: Mapping[str, Any], *, more: bool = False) -> None:
-        before, now = self._plain, ImageSnapshot.of(self.arn, image)
+    def _update(self, image: Mapping[str, Any], *, keep: bool = False) -> None:
+        """
+        Make a new snapshot if there is news, and poll the executions at once if the stage has changed.
+
+        :param keep: whether to keep the image even without news, because it shows more than the last one.
+        """
+        status, before = str(image["state"]["status"]), self._snapshot
         news = any((self._image.get(name) or None) != (image.get(name) or None) for name in _NEWS)
-        if news or more:
-            self._image = image if now.terminal else _light(image)
+        if news or keep:
+            self._image = image if is_image_terminal(status) else _light(image)
         if news:
-            self._plain = ImageSnapshot.of(self.arn, self._image)
-        self._stage_changed = before is not None and now.status != before.status
-        if self._stage_changed and self.executions is not None:
-            self.executions.due = AT_ONCE  # a stage has ended, and workflows with it
+            self._snapshot = ImageSnapshot.of(self.arn, self._image)
+        self._stage_changed = before is not None and status != before.status
+        if self._stage_changed and self.executions_timer is not None:
+            self.executions_timer.due = AT_ONCE  # the stage's workflows have stopped too
             self.reading = None
 
-    # -- when next -----------------------------------------------------------------------------------------
+    # -- the next poll -------------------------------------------------------------------------------------
 
-    def _answered(
+    def _schedule(
         self, timer: PollTimer, asked_at: float, interval: float, *, cost: float, slow: int = 1
     ) -> None:
         if timer.asked_at is not None:
-            self._saved = min(_SAVED_AT_MOST, self._saved + (asked_at - timer.asked_at) / interval - cost)
-        # What a list spares is not spent on looks at single images: a list is cheap because it replaces them.
-        affordable = cost == 1 and self._saved >= (1 if self.executions is None else 2)
+            self._budget.record((asked_at - timer.asked_at) / interval, cost)
+        # Calls spared by a list are not spent on single images: a list is cheap because it replaces them.
+        affordable = cost == 1 and self._budget.covers(self.calls_per_interval)
         timer.answered(asked_at, interval * (_FAST if affordable and self._near_end() else slow))
 
     def _near_end(self) -> bool:
-        if self._plain is None or self._plain.terminal or self._plain.status in _BEFORE_TESTS:
+        known = self._snapshot
+        if known is None or known.terminal or known.status in _BEFORE_TESTS:
             return False
-        if self._stage_changed or self._plain.status == ImageStatus.INTEGRATING:
+        if self._stage_changed or known.status == ImageStatus.INTEGRATING:
             return True
-        executions = self._full.executions if self._full is not None else ()
+        executions = self._full_snapshot.executions if self._full_snapshot is not None else ()
         return sum(not is_workflow_terminal(str(one.get("status"))) for one in executions) == 1
+
+
+def _light(image: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out most of what a thousand images in progress would take in memory."""
+    return {
+        name: sys.intern(value) if name in _COMMON and type(value) is str else value
+        for name, value in image.items()
+        if name not in _HEAVY
+    }

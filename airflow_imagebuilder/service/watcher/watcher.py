@@ -1,10 +1,14 @@
 """
 ImageWatcher: one shared, rate-limited poll for any number of waits.
 
-However many waits hang on an image, it is asked for once an interval (GetImage), and so are its workflow
-executions (ListWorkflowExecutions) if any of the waits wants them; where a list answers for many images at
-less cost, it is used instead. Calls are spread over the interval and go through a bucket that the process
-shares. Throttling and outages slow all waits down together and fail none before its deadline.
+An image is polled once per interval (GetImage), however many waits there are for it. So are its workflow
+executions (ListWorkflowExecutions), if any of the waits wants them. Where one list of builds is cheaper than
+many GetImage, the list is used. Calls are spread over the interval, and all watchers of the process share one
+rate. Throttling and outages slow all waits together, and end none of them before its deadline.
+
+One poll, in four modules: :meth:`ImageWatcher.watch` here joins a wait to the poll, ``poller`` starts a poll
+when it is due, ``image_poller`` makes the calls, and ``tracked_image`` turns the answers into snapshots,
+offers them to the waits and schedules the next poll.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from airflow_imagebuilder.service.client.rate_limit import TokenBucket
 from airflow_imagebuilder.service.client.retries import PATIENCE
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
 from airflow_imagebuilder.service.watcher.poller import Poller
-from airflow_imagebuilder.service.watcher.reporting import Metrics, Report
+from airflow_imagebuilder.service.watcher.reporting import Metrics, Report, WatcherStats
 from airflow_imagebuilder.service.watcher.scheduled_client import ScheduledClient
 from airflow_imagebuilder.service.watcher.settings import WatchSettings
 from airflow_imagebuilder.service.watcher.subscription import Subscription
@@ -33,22 +37,22 @@ if TYPE_CHECKING:
 
     from airflow_imagebuilder.service.client.aio_client import Connect
 
-__all__ = ["ImageSnapshot", "ImageWatcher", "Metrics", "WatchSettings", "shared"]
+__all__ = ["ImageSnapshot", "ImageWatcher", "Metrics", "WatchSettings", "WatcherStats", "shared"]
 
 
 class ImageWatcher:
     """
-    Watches images for waits of one connection, region and configuration.
+    Watches images with one connection, region and configuration, for any number of waits.
 
-    Use it as an async context manager, or call :meth:`aclose`: it holds a client. It lives on the event loop
-    that first waits on it.
+    Use it as an async context manager, or call :meth:`aclose`: it holds a client. It belongs to the event
+    loop of its first wait.
 
-    :param connect: gives an aiobotocore ``imagebuilder`` client's context manager; called again when
+    :param connect: returns an aiobotocore ``imagebuilder`` client's context manager; called again when
         credentials have expired.
-    :param settings: how to look.
-    :param metrics: where the watcher's numbers go.
-    :param bucket: the rate to share with other watchers; one of its own by default.
-    :param wall: tells absolute time, for deadlines.
+    :param settings: how to poll; the defaults of :class:`WatchSettings` if None.
+    :param metrics: the metrics system that gets the watcher's numbers; None if there is none.
+    :param bucket: the rate to share with other watchers; None gives the watcher a rate of its own.
+    :param wall: returns absolute time, for deadlines (default ``time.time``).
     """
 
     def __init__(
@@ -85,27 +89,29 @@ class ImageWatcher:
         first_look: float | None = None,
     ) -> AsyncGenerator[ImageSnapshot, None]:
         """
-        Yield the image's first snapshot, then one a change; the terminal one is the last.
+        Yield the image's first snapshot, then one per change. The last snapshot is the terminal one.
 
         A change is one of the image's state or outputs, or of its workflow executions. A slow reader misses
-        what lies between two of its reads, never the newest.
+        snapshots between two of its reads, never the newest.
 
         :param arn: the image build version ARN.
-        :param workflows: whether the snapshots hold the workflow executions.
-        :param deadline: absolute time (``time.time()``) at which the wait is over.
-        :param ignore_terminal_until: absolute time until which a FAILED or CANCELLED is taken for the one
-            before a RetryImage, unless the image was seen in progress since the wait began.
+        :param workflows: whether the snapshots hold the workflow executions (default False).
+        :param deadline: absolute time (``time.time()``) at which the wait is over; None if it has none.
+        :param ignore_terminal_until: absolute time until which a FAILED or CANCELLED counts as the one before
+            a RetryImage, unless a poll has shown the image in progress since the wait began.
         :param stale_failure: the ``failureContext.workflowExecutionId`` of the failure that RetryImage
-            repaired: a FAILED that names another execution is news at once, also before
-            ``ignore_terminal_until``. An empty string where the image had failed in none (it was CANCELLED).
-            Where it is left out, each FAILED before that time is ignored.
-        :param first_look: seconds that this wait lasts at least; the settings' where it is left out.
-        :raises DeadlineExceededError: the deadline passed; its cause is what keeps the answer away at that
-            time, None if AWS answers.
-        :raises AwsError: anything but transient trouble lasted longer than ``settings.grace``: forbidden, not
-            found, missing credentials, a refusal, an answer that cannot be read.
-        :raises ImageBuilderError: a fault of this package lasted as long, or the watcher was closed. None of
-            these says how the image stands: it may be building still.
+            repaired. A FAILED that names another execution is then news at once, also before
+            ``ignore_terminal_until``. Empty if the image had not failed in an execution (it was CANCELLED).
+            None ignores each FAILED before that time.
+        :param first_look: seconds that this wait lasts at least; the settings' value if None.
+        :return: the snapshots, as an async generator.
+        :raises DeadlineExceededError: the deadline passed. Its cause is the error that keeps the answer away
+            at that time; None if AWS answers.
+        :raises AwsError: an error that is not transient lasted longer than ``settings.grace``: forbidden, not
+            found, missing credentials, a refusal, an answer that cannot be read. The image may still be
+            building.
+        :raises ImageBuilderError: a fault of this package lasted as long, or the watcher was closed. The
+            image may still be building.
         """
         first_look = self.settings.first_look if first_look is None else first_look
         wait = Subscription(
@@ -129,12 +135,13 @@ class ImageWatcher:
 
     async def steps(self, execution_id: str) -> list[dict[str, Any]]:
         """
-        Return the steps of one workflow execution (ListWorkflowStepExecutions), through the same rate.
+        Return the steps of one workflow execution (ListWorkflowStepExecutions), at the same rate.
 
-        The looks of the poll go first: where the rate is used up, this takes its time.
+        Polls come first: where they need the whole rate, this call waits.
 
         :param execution_id: the workflow execution's id, ``wf-...``.
-        :raises ImageBuilderError: AWS refused, or was in trouble for a minute.
+        :return: the answer's ``steps``, of all pages.
+        :raises ImageBuilderError: AWS refused, or transient errors lasted for a minute.
         """
         pages = self._client.pages(
             "list_workflow_step_executions",
@@ -145,8 +152,12 @@ class ImageWatcher:
         )
         return [step async for page in pages for step in page]
 
+    def stats(self) -> WatcherStats:
+        """Return what the watcher is doing now, in numbers."""
+        return self._poller.stats()
+
     async def aclose(self) -> None:
-        """End the poll and close the client. Waits that are left get an error."""
+        """Stop polling and close the client. Waits that are left get an error."""
         try:
             await self._poller.aclose()
         finally:
@@ -163,13 +174,13 @@ def shared(
     key: Hashable, connect: Connect, settings: WatchSettings, metrics: Metrics | None = None
 ) -> AbstractAsyncContextManager[ImageWatcher]:
     """
-    Enter the watcher that everybody with this key shares on the running event loop.
+    Enter the watcher that all users of this key share on the running event loop.
 
-    :param key: what makes a watcher another one: connection, region, verification, configuration, settings.
-    :param connect: as for :class:`ImageWatcher`; the first one's is used.
-    :param settings: as for :class:`ImageWatcher`; the first one's are used.
-    :param metrics: as for :class:`ImageWatcher`; the first one's are used.
-    :return: the watcher's context manager; the watcher is closed when the last leaves.
+    :param key: identifies the watcher: connection, region, verification, configuration and settings.
+    :param connect: as for :class:`ImageWatcher`; the first user's is used.
+    :param settings: as for :class:`ImageWatcher`; the first user's are used.
+    :param metrics: as for :class:`ImageWatcher`; the first user's are used.
+    :return: the watcher's context manager. The watcher is closed when its last user leaves.
     """
 
     def make() -> ImageWatcher:

@@ -17,7 +17,6 @@ from airflow_imagebuilder.service.errors import (
     ImageCancelledError,
     ImageFailedError,
     InvalidRequestError,
-    MalformedAnswerError,
     NotFoundError,
     NotRepairableError,
     ParametersChangedError,
@@ -32,7 +31,6 @@ from airflow_imagebuilder.service.errors import (
     WorkflowFailedError,
 )
 from airflow_imagebuilder.service.results.image import ImageFailure
-from airflow_imagebuilder.service.text import shape_of
 from tests.support import answers
 
 FAILURE = ImageFailure.from_api(answers.failed_in_component())
@@ -267,23 +265,3 @@ def test_the_error_of_the_state_store_reports_that_no_build_was_started() -> Non
     )
     assert "API server" in " ".join(more)
     assert "next try" in " ".join(more)
-
-
-def test_a_malformed_answer_is_shown_by_its_shape_without_its_values() -> None:
-    answer = {
-        "requestId": "r",
-        "images": [{"secret": "s3cr3t", "deep": {"deeper": {"deepest": 1}}}],
-        "none": [],
-    }
-    error = MalformedAnswerError.of("GetImage", answer, "image")
-    assert (error.operation, error.status) == ("GetImage", 200)
-    shape = "{requestId: str, images: [1 x {secret: str, deep: {...}}], none: []}"
-    assert f"the answer lacks 'image'; its shape is {shape}" in str(error)
-    assert "s3cr3t" not in str(error)
-
-
-@pytest.mark.parametrize(
-    ("answer", "shape"), [(None, "NoneType"), ("<html>", "str"), ([], "[]"), ([[1]], "[1 x [1 x int]]")]
-)
-def test_the_shape_of_any_answer(answer: object, shape: str) -> None:
-    assert shape_of(answer) == shape

@@ -1,4 +1,4 @@
-"""The client of a watcher, as aiobotocore really makes it: off the loop, and one try a call."""
+"""AioClient with real aiobotocore clients: made off the loop, with one try per call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "reg
 
 
 class Connect:
-    """A connection: makes clients, and notes in which thread."""
+    """A connection: makes clients, and records in which thread."""
 
     def __init__(self, url: str, **config: Any) -> None:
         self.url, self.config = url, Config(**config)
@@ -91,7 +91,7 @@ def test_a_call_is_one_try_whatever_the_retry_mode(mode: str, trouble: Answer) -
     assert served.requests == 1
 
 
-def test_a_throttled_wait_ends_all_the_same() -> None:
+def test_a_throttled_wait_still_gets_its_end() -> None:
     throttled: Answer = (429, "CallRateLimitExceededException")
     settings = WatchSettings(poll_interval=0.05, first_look=0, max_calls_per_second=1000)
 
@@ -123,7 +123,7 @@ def test_a_loop_that_ends_during_a_call_leaves_no_connection_open() -> None:
         asyncio.run(main(url))
 
 
-def test_calls_at_once_make_one_client_between_them() -> None:
+def test_calls_at_the_same_time_share_one_client() -> None:
     async def main(url: str) -> int:
         connect = Connect(url)
         client = AioClient(connect, call_timeout=5)
@@ -151,7 +151,7 @@ def test_expired_credentials_soon_after_a_client_was_made_do_not_make_another() 
         assert asyncio.run(main(url)) == 1
 
 
-def test_whoever_cancels_the_first_call_does_not_cancel_the_client_for_others() -> None:
+def test_cancelling_the_first_call_does_not_cancel_the_client_for_others() -> None:
     async def main(url: str) -> None:
         client = AioClient(Connect(url), call_timeout=5)
         first = asyncio.ensure_future(client.call("get_image", expect="image", imageBuildVersionArn=ARN))

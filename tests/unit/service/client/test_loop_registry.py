@@ -1,4 +1,4 @@
-"""One watcher for everybody with the same key on a loop, and none on a loop that is gone."""
+"""One watcher for all users of a key on a loop, and none on a loop that is closed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_hundred_waits_make_one_client_which_the_last_one_closes() -> None:
     assert service.opened == 1
 
 
-def test_after_the_last_one_a_new_watcher_is_made() -> None:
+def test_after_the_last_user_has_left_a_new_watcher_is_made() -> None:
     service = Service()
 
     async def main() -> bool:
@@ -80,7 +80,7 @@ def test_watchers_of_a_process_share_one_rate() -> None:
     assert times[-1] - times[0] > (len(times) - 1) / 2 - 0.001
 
 
-def test_the_last_one_closes_even_while_it_is_cancelled() -> None:
+def test_the_last_user_closes_the_watcher_even_while_it_is_cancelled() -> None:
     service = Service(latency=1)
     service.image(ARN, (0, "BUILDING"))
 
@@ -101,7 +101,7 @@ def test_the_last_one_closes_even_while_it_is_cancelled() -> None:
     run(main())
 
 
-def test_a_loop_that_died_takes_its_watcher_with_it() -> None:
+def test_the_watcher_of_a_closed_loop_is_not_used_again() -> None:
     service = Service()
     service.image(ARN, (0, "BUILDING"), (20, "AVAILABLE"))
     left: list[ImageWatcher] = []
@@ -119,7 +119,7 @@ def test_a_loop_that_died_takes_its_watcher_with_it() -> None:
     assert run(main()) is False
 
 
-def test_a_loop_that_is_closed_under_a_wait_makes_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loop_that_is_closed_during_a_wait_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="asyncio")
     service = Service()
     service.image(ARN, (0, "BUILDING"))

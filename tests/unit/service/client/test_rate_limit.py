@@ -1,4 +1,4 @@
-"""The bucket and the governor: how fast, and how a rate falls and rises."""
+"""TokenBucket and AdaptiveRate: how fast calls are made, and how the rate falls and rises."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.support.clockwork import now, run
 Fails = Callable[[float, random.Random], bool]
 
 
-class Life:
-    """A caller under a governor, and a service that refuses."""
+class Simulation:
+    """A caller that keeps to an adaptive rate, and a service that refuses some of its calls."""
 
     def __init__(self, demand: float, ceiling: float, fails: Fails) -> None:
         self.time, self.demand, self.fails = 0.0, demand, fails
-        self.governor = AdaptiveRate(ceiling, lambda: self.time)
+        self.adaptive = AdaptiveRate(ceiling, lambda: self.time)
         self.random = random.Random(7)
         self.calls: list[tuple[float, bool]] = []
 
-    def live(self, until: float) -> Life:
+    def run_until(self, until: float) -> Simulation:
         while self.time < until:
-            self.time += 1 / min(self.demand, self.governor.rate)
+            self.time += 1 / min(self.demand, self.adaptive.rate)
             failed = self.fails(self.time, self.random)
-            self.governor.record(failed=failed)
+            self.adaptive.record(failed=failed)
             self.calls.append((self.time, failed))
         return self
 
@@ -56,37 +56,37 @@ def limiter(rate: float, burst: float = 5) -> Fails:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 20, 60, 150])
-def test_a_rate_limit_is_found_and_kept_to(limit: float) -> None:
-    life = Life(200, 250, limiter(limit)).live(400)
-    assert life.rate(200, 400) < limit * 1.6
-    assert life.rate(200, 400) > limit * 0.8
-    assert life.share(200, 400) < 0.4
+def test_the_rate_settles_near_a_limit(limit: float) -> None:
+    simulation = Simulation(200, 250, limiter(limit)).run_until(400)
+    assert simulation.rate(200, 400) < limit * 1.6
+    assert simulation.rate(200, 400) > limit * 0.8
+    assert simulation.share(200, 400) < 0.4
 
 
 @pytest.mark.parametrize("demand", [0.5, 2, 10, 200])
-def test_a_fifth_of_failures_at_random_is_borne_and_does_not_starve_the_poll(demand: float) -> None:
-    life = Life(demand, max(10, demand), lambda _, chance: chance.random() < 0.2).live(400)
-    assert life.rate(100, 400) > demand * 0.7
+def test_a_fifth_of_failures_at_random_is_tolerated_and_does_not_stop_the_poll(demand: float) -> None:
+    simulation = Simulation(demand, max(10, demand), lambda _, chance: chance.random() < 0.2).run_until(400)
+    assert simulation.rate(100, 400) > demand * 0.7
 
 
-def test_an_outage_is_asked_about_every_few_seconds_and_its_end_brings_the_rate_back() -> None:
-    life = Life(20, 40, lambda time, _: 60 < time < 300).live(400)
-    assert life.rate(100, 300) < 0.3
-    assert life.rate(306, 316) > 5
-    assert life.rate(320, 400) > 19
+def test_an_outage_is_probed_every_few_seconds_and_its_end_brings_the_rate_back() -> None:
+    simulation = Simulation(20, 40, lambda time, _: 60 < time < 300).run_until(400)
+    assert simulation.rate(100, 300) < 0.3
+    assert simulation.rate(306, 316) > 5
+    assert simulation.rate(320, 400) > 19
 
 
 def test_a_limit_that_was_lifted_is_noticed() -> None:
     tight = limiter(5)
-    life = Life(100, 100, lambda time, chance: time < 200 and tight(time, chance)).live(300)
-    assert life.rate(100, 200) < 9
-    assert life.rate(240, 300) > 90
+    simulation = Simulation(100, 100, lambda time, chance: time < 200 and tight(time, chance)).run_until(300)
+    assert simulation.rate(100, 200) < 9
+    assert simulation.rate(240, 300) > 90
 
 
-def test_one_failure_among_many_calls_slows_nobody() -> None:
-    life = Life(20, 40, lambda time, _: 50 < time < 50.06).live(60)
-    assert life.governor.rate == 40
-    assert not life.governor.slowed
+def test_one_failure_among_many_calls_does_not_slow_the_rate() -> None:
+    simulation = Simulation(20, 40, lambda time, _: 50 < time < 50.06).run_until(60)
+    assert simulation.adaptive.rate == 40
+    assert not simulation.adaptive.slowed
 
 
 @settings(max_examples=100, deadline=None)
@@ -95,16 +95,16 @@ def test_the_rate_stays_between_a_call_in_five_seconds_and_the_ceiling(
     calls: list[tuple[float, bool]], ceiling: float
 ) -> None:
     time = 0.0
-    governor = AdaptiveRate(ceiling, lambda: time)
+    adaptive = AdaptiveRate(ceiling, lambda: time)
     for pause, failed in calls:
         time += pause
-        governor.record(failed=failed)
-        assert min(0.2, ceiling) <= governor.rate <= ceiling
+        adaptive.record(failed=failed)
+        assert min(0.2, ceiling) <= adaptive.rate <= ceiling
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.floats(0.1, 200), st.integers(1, 30))
-def test_a_bucket_lets_through_no_more_than_its_rate_and_forgets_nobody(rate: float, callers: int) -> None:
+def test_a_bucket_passes_no_more_than_its_rate_and_every_caller(rate: float, callers: int) -> None:
     bucket = TokenBucket(rate)
     times: list[float] = []
 

@@ -1,9 +1,8 @@
-"""Calls that are tried again, sync and async, whatever retry mode the client has; and what errors mean."""
+"""Calls that are tried again, sync and async, whatever retry mode the client has."""
 
 from __future__ import annotations
 
 import asyncio
-import pickle
 import time
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -11,18 +10,15 @@ from functools import partial
 from typing import Any
 
 import aiobotocore.session
-import aiohttp
 import boto3
 import pytest
-from botocore import exceptions as botocore
 from botocore.config import Config
-from botocore.parsers import ResponseParserError
 
-from airflow_imagebuilder.service.client.retries import acall, attempted, call, policy, seconds, translate
+from airflow_imagebuilder.service.client.aio_client import call_once
+from airflow_imagebuilder.service.client.retries import acall, call, policy, seconds
 from airflow_imagebuilder.service.errors import (
     AwsError,
     ForbiddenError,
-    ImageBuilderError,
     InvalidRequestError,
     MalformedAnswerError,
     NotFoundError,
@@ -32,14 +28,13 @@ from airflow_imagebuilder.service.errors import (
     ThrottledError,
     TransientError,
 )
-from tests.support.clockwork import client_error
 from tests.support.stub import GOOD, Answer, stub
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 MODES = ["legacy", "standard", "adaptive"]
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 
-ScheduledClient = Callable[..., dict[str, Any]]
+Caller = Callable[..., dict[str, Any]]
 
 
 def sync_call(url: str, mode: str, operation: str = "get_image", **kwargs: Any) -> dict[str, Any]:
@@ -53,7 +48,7 @@ def async_call(url: str, mode: str, operation: str = "get_image", **kwargs: Any)
         config = Config(retries={"mode": mode}, read_timeout=0.5)  # type: ignore[arg-type]
         session = aiobotocore.session.get_session()
         async with session.create_client("imagebuilder", endpoint_url=url, config=config, **KEYS) as client:
-            return await acall(partial(attempted, client), operation, **kwargs)
+            return await acall(partial(call_once, client), operation, **kwargs)
 
     return asyncio.run(main())
 
@@ -63,17 +58,17 @@ both = pytest.mark.parametrize("caller", [sync_call, async_call], ids=["sync", "
 
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """No waiting: what would have been slept is noted."""
-    asked: list[float] = []
+    """Replace sleeping: record the pauses instead."""
+    pauses: list[float] = []
     really = asyncio.sleep
 
     async def sleep(duration: float, result: Any = None) -> Any:
-        asked.append(duration)
+        pauses.append(duration)
         return await really(0, result)
 
-    monkeypatch.setattr(time, "sleep", asked.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    return asked
+    return pauses
 
 
 @both
@@ -93,8 +88,8 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ],
     ids=str,
 )
-def test_trouble_that_passes_is_outlived(caller: ScheduledClient, mode: str, trouble: Answer) -> None:
-    # Seven are more than any mode tries; adaptive really waits for its own limiter in between.
+def test_transient_errors_are_retried_until_they_pass(caller: Caller, mode: str, trouble: Answer) -> None:
+    # Seven are more tries than any mode makes; adaptive really waits for its own limiter in between.
     times = 2 if mode == "adaptive" else 7
     with stub(*[trouble] * times, GOOD) as (served, url):
         answer = caller(url, mode, expect="image", imageBuildVersionArn=ARN)
@@ -104,9 +99,7 @@ def test_trouble_that_passes_is_outlived(caller: ScheduledClient, mode: str, tro
 
 @both
 @pytest.mark.parametrize("trouble", ["hang", "truncated"])
-def test_an_answer_that_never_comes_or_is_cut_off_is_asked_for_again(
-    caller: ScheduledClient, trouble: Answer
-) -> None:
+def test_a_call_whose_answer_never_comes_or_is_cut_off_is_retried(caller: Caller, trouble: Answer) -> None:
     with stub(trouble, trouble, GOOD) as (served, url):
         answer = caller(url, "standard", expect="image", imageBuildVersionArn=ARN)
     assert answer["image"]["state"]["status"] == "AVAILABLE"
@@ -129,7 +122,7 @@ def test_an_answer_that_never_comes_or_is_cut_off_is_asked_for_again(
     ids=str,
 )
 def test_a_refusal_is_raised_at_once(
-    caller: ScheduledClient, answer: Answer, kind: type[AwsError], code: str | None
+    caller: Caller, answer: Answer, kind: type[AwsError], code: str | None
 ) -> None:
     with stub(answer) as (served, url), pytest.raises(kind) as caught:
         caller(url, "standard", imageBuildVersionArn=ARN)
@@ -137,11 +130,11 @@ def test_a_refusal_is_raised_at_once(
     assert caught.value.operation == "GetImage"
     assert code in (None, caught.value.code)
     assert caught.value.status == answer[0]  # type: ignore[index]
-    assert caught.value.message == "told so"
+    assert caught.value.message == "refused by the stub"
 
 
 @both
-def test_patience_ends(caller: ScheduledClient, slept: list[float]) -> None:
+def test_retries_stop_when_patience_is_used_up(caller: Caller, slept: list[float]) -> None:
     with stub((429, "CallRateLimitExceededException")) as (served, url), pytest.raises(ThrottledError):
         caller(url, "standard", imageBuildVersionArn=ARN, patience=timedelta(seconds=30))
     assert 1 < served.requests < 60
@@ -149,7 +142,7 @@ def test_patience_ends(caller: ScheduledClient, slept: list[float]) -> None:
 
 
 @both
-def test_without_patience_there_is_one_try_and_botocore_s_own(caller: ScheduledClient) -> None:
+def test_without_patience_there_is_one_try_and_botocore_s_own(caller: Caller) -> None:
     for mode, tries in (("legacy", 5), ("standard", 1), ("adaptive", 1)):
         with stub((429, "CallRateLimitExceededException")) as (served, url), pytest.raises(ThrottledError):
             caller(url, mode, imageBuildVersionArn=ARN, patience=0)
@@ -160,7 +153,9 @@ def test_without_patience_there_is_one_try_and_botocore_s_own(caller: ScheduledC
 @pytest.mark.parametrize(
     "answer", [{}, {"requestId": "1"}, {"image": {}}, {"image": None}, {"message": "hello"}, "page"], ids=str
 )
-def test_an_answer_without_what_is_expected_tells_its_shape(caller: ScheduledClient, answer: Answer) -> None:
+def test_the_error_of_an_answer_without_the_expected_member_shows_its_shape(
+    caller: Caller, answer: Answer
+) -> None:
     with stub(answer) as (served, url), pytest.raises(MalformedAnswerError, match="shape") as caught:
         caller(url, "standard", expect="image", imageBuildVersionArn=ARN)
     assert served.requests == 3
@@ -168,14 +163,14 @@ def test_an_answer_without_what_is_expected_tells_its_shape(caller: ScheduledCli
 
 
 @both
-def test_parameters_that_botocore_refuses_are_an_invalid_request(caller: ScheduledClient) -> None:
+def test_parameters_that_botocore_refuses_are_an_invalid_request(caller: Caller) -> None:
     with stub(GOOD) as (served, url), pytest.raises(InvalidRequestError, match="imageBuildVersionArn"):
         caller(url, "standard", imageBuildVersionArn=17)
     assert served.requests == 0
 
 
 @both
-def test_an_endpoint_that_refuses_connections_is_transient(caller: ScheduledClient) -> None:
+def test_an_endpoint_that_refuses_connections_is_transient(caller: Caller) -> None:
     with stub(GOOD) as (_, url):
         pass
     with pytest.raises(TransientError) as caught:
@@ -201,13 +196,13 @@ def test_a_call_that_hangs_is_cut_short_by_its_time_limit() -> None:
     async def main(url: str) -> None:
         session = aiobotocore.session.get_session()
         async with session.create_client("imagebuilder", endpoint_url=url, **KEYS) as client:
-            await attempted(client, "get_image", timeout=0.05, imageBuildVersionArn=ARN)
+            await call_once(client, "get_image", timeout=0.05, imageBuildVersionArn=ARN)
 
     with stub("hang") as (_, url), pytest.raises(TransientError, match="in time"):
         asyncio.run(main(url))
 
 
-def test_what_the_caller_cancels_stays_cancelled() -> None:
+def test_a_call_that_is_cancelled_stays_cancelled() -> None:
     class Client:
         async def get_image(self) -> None:
             raise asyncio.CancelledError
@@ -216,89 +211,7 @@ def test_what_the_caller_cancels_stays_cancelled() -> None:
         with pytest.raises(asyncio.CancelledError):
             await acalled
 
-    asyncio.run(main(acall(partial(attempted, Client()), "get_image")))
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (botocore.NoCredentialsError(), ForbiddenError),
-        (botocore.PartialCredentialsError(provider="env", cred_var="key"), ForbiddenError),
-        (botocore.ProfileNotFound(profile="x"), ForbiddenError),
-        (botocore.NoRegionError(), ForbiddenError),
-        (botocore.UnknownRegionError(region_name="x", error_msg="no"), ForbiddenError),
-        (botocore.EndpointProviderError(msg="no"), ForbiddenError),
-        (botocore.UnauthorizedSSOTokenError(), ForbiddenError),
-        (botocore.SSLError(endpoint_url="x", error=OSError("CERTIFICATE_VERIFY_FAILED")), ForbiddenError),
-        (botocore.SSLError(endpoint_url="x", error=OSError("EOF")), TransientError),
-        (botocore.CredentialRetrievalError(provider="sts", error_msg="timeout"), TransientError),
-        (botocore.ReadTimeoutError(endpoint_url="x"), TransientError),
-        (botocore.ConnectTimeoutError(endpoint_url="x"), TransientError),
-        (botocore.ConnectionClosedError(endpoint_url="x"), TransientError),
-        (botocore.ProxyConnectionError(proxy_url="x"), TransientError),
-        (botocore.HTTPClientError(error="x"), TransientError),
-        (botocore.IncompleteReadError(actual_bytes=1, expected_bytes=2), TransientError),
-        (aiohttp.ClientPayloadError(), TransientError),
-        (aiohttp.ServerDisconnectedError(), TransientError),
-        (asyncio.TimeoutError(), TransientError),
-        (ConnectionResetError(), TransientError),
-        (client_error("Unknown", 429), ThrottledError),
-        (client_error("Unknown", 504), TransientError),
-        (client_error("UnrecognizedClientException", 403), TransientError),
-        (client_error("Unknown", 401), ForbiddenError),
-        (client_error("InvalidRequestException", 400, message="Image x does not exist."), NotFoundError),
-        (client_error("InvalidParameterValueException", 400, message="cannot be found"), NotFoundError),
-        (client_error("InvalidRequestException", 400, message="is not an ARN"), RefusedError),
-        (client_error("ResourceInUseException", 400, message="no such moment"), RefusedError),
-        (client_error("ServiceUnavailable", 400), TransientError),
-        (client_error("RequestTimeTooSkewed", 403), TransientError),
-        (
-            client_error("InvalidSignatureException", 403, message="Signature expired: a is now b"),
-            TransientError,
-        ),
-        (client_error("SignatureDoesNotMatch", 403, message="Signature not yet current: a"), TransientError),
-        (client_error("SignatureDoesNotMatch", 403, message="Check your secret key"), ForbiddenError),
-        (client_error("407", 407), ForbiddenError),
-        (OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /x"), ForbiddenError),
-        (FileNotFoundError(2, "No such file or directory"), ForbiddenError),
-        (botocore.HTTPClientError(error=FileNotFoundError(2, "No such file or directory")), ForbiddenError),
-        (botocore.HTTPClientError(error=OSError("[X509: NO_CERTIFICATE_OR_CRL_FOUND]")), ForbiddenError),
-        (botocore.HTTPClientError(error=OSError("reset by peer")), TransientError),
-        (ZeroDivisionError(), AwsError),
-    ],
-    ids=lambda value: (
-        f"{type(value).__name__}: {value}"[:60] if isinstance(value, Exception) else value.__name__
-    ),
-)
-def test_every_error_has_its_place_in_the_tree(error: Exception, kind: type[ImageBuilderError]) -> None:
-    translated = translate(error, "get_image")
-    assert type(translated) is kind
-    assert translated.__cause__ is error
-    assert "GetImage" in str(translated)
-    assert translate(translated, "another_one") is translated
-    assert str(pickle.loads(pickle.dumps(translated))) == str(translated)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        ResponseParserError("Unable to parse response, invalid JSON: " + "<html>\x1b[31m" * 100_000),
-        client_error("Weird", 400, message="m\x1b[31m" * 100_000),
-        client_error("Weird\x1b[31m" * 1000, 400, message="no"),
-        botocore.ParamValidationError(report="x\n" * 100_000),
-        OSError("no\x1b[31m" * 100_000),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_what_came_in_place_of_an_answer_is_short_and_clean(error: Exception) -> None:
-    told = str(translate(error, "get_image"))
-    assert len(told) < 1500
-    assert told.replace("\n", "").isprintable()
-
-
-def test_a_missing_ca_bundle_says_where_it_is_named() -> None:
-    error = botocore.HTTPClientError(error=FileNotFoundError(2, "No such file or directory"))
-    assert "AWS_CA_BUNDLE" in str(translate(error, "get_image"))
+    asyncio.run(main(acall(partial(call_once, Client()), "get_image")))
 
 
 def test_durations_are_seconds_or_timedeltas() -> None:

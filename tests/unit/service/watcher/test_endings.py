@@ -1,4 +1,4 @@
-"""A wait never gives up on a build that lives: which errors reach a wait, when, and what a deadline says."""
+"""A wait outlasts errors while its build runs: which errors end a wait, when, and the cause of a deadline."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from tests.support.clockwork import (
     EPOCH,
     THROTTLED,
     Fault,
+    FaultyImage,
+    FaultySettings,
     Service,
     build,
     client_error,
@@ -60,7 +62,7 @@ def waited(service: Service, **kwargs: Any) -> list[str]:
     return run(main())
 
 
-# -- once is no verdict ------------------------------------------------------------------------------------
+# -- one error does not decide -----------------------------------------------------------------------------
 
 
 @odd
@@ -97,7 +99,7 @@ def test_an_error_that_lasts_is_an_error_of_the_package(error: Exception) -> Non
 
 
 class Connecting:
-    """Makes clients; while there is trouble, making one raises."""
+    """Makes clients, or raises while there is trouble."""
 
     def __init__(self, service: Service, error: Exception, trouble: Callable[[], bool]) -> None:
         self.service, self.error, self.trouble = service, error, trouble
@@ -124,7 +126,7 @@ def test_a_client_that_cannot_be_made_for_a_moment_ends_no_wait(error: Exception
 
 
 def test_a_client_made_without_credentials_is_made_again_within_the_grace() -> None:
-    # botocore makes a client all the same; each call on it then fails, whatever has come back since.
+    # botocore makes a client all the same. Each call on it fails, even after credentials have come back.
     service = Service()
     service.image(ARN, (0, "BUILDING"), (200, "AVAILABLE"))
     made: list[float] = []
@@ -149,27 +151,28 @@ def test_a_client_made_without_credentials_is_made_again_within_the_grace() -> N
     assert 2 <= len(made) < 8
 
 
-# -- faults of ours ----------------------------------------------------------------------------------------
+# -- faults of the package ---------------------------------------------------------------------------------
 
 
 def test_an_unexpected_fault_with_one_image_is_tolerated_like_a_malformed_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    listed = "list_image_build_versions"
-    service = Service(fault=lambda operation, arn, time: FORBIDDEN if operation == listed else None)
+    service = Service()
     arns = [service.image(build(1, f"image-{n}"), (0, "BUILDING"), (100, "AVAILABLE")) for n in range(50)]
+    bad = arns[:25]
+
+    async def faulty(arn: str) -> Any:
+        return {"image": FaultyImage(service.summary(arn))}
+
+    def fault(operation: str, arn: str, time: float) -> Any:
+        if operation == "list_image_build_versions":
+            return FORBIDDEN
+        return faulty(arn) if 20 < time < 40 or (arn in bad and time > 20) else None
+
+    service.fault = fault
 
     async def main() -> list[Any]:
         async with watcher_of(service) as watcher:
-            polls = watcher._poller._images
-            works, bad = polls.image, arns[:25]
-
-            async def sometimes(tracked: Any) -> None:
-                if 20 < now() < 40 or (tracked.arn in bad and now() > 20):
-                    raise KeyError("a mistake of ours")
-                await works(tracked)
-
-            polls.image = sometimes  # type: ignore[method-assign]
             return await asyncio.gather(*(statuses(watcher, arn) for arn in arns), return_exceptions=True)
 
     seen = run(main())
@@ -177,7 +180,7 @@ def test_an_unexpected_fault_with_one_image_is_tolerated_like_a_malformed_answer
     assert {type(one) for one in seen[:25]} == {ImageBuilderError}
     assert "a mistake of ours" in str(seen[0])
     assert isinstance(seen[0].__cause__, KeyError)
-    # Not a traceback for each of the looks.
+    # Not a traceback for each poll.
     assert 1 <= len([record for record in caplog.records if record.levelno >= logging.ERROR]) <= 3
 
 
@@ -185,15 +188,10 @@ def test_a_fault_in_the_poll_itself_ends_no_wait_unless_it_lasts(caplog: pytest.
     service = in_progress(lambda operation, arn, time: None)
 
     async def main() -> list[tuple[float, str]]:
-        async with watcher_of(service) as watcher:
-            works = watcher._poller._next_due
-
-            async def sometimes() -> Any:
-                if 20 < now() < 40:
-                    raise KeyError("a mistake of ours")
-                return await works()
-
-            watcher._poller._next_due = sometimes  # type: ignore[method-assign]
+        settings = FaultySettings(
+            lambda: KeyError("a mistake of ours") if 20 < now() < 40 else None, poll_interval=10.0
+        )
+        async with ImageWatcher(service.connect, settings=settings, wall=wall) as watcher:
             return await statuses(watcher, ARN)
 
     assert [status for _, status in run(main())] == ["BUILDING", "AVAILABLE"]
@@ -215,13 +213,13 @@ def over(service: Service, deadline: float, **kwargs: Any) -> DeadlineExceededEr
 
 @pytest.mark.parametrize("workflows", [False, True])
 @pytest.mark.parametrize("stage", ["BUILDING", "TESTING"])
-def test_trouble_that_is_over_is_no_cause_of_a_deadline(workflows: bool, stage: str) -> None:
+def test_an_error_that_is_over_is_not_the_cause_of_a_deadline(workflows: bool, stage: str) -> None:
     service = Service(fault=lambda operation, arn, time: DOWN if 12 < time < 25 else None)
     service.image(ARN, (0, stage))
     assert over(service, 40, workflows=workflows).__cause__ is None
 
 
-def test_trouble_with_executions_is_no_cause_for_a_wait_on_the_image() -> None:
+def test_an_error_of_the_executions_is_not_the_cause_for_a_wait_on_the_image() -> None:
     service = in_progress(
         lambda operation, arn, time: THROTTLED if operation == "list_workflow_executions" else None
     )
@@ -237,7 +235,7 @@ def test_trouble_with_executions_is_no_cause_for_a_wait_on_the_image() -> None:
     assert isinstance(with_workflows.__cause__, ThrottledError)
 
 
-def test_a_wait_that_begins_in_the_middle_of_trouble_knows_of_it() -> None:
+def test_a_wait_that_begins_during_an_outage_has_it_as_its_cause() -> None:
     service = in_progress(lambda operation, arn, time: DOWN if time > 20 else None)
 
     async def main() -> Any:
@@ -266,11 +264,11 @@ def test_an_outage_is_the_cause_for_each_of_many_waits_although_few_calls_are_ma
 
     seen = run(main())
     assert {type(one) for one in seen} == {DeadlineExceededError}
-    assert len({arn for time, _, arn in service.calls if time > 60}) < 250  # the others were not asked for
+    assert len({arn for time, _, arn in service.calls if time > 60}) < 250  # the others were not polled
     assert all(isinstance(one.__cause__, TransientError) for one in seen)
 
 
-def test_a_deadline_in_good_weather_has_no_cause_for_any_of_many() -> None:
+def test_a_deadline_without_errors_has_no_cause_for_any_of_many() -> None:
     service = Service(fault=lambda operation, arn, time: DOWN if 60 < time < 120 else None)
     arns = [service.image(build(1, f"image-{n}"), (0, "BUILDING")) for n in range(300)]
 

@@ -1,4 +1,4 @@
-"""ImageWatcher in trouble: what slows it down, what ends a wait, and that nothing hangs."""
+"""ImageWatcher while AWS fails: what slows it, what ends a wait, and that nothing hangs."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ def in_progress(fault: Fault) -> Service:
     ],
     ids=lambda error: str(error) or type(error).__name__,
 )
-def test_a_minute_of_trouble_delays_a_wait_and_fails_nobody(error: Exception) -> None:
+def test_a_minute_of_errors_delays_a_wait_and_fails_none(error: Exception) -> None:
     service = in_progress(lambda operation, arn, time: error if 20 < time < 80 else None)
     seen, ended = one_wait(service)
     assert [status for _, status in seen] == ["BUILDING", "AVAILABLE"]
     assert ended < 211
 
 
-def test_trouble_at_the_very_end_delays_it_by_no_more_than_an_interval_and_the_trouble() -> None:
+def test_an_outage_at_the_very_end_delays_a_wait_by_itself_and_one_interval_at_most() -> None:
     service = in_progress(lambda operation, arn, time: DOWN if 195 < time < 260 else None)
     _, ended = one_wait(service)
     assert ended < 271
@@ -120,7 +120,7 @@ def test_an_outage_costs_few_calls() -> None:
     assert ended < 735
 
 
-def test_after_an_outage_everybody_is_asked_for_again_within_two_intervals() -> None:
+def test_after_an_outage_every_image_is_polled_again_within_two_intervals() -> None:
     service = Service(fault=lambda operation, arn, time: DOWN if 30 < time < 630 else None)
     arns = [service.image(build(1, f"image-{n}"), (0, "BUILDING"), (600, "AVAILABLE")) for n in range(200)]
 
@@ -132,7 +132,7 @@ def test_after_an_outage_everybody_is_asked_for_again_within_two_intervals() -> 
     assert run(main()) < 650
 
 
-def test_the_deadline_tells_what_kept_the_answer_away() -> None:
+def test_the_cause_of_the_deadline_is_the_error_that_kept_the_answer_away() -> None:
     service = in_progress(lambda operation, arn, time: THROTTLED if time > 20 else None)
 
     async def main() -> None:
@@ -152,7 +152,9 @@ def test_the_deadline_tells_what_kept_the_answer_away() -> None:
         ("ResourceNotFoundException", 404, NotFoundError),
     ],
 )
-def test_what_may_pass_is_borne_for_a_short_grace(code: str, status: int, kind: type[Exception]) -> None:
+def test_errors_that_may_pass_are_tolerated_for_a_short_grace(
+    code: str, status: int, kind: type[Exception]
+) -> None:
     error = client_error(code, status)
     surfaced, after = error_of(in_progress(lambda operation, arn, time: error if time > 20 else None))
     assert isinstance(surfaced, kind)
@@ -180,7 +182,7 @@ def test_a_refusal_that_lasts_surfaces_after_the_grace() -> None:
         [],
     ],
 )
-def test_an_answer_of_the_wrong_shape_is_an_error_that_tells_the_shape(answer: Any) -> None:
+def test_an_answer_of_the_wrong_shape_is_an_error_that_shows_the_shape(answer: Any) -> None:
     async def later() -> Any:
         return answer
 
@@ -190,7 +192,7 @@ def test_an_answer_of_the_wrong_shape_is_an_error_that_tells_the_shape(answer: A
     assert after < 60
 
 
-def test_a_call_that_hangs_is_given_up_and_holds_up_nobody() -> None:
+def test_a_call_that_hangs_is_given_up_and_delays_no_other_wait() -> None:
     hanging = build(1, "hanging")
 
     async def hang() -> Any:
@@ -232,7 +234,7 @@ def test_forbidden_executions_fail_only_the_waits_that_want_them() -> None:
 @pytest.mark.parametrize(
     "code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException"]
 )
-def test_expired_credentials_have_the_client_made_anew_at_most_once_a_minute(code: str) -> None:
+def test_expired_credentials_replace_the_client_at_most_once_per_minute(code: str) -> None:
     error = client_error(code, 403)
     service = in_progress(lambda operation, arn, time: error if 100 < time < 160 else None)
     seen, ended = one_wait(service)
@@ -255,7 +257,7 @@ def test_expired_credentials_are_tried_again_until_the_deadline() -> None:
     assert 30 < service.opened <= 61
 
 
-def test_a_key_that_stays_unknown_is_a_wrong_key() -> None:
+def test_a_key_that_stays_unknown_counts_as_wrong() -> None:
     error = client_error("UnrecognizedClientException", 403)
     surfaced, after = error_of(in_progress(lambda operation, arn, time: error))
     assert isinstance(surfaced, ForbiddenError)
@@ -287,7 +289,7 @@ def test_a_client_that_cannot_be_made_is_tried_again_unless_there_are_no_credent
         run(main(NoCredentialsError(), 10_000))
 
 
-def test_an_error_is_a_wait_s_own() -> None:
+def test_each_wait_gets_an_error_of_its_own() -> None:
     error = client_error("InvalidRequestException", 400)
     service = in_progress(lambda operation, arn, time: error)
 
@@ -300,7 +302,7 @@ def test_an_error_is_a_wait_s_own() -> None:
     assert {type(one) for one in errors} == {RefusedError}
 
 
-def test_the_log_has_one_line_a_minute_at_most(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_at_most_one_line_per_minute(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="airflow_imagebuilder")
     service = Service(fault=lambda operation, arn, time: THROTTLED if 30 < time < 330 else None)
     arns = [service.image(build(1, f"image-{n}"), (0, "BUILDING"), (500, "AVAILABLE")) for n in range(50)]

@@ -1,4 +1,4 @@
-"""A wait that leaves takes nothing with it that another one needs."""
+"""A wait that leaves takes nothing away that another one needs, and causes no further call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("leaves_after", range(3, 51))
-def test_a_wait_goes_on_when_one_with_workflows_leaves(leaves_after: int) -> None:
+def test_a_wait_continues_when_one_with_workflows_leaves(leaves_after: int) -> None:
     service = Service(latency=0.1)
     service.image(ARN, (0, "TESTING"), (200, "AVAILABLE"))
 
@@ -47,7 +47,7 @@ async def leave(waits: list[asyncio.Task[Any]]) -> None:
 
 @pytest.mark.parametrize("leaves_at", [4.99, 5.0, 5.0001, 5.05, 5.1, 5.2, 15.0, 15.1])
 @pytest.mark.parametrize("names", [1, 2, 40])
-def test_waits_that_leave_at_once_have_nothing_called_for_them_and_no_tracebacks(
+def test_no_call_is_made_for_waits_that_left_together_and_no_traceback_logged(
     leaves_at: float, names: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = Service()
@@ -69,7 +69,7 @@ def test_waits_that_leave_at_once_have_nothing_called_for_them_and_no_tracebacks
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def test_a_list_is_read_no_further_when_those_that_it_has_not_shown_have_left() -> None:
+def test_a_list_is_read_no_further_when_the_waits_for_missing_builds_have_left() -> None:
     service = Service(latency=1.0)
     arns = [service.image(build(n), (0, "BUILDING")) for n in range(200)]
 

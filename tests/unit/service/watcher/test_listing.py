@@ -1,4 +1,4 @@
-"""One list for many images: used where the last one was cheaper, and never at the price of the truth."""
+"""One list for many images: used where the last one was cheaper, and never at the price of a wrong state."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_many_builds_of_one_version_are_answered_by_lists() -> None:
     seen = tracked(service, arns)
     assert all([status for _, status in one] == ["BUILDING", "TESTING", "AVAILABLE"] for one in seen)
     assert max(one[-1][0] for one in seen) < 310 + 2
-    # 200 images in 30 intervals: eight pages an interval, and a trial.
+    # 200 images in 30 intervals: eight pages per interval, and a trial.
     assert len(service.calls) < 200 * 30 / 20
 
 
@@ -68,7 +68,7 @@ def test_versions_with_several_builds_have_lists_of_their_own() -> None:
     assert len(asked_at) == 2
 
 
-def test_a_wait_with_workflows_is_given_the_end_as_getimage_tells_it() -> None:
+def test_a_wait_with_workflows_gets_the_end_as_getimage_shows_it() -> None:
     service = Service()
     arns = builds(service, 10, 100)
 
@@ -87,7 +87,7 @@ def test_a_list_s_end_is_the_end_of_a_plain_wait() -> None:
     assert not service.counted("get_image")
 
 
-def test_a_wait_for_workflows_knows_which_the_image_has_even_where_lists_answer() -> None:
+def test_a_wait_for_workflows_gets_those_of_the_image_even_where_lists_answer() -> None:
     service = Service()
     arns = builds(service, 10, 100)
 
@@ -117,7 +117,7 @@ def test_an_image_in_progress_is_light() -> None:
     assert ["infrastructureConfiguration" in one.image for one in seen] == [False, False, True]
 
 
-def test_a_list_that_holds_mostly_old_builds_is_given_up_and_seldom_tried_again() -> None:
+def test_a_list_of_mostly_old_builds_is_given_up_and_seldom_tried_again() -> None:
     service = Service(old=2000)
     arns = builds(service, 10, 1000, names=10)
     tracked(service, arns)
@@ -134,13 +134,13 @@ def test_a_trial_costs_at_most_a_quarter_of_an_interval_s_calls() -> None:
     assert service.counted("list_image_build_versions")[""] <= 25
 
 
-def test_two_images_are_asked_for_one_by_one() -> None:
+def test_two_images_are_polled_one_by_one() -> None:
     service = Service()
     tracked(service, builds(service, 2, 300))
     assert not service.counted("list_image_build_versions")
 
 
-def test_who_may_not_list_gets() -> None:
+def test_without_permission_to_list_each_image_is_polled() -> None:
     error = client_error("AccessDeniedException", 403, "ListImageBuildVersions")
     listed = "list_image_build_versions"
     service = Service(fault=lambda operation, arn, time: error if operation == listed else None)
@@ -149,7 +149,7 @@ def test_who_may_not_list_gets() -> None:
 
 
 @pytest.mark.parametrize("answer", [{"imageSummaryList": [{}, {"arn": "x"}]}, {}, {"imageSummaryList": None}])
-def test_a_list_of_the_wrong_shape_is_no_reason_to_fail(answer: Any) -> None:
+def test_a_list_of_the_wrong_shape_fails_no_wait(answer: Any) -> None:
     async def wrong() -> Any:
         return answer
 
@@ -178,7 +178,7 @@ def test_a_forbidden_image_surfaces_although_others_are_listed() -> None:
     assert {one[-1][1] for one in others} == {"AVAILABLE"}
 
 
-def test_throttled_lists_are_read_on_and_an_outage_is_outlived() -> None:
+def test_throttled_lists_are_retried_and_an_outage_fails_no_wait() -> None:
     def fault(operation: str, arn: str, time: float) -> Any:
         return DOWN if 100 < time < 160 else THROTTLED if len(service.calls) % 5 == 0 else None
 
@@ -189,7 +189,7 @@ def test_throttled_lists_are_read_on_and_an_outage_is_outlived() -> None:
     assert max(one[-1][0] for one in seen) < 340
 
 
-def test_a_list_that_is_throttled_now_and_then_is_not_given_up_for_a_look_at_each() -> None:
+def test_a_list_that_is_throttled_at_times_is_not_given_up_for_single_polls() -> None:
     service = Service(fault=lambda operation, arn, time: THROTTLED if len(service.calls) % 5 == 0 else None)
     arns = builds(service, 100, 300)
     seen = tracked(service, arns)
@@ -197,7 +197,7 @@ def test_a_list_that_is_throttled_now_and_then_is_not_given_up_for_a_look_at_eac
     assert not service.counted("get_image")
 
 
-def test_where_lists_alone_are_throttled_each_image_is_asked_for() -> None:
+def test_where_only_lists_are_throttled_each_image_is_polled() -> None:
     listed = "list_image_build_versions"
     service = Service(fault=lambda operation, arn, time: THROTTLED if operation == listed else None)
     seen = tracked(service, builds(service, 50, 300))

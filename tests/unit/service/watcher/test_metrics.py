@@ -1,4 +1,4 @@
-"""A metrics system in trouble costs numbers, and no wait."""
+"""A metrics system that fails costs numbers, and no wait."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Broken:
         self.names, self.mended = names, mended
         self.taken: dict[str, float] = {}
 
-    def _take(self, method: str, name: str, value: float) -> None:
+    def take(self, method: str, name: str, value: float) -> None:
         if method in self.names and not self.mended():
             raise ValueError(f"no {method} today")
         self.taken[name] = self.taken.get(name, 0) + value
 
     def incr(self, name: str, count: int) -> None:
-        self._take("incr", name, count)
+        self.take("incr", name, count)
 
     def gauge(self, name: str, value: float) -> None:
-        self._take("gauge", name, value)
+        self.take("gauge", name, value)
 
     def timing(self, name: str, seconds: float) -> None:
-        self._take("timing", name, seconds)
+        self.take("timing", name, seconds)
 
 
 def wait_with(metrics: Broken, service: Service) -> list[str]:
@@ -58,7 +58,7 @@ def test_a_metrics_system_that_raises_ends_no_wait(
     assert service.opened == service.closed == 1
     lines = [record.getMessage() for record in caplog.records]
     assert all(any(f"no {name} today" in line for name in names) for line in lines)
-    assert 1 <= len(lines) <= 6  # five minutes, and a line a minute at most
+    assert 1 <= len(lines) <= 6  # five minutes, and at most one line per minute
 
 
 def test_numbers_are_complete_once_the_metrics_system_has_recovered() -> None:

@@ -1,4 +1,4 @@
-"""Lists that go on for ever: an error of their own call, and nothing to a wait for the image."""
+"""Endless lists: an error of their own call, which does not reach a wait for the image alone."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_executions_without_end_fail_only_the_waits_that_want_them(
 
 
 @endless
-def test_executions_without_end_are_outlived(tokens: Callable[[], Iterator[str]]) -> None:
+def test_executions_without_end_for_a_while_end_no_wait(tokens: Callable[[], Iterator[str]]) -> None:
     service = without_end(EXECUTIONS, "workflowExecutions", tokens(), until=20)
     service.image(ARN, (0, "TESTING"), (100, "AVAILABLE"))
     service.workflows[ARN] = [(0, execution("boot", "RUNNING"))]
@@ -76,7 +76,7 @@ def test_executions_without_end_are_outlived(tokens: Callable[[], Iterator[str]]
 
 
 @endless
-def test_a_list_of_builds_without_end_is_given_up_for_a_look_at_each(
+def test_a_list_of_builds_without_end_is_given_up_for_single_polls(
     tokens: Callable[[], Iterator[str]],
 ) -> None:
     service = without_end(BUILDS, "imageSummaryList", tokens())
@@ -131,7 +131,7 @@ class Paged(Service):
             more = {"nextToken": str(begin + 1)} if begin + 1 < len(begun_by_now) else {}
             return {"workflowExecutions": begun_by_now[begin : begin + 1], **more}
 
-        return await self._answer(EXECUTIONS, arn, answer)
+        return await self.answer(EXECUTIONS, arn, answer)
 
 
 def test_every_page_of_executions_is_read() -> None:

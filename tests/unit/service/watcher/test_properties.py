@@ -1,4 +1,4 @@
-"""What holds for a watcher whatever happens: the cost, the rate, the end of every wait."""
+"""Properties of a watcher: the cost, the rate, and the end of every wait, for any images and any errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def service_of(
 
 @settings(max_examples=60, deadline=None)
 @given(IMAGES, STARTS, NAMES)
-def test_every_wait_ends_within_an_interval_of_the_truth_and_costs_no_more_than_its_intervals(
+def test_every_wait_ends_within_an_interval_of_its_image_and_costs_one_call_per_interval(
     images: list[tuple[float, float, str, int, bool]], start: float, names: int
 ) -> None:
     service, arns = service_of(images, names)
@@ -90,7 +90,7 @@ def test_the_rate_is_never_above_the_bucket(
     st.lists(st.tuples(st.floats(0, 200), st.floats(1, 60), st.floats(0.1, 1.0)), max_size=4),
     st.data(),
 )
-def test_trouble_of_any_kind_fails_nobody_before_its_deadline(
+def test_transient_errors_of_any_kind_fail_no_wait_before_its_deadline(
     images: list[tuple[float, float, str, int, bool]],
     troubles: list[tuple[float, float, float]],
     data: st.DataObject,
@@ -131,7 +131,7 @@ def test_trouble_of_any_kind_fails_nobody_before_its_deadline(
 @settings(max_examples=40, deadline=None)
 @given(IMAGES, st.floats(0, 150))
 @example([(1.0, 1.0, "AVAILABLE", 1, False)] * 6, 5.03125)
-def test_no_call_after_the_last_leaver(
+def test_no_call_is_made_after_the_last_wait_has_left(
     images: list[tuple[float, float, str, int, bool]], leave: float
 ) -> None:
     service, arns = service_of(images, 2)

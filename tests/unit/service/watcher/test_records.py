@@ -1,4 +1,4 @@
-"""One record that cannot be read is nothing to the waits for other images."""
+"""One record that cannot be read does not affect the waits for other images."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MEMBERS = {
 
 
 def answers(operation: str, junk: Any, where: str, good: Mapping[str, Any]) -> Any:
-    """An answer with junk in place of itself, of its member, or of one record."""
+    """Return an answer with junk in place of the whole answer, of its member, or of one record."""
     member = MEMBERS[operation]
     if where == "answer":
         return junk
@@ -65,17 +65,19 @@ def test_junk_for_one_image_or_in_a_list_delays_no_other(
         service.workflows[arn] = [(0, execution("boot", "RUNNING"))]
     odd, *others = arns
     plain: dict[str, Callable[[], dict[str, Any]]] = {}
-    plain["get_image"] = lambda: {"image": service._image(odd)}
+    plain["get_image"] = lambda: {"image": service.full_image(odd)}
     plain["list_workflow_executions"] = lambda: {"workflowExecutions": [execution("boot", "RUNNING")]}
-    plain["list_image_build_versions"] = lambda: {"imageSummaryList": [service._summary(a) for a in arns]}
+    plain["list_image_build_versions"] = lambda: {"imageSummaryList": [service.summary(a) for a in arns]}
 
-    async def said() -> Any:
+    async def odd_answer() -> Any:
         await asyncio.sleep(0.01)
         return answers(operation, junk, where, plain[operation]())
 
-    service.fault = lambda called, arn, time: said() if called == operation and arn in (odd, "") else None
+    service.fault = lambda called, arn, time: (
+        odd_answer() if called == operation and arn in (odd, "") else None
+    )
     if operation == "list_image_build_versions":
-        service.fault = lambda called, arn, time: said() if called == operation else None
+        service.fault = lambda called, arn, time: odd_answer() if called == operation else None
 
     async def assert_available(watcher: Any, number: int, arn: str) -> float:
         seen = await statuses(watcher, arn, workflows=number % 3 == 0)
@@ -95,7 +97,7 @@ def test_junk_for_one_image_or_in_a_list_delays_no_other(
     assert max(ended) < 60 + 10 + 3
     assert all(
         isinstance(one, (list, ImageBuilderError, asyncio.CancelledError)) for one in strange
-    )  # never a TypeError of ours
+    )  # never a TypeError
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 

@@ -18,7 +18,7 @@ class Failing(Service):
         self.failures = failures
         self.image(ARN, *((begun, "FAILED") for begun, _ in failures))
 
-    def _summary(self, arn: str) -> dict[str, Any]:
+    def summary(self, arn: str) -> dict[str, Any]:
         execution = [number for begun, number in self.failures if begun <= now()][-1]
         context = {"failureContext": {"workflowExecutionId": execution}} if execution else {}
         return {"arn": arn, "state": {"status": self.status(arn, now()), **context}}
@@ -53,14 +53,14 @@ def test_where_the_repaired_failure_is_not_known_every_failure_is_stale() -> Non
     assert at >= 60
 
 
-def test_where_the_repaired_image_had_no_failure_every_execution_s_is_news() -> None:
+def test_where_the_repaired_image_had_no_failure_a_failure_in_any_execution_is_news() -> None:
     [(at, context)] = seen(Failing((0, None), (12, "wf-new")), stale_failure="")
     assert at < 12 + 10 + 2
     assert "wf-new" in context
 
 
-def test_what_was_known_before_the_wait_began_is_no_news() -> None:
-    # Two repairs in a row: the watcher has not asked since the first, whose failure is neither's.
+def test_a_snapshot_from_before_the_wait_is_not_news() -> None:
+    # Two repairs in a row. The watcher has not polled since the first one, so it knows neither's failure.
     service = Failing((0, "wf-first"), (41, "wf-third"))
 
     async def main() -> list[tuple[float, str]]:

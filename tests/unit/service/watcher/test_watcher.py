@@ -1,4 +1,4 @@
-"""ImageWatcher: what a wait is given, what it costs, and that one wait is nothing to another."""
+"""ImageWatcher: what a wait gets, what it costs, and that waits do not affect each other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
-from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatchSettings
+from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatcherStats, WatchSettings
 from tests.support.clockwork import (
     ARN,
     EPOCH,
+    FaultySettings,
     Service,
     build,
     client_error,
@@ -29,7 +30,7 @@ from tests.support.clockwork import (
 )
 
 
-def test_a_wait_is_given_the_first_snapshot_each_change_and_the_end() -> None:
+def test_a_wait_gets_the_first_snapshot_each_change_and_the_end() -> None:
     service = Service(latency=0)
     service.image(ARN, (0, "BUILDING"), (25, "TESTING"), (48, "AVAILABLE"))
 
@@ -40,7 +41,7 @@ def test_a_wait_is_given_the_first_snapshot_each_change_and_the_end() -> None:
     assert run(main()) == [(5, "BUILDING"), (25, "TESTING"), (55, "AVAILABLE")]
 
 
-def test_nothing_is_given_before_the_first_look() -> None:
+def test_a_wait_gets_nothing_before_the_first_poll() -> None:
     service = Service()
     service.image(ARN, (0, "AVAILABLE"))
 
@@ -52,7 +53,7 @@ def test_nothing_is_given_before_the_first_look() -> None:
     assert 5 <= run(main()) < 5.2
 
 
-def test_an_image_is_asked_for_once_an_interval_however_many_wait() -> None:
+def test_an_image_is_polled_once_per_interval_however_many_waits_there_are() -> None:
     service = Service()
     service.image(ARN, (0, "BUILDING"), (100, "AVAILABLE"))
 
@@ -64,7 +65,7 @@ def test_an_image_is_asked_for_once_an_interval_however_many_wait() -> None:
     assert service.counted() == {ARN: 11}
 
 
-def test_workflow_executions_are_asked_for_only_if_a_wait_wants_them() -> None:
+def test_workflow_executions_are_polled_only_if_a_wait_wants_them() -> None:
     service = Service()
     plain = service.image(build(1, "plain"), (0, "TESTING"), (50, "AVAILABLE"))
     wanted = service.image(build(1, "wanted"), (0, "TESTING"), (50, "AVAILABLE"))
@@ -87,7 +88,7 @@ def test_workflow_executions_are_asked_for_only_if_a_wait_wants_them() -> None:
     assert not any(seen.executions for seen in (*without, *beside))
 
 
-def test_a_stage_change_brings_the_executions_in_the_same_look() -> None:
+def test_a_stage_change_brings_the_executions_in_the_same_poll() -> None:
     service = Service()
     service.image(ARN, (0, "BUILDING"), (95, "AVAILABLE"))
     service.workflows[ARN] = [(0, execution("build", "RUNNING")), (95, execution("build", "COMPLETED"))]
@@ -99,7 +100,7 @@ def test_a_stage_change_brings_the_executions_in_the_same_look() -> None:
     seen, ended = run(main())
     assert seen[-1].executions[-1]["status"] == "COMPLETED"
     assert ended < 106
-    # While it builds, the executions can tell no more than the image does.
+    # While it builds, the executions show no more than the image does.
     assert service.counted("list_workflow_executions")[ARN] < service.counted("get_image")[ARN] / 2
 
 
@@ -122,7 +123,7 @@ def test_a_late_wait_gets_what_is_known_without_another_call() -> None:
     assert service.counted()[ARN] <= 31
 
 
-def test_no_call_after_the_last_leaver() -> None:
+def test_no_call_is_made_after_the_last_wait_has_left() -> None:
     service = Service()
     service.image(ARN, (0, "BUILDING"))
 
@@ -139,7 +140,7 @@ def test_no_call_after_the_last_leaver() -> None:
     assert run(main()) == len(service.calls) == 1
 
 
-def test_a_wait_that_is_cancelled_takes_nobody_with_it() -> None:
+def test_a_cancelled_wait_does_not_cancel_others() -> None:
     service = Service()
     service.image(ARN, (0, "BUILDING"), (60, "AVAILABLE"))
 
@@ -155,7 +156,7 @@ def test_a_wait_that_is_cancelled_takes_nobody_with_it() -> None:
     assert [seen[-1][1] for seen in others] == ["AVAILABLE", "AVAILABLE"]
 
 
-def test_the_deadline_is_an_absolute_time_and_tells_the_last_status() -> None:
+def test_the_deadline_is_an_absolute_time_and_its_error_names_the_last_status() -> None:
     service = Service()
     service.image(ARN, (0, "TESTING"))
 
@@ -169,7 +170,7 @@ def test_the_deadline_is_an_absolute_time_and_tells_the_last_status() -> None:
     assert run(main()) == 47
 
 
-def test_a_deadline_of_one_wait_is_not_that_of_another() -> None:
+def test_the_deadline_of_one_wait_does_not_end_another() -> None:
     service = Service()
     service.image(ARN, (0, "TESTING"), (100, "AVAILABLE"))
 
@@ -185,7 +186,7 @@ def test_a_deadline_of_one_wait_is_not_that_of_another() -> None:
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_after_a_repair_the_old_end_is_taken_for_stale_until_it_is_seen_in_progress(status: str) -> None:
+def test_after_a_repair_the_old_end_counts_as_stale_until_the_image_is_in_progress(status: str) -> None:
     service = Service()
     service.image(ARN, (0, status), (12, "TESTING"), (40, status))
 
@@ -197,7 +198,7 @@ def test_after_a_repair_the_old_end_is_taken_for_stale_until_it_is_seen_in_progr
     assert run(main()) == ["TESTING", status]
 
 
-def test_an_end_that_is_still_there_after_the_grace_is_the_truth() -> None:
+def test_an_end_that_is_still_there_after_the_grace_is_reported() -> None:
     service = Service()
     service.image(ARN, (0, "FAILED"))
 
@@ -222,7 +223,7 @@ def test_a_build_that_succeeded_needs_no_grace() -> None:
     assert run(main()) < 6
 
 
-def test_looks_are_spread_over_the_interval() -> None:
+def test_polls_are_spread_over_the_interval() -> None:
     listed = "list_image_build_versions"
     refused = client_error("AccessDeniedException", 403)
     service = Service(
@@ -265,7 +266,7 @@ def test_no_more_calls_in_flight_than_connections() -> None:
     assert service.most_in_flight == 10
 
 
-def test_looks_come_faster_near_the_end_and_never_cost_more_in_all() -> None:
+def test_polls_are_faster_near_the_end_and_never_cost_more_in_all() -> None:
     service = Service(latency=0)
     service.image(ARN, (0, "BUILDING"), (202, "TESTING"), (311, "INTEGRATING"), (341, "AVAILABLE"))
     service.workflows[ARN] = [(202, execution("boot", "RUNNING"))]
@@ -275,8 +276,8 @@ def test_looks_come_faster_near_the_end_and_never_cost_more_in_all() -> None:
             await statuses(watcher, ARN, workflows=True)
 
     run(main())
-    looks = [time for time, operation, _ in service.calls if operation == "get_image"]
-    assert min(after - before for before, after in pairwise(looks)) == 5
+    polls = [time for time, operation, _ in service.calls if operation == "get_image"]
+    assert min(after - before for before, after in pairwise(polls)) == 5
     assert len(service.calls) <= 2 * 35
 
 
@@ -291,7 +292,7 @@ def test_steps_are_read_through_the_same_client() -> None:
     assert service.opened == service.closed == 1
 
 
-def test_nothing_is_kept_of_waits_that_have_come_and_gone() -> None:
+def test_nothing_is_kept_of_waits_that_have_left() -> None:
     service = Service()
     arns = [service.image(build(n), (0, "BUILDING"), (90_000, "AVAILABLE")) for n in range(20)]
     sizes: list[int] = []
@@ -306,18 +307,56 @@ def test_nothing_is_kept_of_waits_that_have_come_and_gone() -> None:
             waits = [asyncio.ensure_future(come_and_go(watcher, arn, 7 + n)) for n, arn in enumerate(arns)]
             for _ in range(40):
                 await asyncio.sleep(200)
-                sizes.append(len(watcher._poller._agenda) + len(watcher._poller._looking))
+                stats = watcher.stats()
+                sizes.append(stats.scheduled + stats.polls)
             await asyncio.gather(*waits)
-            assert not watcher._poller._watched
-            assert not watcher._poller._images.listings._versions
-            assert not watcher._poller._images.listings._account.members
-            assert watcher._poller._client.demand == 0
+            stats = watcher.stats()
+            assert stats.images == stats.waits == stats.lists == stats.calls_per_interval == 0
 
     run(main())
     assert max(sizes) < 100
 
 
-def test_steps_never_make_the_looks_late() -> None:
+def test_the_stats_show_what_a_watcher_is_doing() -> None:
+    service = Service(latency=1.0)
+    arns = [service.image(build(1, f"image-{n}"), (0, "BUILDING")) for n in range(2)]
+
+    async def main() -> tuple[WatcherStats, WatcherStats]:
+        async with watcher_of(service) as watcher:
+            waits = [asyncio.ensure_future(statuses(watcher, arn)) for arn in (*arns, *arns)]
+            waits.append(asyncio.ensure_future(statuses(watcher, arns[0], workflows=True)))
+            await asyncio.sleep(5.5)
+            busy = watcher.stats()
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+            await asyncio.sleep(1)
+            return busy, watcher.stats()
+
+    busy, idle = run(main())
+    assert busy == WatcherStats(
+        images=2,
+        waits=5,
+        scheduled=0,
+        polls=2,
+        lists=3,
+        calls_in_flight=2,
+        calls_per_interval=3,
+        calls_per_second=1000.0,
+    )
+    assert idle == WatcherStats(
+        images=0,
+        waits=0,
+        scheduled=0,
+        polls=0,
+        lists=0,
+        calls_in_flight=0,
+        calls_per_interval=0,
+        calls_per_second=1000.0,
+    )
+
+
+def test_steps_never_delay_the_polls() -> None:
     service = Service(latency=0.01)
     arns = [service.image(build(1, f"image-{n}"), (0, "TESTING"), (100, "AVAILABLE")) for n in range(40)]
 
@@ -379,18 +418,21 @@ def test_a_loop_that_ends_in_the_middle_of_a_wait_leaves_nothing_open() -> None:
     assert service.opened == service.closed == 1
 
 
-def test_a_fault_of_ours_reaches_the_waits_and_the_next_wait_starts_afresh() -> None:
+def test_a_fault_of_the_package_reaches_the_waits_and_the_next_wait_starts_again() -> None:
     service = Service()
     service.image(ARN, (0, "AVAILABLE"))
 
+    faults: list[Exception] = []
+
     async def main() -> list[tuple[float, str]]:
-        async with watcher_of(service) as watcher:
-            watcher._poller._next_due = None  # type: ignore[method-assign, assignment]
+        settings = FaultySettings(lambda: faults[-1] if faults else None, poll_interval=10.0)
+        async with ImageWatcher(service.connect, settings=settings, wall=wall) as watcher:
+            faults.append(TypeError("a mistake of ours"))
             with pytest.raises(ImageBuilderError, match="fault of the package") as caught:
                 await statuses(watcher, ARN)
             assert isinstance(caught.value.__cause__, TypeError)
             assert now() >= 30
-            del watcher._poller._next_due
+            faults.clear()
             return await statuses(watcher, ARN)
 
     assert run(main())[-1][1] == "AVAILABLE"
@@ -405,7 +447,7 @@ def test_settings_that_cannot_work_are_refused(name: str, value: float) -> None:
         WatchSettings(**{name: value})  # type: ignore[arg-type]
 
 
-def test_the_clock_of_deadlines_is_the_wall() -> None:
+def test_deadlines_use_absolute_time() -> None:
     async def main() -> float:
         return wall()
 
