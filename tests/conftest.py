@@ -42,9 +42,20 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the unit tests before the integration tests, each in their own order."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--full``, the long form of the fault suites."""
+    parser.addoption(
+        "--full", action="store_true", help="repeat and widen the fault suites, as before a release"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the unit tests before the integration tests; leave ``full`` tests out of the short form."""
     items.sort(key=lambda item: item.get_closest_marker("integration") is not None)
+    if not config.getoption("--full"):
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

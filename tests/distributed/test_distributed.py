@@ -1,13 +1,12 @@
 """Many images at once over two triggerers and two workers, and which of them survive when parts die.
 
-Runs on a Docker engine (``make test-compose``); ``COMPOSE_IMAGES`` is how many images the first test
-bakes at once, ``COMPOSE_FAULT_IMAGES`` how many are in flight at each fault, ``COMPOSE_SPEED`` how fast they
-are built. Every test leaves the set-up as it found it.
+Runs on a Docker engine (``make test-compose``). ``--full`` bakes more images at once, slower, and
+injects every fault; the short form injects those of a triggerer and of a worker. Every test leaves the set-up
+as it found it.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -19,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_imagebuilder.local.stack.compose import ComposeStack
+    from tests.distributed.conftest import Size
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(3600)]
 
-AT_ONCE = int(os.environ.get("COMPOSE_IMAGES", "40"))
-IN_FLIGHT = int(os.environ.get("COMPOSE_FAULT_IMAGES", "6"))
+FULL = pytest.mark.full
+
 WIDTH = 5
 AWAY = 30.0
 CUT = 60.0
@@ -78,13 +78,13 @@ def assert_wave(report: Report, count: int) -> None:
 
 
 def test_images_at_once_share_two_triggerers_and_never_run_more_than_five_tests_of_a_group(
-    stack: ComposeStack,
+    stack: ComposeStack, size: Size
 ) -> None:
-    with Wave(stack, AT_ONCE) as wave:
+    with Wave(stack, size.at_once) as wave:
         wave.wait_ended(3000)
     report = wave.report()
-    print_row(f"{AT_ONCE} at once, no fault", report)
-    assert_wave(report, AT_ONCE)
+    print_row(f"{size.at_once} at once, no fault", report)
+    assert_wave(report, size.at_once)
     assert len(report.waits) == len(stack.containers("triggerer"))
 
 
@@ -93,20 +93,24 @@ def test_images_at_once_share_two_triggerers_and_never_run_more_than_five_tests_
     [
         pytest.param("one triggerer killed", kill("triggerer", 0), id="one-triggerer-is-killed"),
         pytest.param("one worker killed", kill("worker", 0), id="one-worker-is-killed"),
-        pytest.param("both schedulers killed", kill("scheduler", 0, 1), id="both-schedulers-are-killed"),
-        pytest.param("PostgreSQL restarted", restart("postgres"), id="postgresql-restarts"),
-        pytest.param("Redis restarted", restart("redis"), id="redis-restarts"),
-        pytest.param("Image Builder cut off for a minute", cut_off, id="image-builder-is-cut-off"),
+        pytest.param(
+            "both schedulers killed", kill("scheduler", 0, 1), id="both-schedulers-are-killed", marks=FULL
+        ),
+        pytest.param("PostgreSQL restarted", restart("postgres"), id="postgresql-restarts", marks=FULL),
+        pytest.param("Redis restarted", restart("redis"), id="redis-restarts", marks=FULL),
+        pytest.param(
+            "Image Builder cut off for a minute", cut_off, id="image-builder-is-cut-off", marks=FULL
+        ),
     ],
 )
 def test_builds_in_flight_succeed_once_when(
-    what: str, fault: Callable[[ComposeStack], None], stack: ComposeStack
+    what: str, fault: Callable[[ComposeStack], None], stack: ComposeStack, size: Size
 ) -> None:
     stack.wait_ready()
-    with Wave(stack, IN_FLIGHT) as wave:
+    with Wave(stack, size.in_flight) as wave:
         wave.wait_in_flight()
         fault(stack)
         wave.wait_ended(1800)
     report = wave.report()
-    print_row(f"{IN_FLIGHT} in flight, {what}", report)
-    assert_wave(report, IN_FLIGHT)
+    print_row(f"{size.in_flight} in flight, {what}", report)
+    assert_wave(report, size.in_flight)

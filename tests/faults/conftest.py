@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-RUNS = int(os.environ.get("FAULT_RUNS", "20"))
-"""Runs per kill point; fewer are quicker while a fault is being examined."""
+RUNS, RUNS_FULL = 2, 20
+"""Runs per kill point, in the short form and with ``--full``."""
 
 SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -61,9 +60,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def runs() -> int:
+def runs(pytestconfig: pytest.Config) -> int:
     """How many runs each kill point gets."""
-    return RUNS
+    return RUNS_FULL if pytestconfig.getoption("--full") else RUNS
 
 
 @pytest.fixture(scope="session")

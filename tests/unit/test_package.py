@@ -45,7 +45,7 @@ def test_every_exported_name_can_be_imported(name: str) -> None:
     assert name in dir(airflow_imagebuilder)
 
 
-def test_an_unknown_name_tells_which_there_are() -> None:
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(AttributeError, match="ImageBuilderTaskGroup"):
         _ = airflow_imagebuilder.ImageBuilderOperator
 
