@@ -51,11 +51,11 @@ def image_request(**over: Any) -> dict[str, Any]:
 class Bench:
     """An engine with the golden resources."""
 
-    def __init__(self, *failures: Failure, profile: Behaviour | None = None) -> None:
+    def __init__(self, *failures: Failure, behaviour: Behaviour | None = None) -> None:
         self.world = Recorder()
-        self.profile = profile or Behaviour()
-        self.profile.failures.extend(failures)
-        self.engine = Engine(seed=1, profile=self.profile, world=self.world)
+        self.behaviour = behaviour or Behaviour()
+        self.behaviour.failures.extend(failures)
+        self.engine = Engine(seed=1, behaviour=self.behaviour, world=self.world)
         seed(self.engine)
         self._tokens = count(1)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from airflow_imagebuilder.local.emulator.engine.state import Doc
+    from airflow_imagebuilder.local.emulator.engine import Doc
 
 #: Keys of a control request; the server reads ``expire_credentials`` and ``reset`` itself, too.
 CONTROLS = (
@@ -81,9 +81,9 @@ class Backend:
 
     def _begin(self, header: Mapping[str, Any]) -> None:
         clock = Clock(header["speed"], real=self._moments)
-        profile = scenarios.parse(header["scenario"]).profile()
+        behaviour = scenarios.parse(header["scenario"]).behaviour()
         self.engine = Engine(
-            clock=clock, profile=profile, world=self._world, seed=header["seed"], sink=self._effect
+            clock=clock, behaviour=behaviour, world=self._world, seed=header["seed"], sink=self._effect
         )
         self.seeded = seed_engine(self.engine) if header["seeded"] else 0
 
@@ -188,14 +188,14 @@ class Backend:
     def _change(self, request: Mapping[str, Any]) -> None:
         read = scenarios.parse({k: v for k, v in request.items() if k in _KEPT - _CLOCK})
         self.engine.run_due()
-        profile, clock = self.engine.profile, self.engine.clock
+        behaviour, clock = self.engine.behaviour, self.engine.clock
         if request.get("clear_failures"):
-            profile.failures.clear()
-        profile.durations.update(read.durations)
-        profile.workflows.update(read.workflows)
-        profile.steps.update(read.steps)
-        profile.failures.extend(read.failures)
-        profile.findings.update(read.findings)
+            behaviour.failures.clear()
+        behaviour.durations.update(read.durations)
+        behaviour.workflows.update(read.workflows)
+        behaviour.steps.update(read.steps)
+        behaviour.failures.extend(read.failures)
+        behaviour.findings.update(read.findings)
         if "speed" in request:
             clock.set_speed(request["speed"])
         if "advance" in request:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.local.emulator.engine import ApiError, Clock, Engine, iso
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution, Image
+    from airflow_imagebuilder.local.emulator.engine import Doc, Execution, Image
 
 MAX_CHANGES = 10_000
 

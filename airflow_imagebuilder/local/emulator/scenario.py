@@ -66,9 +66,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from airflow_imagebuilder.local.emulator.engine import Behaviour, Failure
-from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import DEFAULT_DURATIONS, Seconds
-from airflow_imagebuilder.local.emulator.engine.simulation.distribution import CONFIGURATION_STEPS
+from airflow_imagebuilder.local.emulator.engine import (
+    CONFIGURATION_STEPS,
+    DEFAULT_DURATIONS,
+    Behaviour,
+    Failure,
+    Seconds,
+)
 from airflow_imagebuilder.local.emulator.faults import KINDS, Fault
 
 if TYPE_CHECKING:
@@ -102,7 +106,7 @@ class Scenario:
     findings: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
-    def profile(self) -> Behaviour:
+    def behaviour(self) -> Behaviour:
         """The part that the engine looks at."""
         return Behaviour(self.durations, self.workflows, self.steps, self.failures, self.findings)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_imagebuilder.local.emulator.engine import ACCOUNT, Engine
-from airflow_imagebuilder.local.emulator.engine.identifiers import arn_of
+from airflow_imagebuilder.local.emulator.engine import ACCOUNT, Engine, arn_of
 
 REGION = "us-east-1"
 REGIONS = ("us-east-1", "eu-west-1")
@@ -50,14 +49,14 @@ def seed(engine: Engine) -> int:
     :param engine: an engine that has none of them yet.
     :return: how many resources there are now.
     """
-    before = len(engine.state.documents)
+    before = len(engine.state.resources)
     engine.call("ListComponents")
-    amazons = len(engine.state.documents) - before
+    amazons = len(engine.state.resources) - before
     _components(engine)
     _recipes(engine)
     _configurations(engine)
     _workflows(engine)
-    return len(engine.state.documents) - before - amazons
+    return len(engine.state.resources) - before - amazons
 
 
 def _create(engine: Engine, noun: str, **params: Any) -> None:

@@ -13,7 +13,7 @@ from a2wsgi import WSGIMiddleware
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from airflow_imagebuilder.local.emulator.engine import ApiError, Effect
-from airflow_imagebuilder.local.emulator.http import asgi as wire
+from airflow_imagebuilder.local.emulator.http import asgi
 from airflow_imagebuilder.local.emulator.http.asgi import Answer
 from airflow_imagebuilder.local.emulator.http.codec import Codec
 from airflow_imagebuilder.local.emulator.moto_world import MotoWorld
@@ -98,7 +98,7 @@ class App:
 
     async def _imagebuilder(self, request: _Request) -> None:
         scope = request.scope
-        body = await wire.body(request.receive)
+        body = await asgi.body(request.receive)
         operation = self._codec.route(scope["method"], scope["path"])
         if operation is None:
             error = ApiError("UnknownOperationException", f"No operation at {scope['path']}", 404)
@@ -112,7 +112,7 @@ class App:
             await self._spoil(fault, operation, request, answer)
             return
         self.backend.records.count(operation, str(answer.status))
-        await wire.send(request.send, answer)
+        await asgi.send(request.send, answer)
 
     def _answer(self, operation: str, request: _Request, body: bytes) -> Answer:
         try:
@@ -143,28 +143,28 @@ class App:
         told = str(answer.status) if kind in ("error", "delay") else kind
         self.backend.records.count(operation, told)
         if kind == "reset":
-            wire.abort(send)
+            asgi.abort(send)
         elif kind == "hang":
-            await wire.gone(request.receive)
+            await asgi.gone(request.receive)
         elif kind == "truncated":
-            await wire.truncate(send, body)
+            await asgi.truncate(send, body)
         elif kind == "empty":
-            await wire.send(send, answer._replace(body=b""))
+            await asgi.send(send, answer._replace(body=b""))
         elif kind == "malformed":
-            await wire.send(send, answer._replace(body=b'{"image": [' + body[: len(body) // 2]))
+            await asgi.send(send, answer._replace(body=b'{"image": [' + body[: len(body) // 2]))
         else:
             if kind == "delay":
                 await asyncio.sleep(fault.seconds)
-            await wire.send(send, answer)
+            await asgi.send(send, answer)
 
     async def _refuse(self, error: ApiError, send: Send) -> None:
         answer = Answer(*self._codec.error(error))
         self.backend.records.count("-", str(answer.status))
-        await wire.send(send, answer)
+        await asgi.send(send, answer)
 
     async def _control(self, method: str, what: str, receive: Receive, send: Send) -> None:
         """The control plane."""
-        body = await wire.body(receive)
+        body = await asgi.body(receive)
         status, answer = 200, {}
         if what == "health":
             answer = {"status": "ok", **self.backend.clock()}
@@ -180,7 +180,7 @@ class App:
                 404,
                 {"error": f"{method} {CONTROL}{what}: there are health, records and control (POST)"},
             )
-        await wire.send(send, Answer(status, json.dumps(answer, default=str).encode(), []))
+        await asgi.send(send, Answer(status, json.dumps(answer, default=str).encode(), []))
 
     async def _change(self, request: Any) -> dict[str, Any]:
         if not isinstance(request, dict):

@@ -16,13 +16,12 @@ from urllib.parse import parse_qs
 import botocore.session
 from botocore.validate import ParamValidator
 
-from airflow_imagebuilder.local.emulator.engine import ApiError, guesses
-from airflow_imagebuilder.local.emulator.engine.errors import invalid_value
+from airflow_imagebuilder.local.emulator.engine import ApiError, guesses, invalid_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_imagebuilder.local.emulator.engine.state import Doc
+    from airflow_imagebuilder.local.emulator.engine import Doc
 
 _TAGS = "/tags/"
 #: Errors that services answer and the model of this one does not list.

@@ -64,8 +64,8 @@ def test_a_refused_file_is_named(tmp_path: Path) -> None:
 
 
 def test_durations_of_a_scenario_are_those_of_a_bake() -> None:
-    profile = parse({"durations": {"pending": 1, "creating": 2, "build": 30, "test": 10}}).profile()
-    bench = Bench(profile=profile)
+    behaviour = parse({"durations": {"pending": 1, "creating": 2, "build": 30, "test": 10}}).behaviour()
+    bench = Bench(behaviour=behaviour)
     arn = bench.bake(distributionConfigurationArn=None)
     # 1 + 2 + 30, then five tests and one, one alone, and two: four times ten.
     assert bench.engine.settle() == pytest.approx(73)

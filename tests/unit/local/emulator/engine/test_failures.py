@@ -29,7 +29,7 @@ def test_a_failing_test_fails_the_image_and_the_context_names_it() -> None:
 
 def test_when_a_test_fails_the_image_no_other_test_goes_on() -> None:
     bench = Bench(Failure(workflow="boot"))
-    bench.profile.workflows["boot"] = 1.0
+    bench.behaviour.workflows["boot"] = 1.0
     arn = bench.bake()
     bench.finish(arn)
     outcome = bench.outcome(arn)
@@ -242,8 +242,8 @@ def test_a_retry_of_a_container_is_refused() -> None:
 
 
 def test_a_retry_may_leave_the_old_failure_to_be_seen_for_a_while() -> None:
-    profile = Behaviour(durations={"retry": 7.0}, failures=[Failure(workflow="boot", times=1)])
-    bench = Bench(profile=profile)
+    behaviour = Behaviour(durations={"retry": 7.0}, failures=[Failure(workflow="boot", times=1)])
+    bench = Bench(behaviour=behaviour)
     arn = bench.bake()
     bench.finish(arn)
     bench.call("RetryImage", imageBuildVersionArn=arn)

@@ -84,7 +84,7 @@ def test_windows_runs_sysprep(bench: Bench) -> None:
 
 
 def test_steps_follow_one_another_and_fill_the_time_of_their_workflow(bench: Bench) -> None:
-    bench.profile.workflows["golden-build"] = 600.0
+    bench.behaviour.workflows["golden-build"] = 600.0
     arn = bench.bake()
     bench.finish(arn)
     steps = [step for step in bench.steps(arn, "golden-build") if step["status"] == "COMPLETED"]
@@ -346,7 +346,7 @@ def test_a_build_writes_its_log_under_the_name_of_the_image(bench: Bench) -> Non
 
 
 def test_a_scan_is_told_by_state_event_and_counts() -> None:
-    bench = Bench(profile=Behaviour(findings={"high": 2, "medium": 5}))
+    bench = Bench(behaviour=Behaviour(findings={"high": 2, "medium": 5}))
     arn = bench.bake(imageScanningConfiguration={"imageScanningEnabled": True})
     bench.run_to(arn, "TESTING")
     assert bench.image(arn)["scanState"] == {"status": "SCANNING"}
