@@ -1,4 +1,4 @@
-"""The rule of the User Guide, said once more and in another way than the engine says it."""
+"""The rule of the User Guide on test groups, stated independently of the engine."""
 
 from __future__ import annotations
 
