@@ -20,7 +20,6 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import FrameType
 
 GRACE = 6.0
 """Seconds between SIGTERM to a process and SIGKILL to its session."""
@@ -58,19 +57,15 @@ def uninterrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python delivers signals to the main thread alone
         return
-    delayed: list[tuple[int, FrameType | None]] = []
-    before = {number: signal.signal(number, lambda *one: delayed.append(one)) for number in _INTERRUPTIONS}
+    delayed: list[int] = []
+    before = {number: signal.signal(number, lambda *one: delayed.append(one[0])) for number in _INTERRUPTIONS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    for received, frame in delayed:
-        handler = before[signal.Signals(received)]
-        if callable(handler):
-            handler(received, frame)
-        elif handler != signal.SIG_IGN:
-            os.kill(os.getpid(), received)
+    for received in delayed:
+        os.kill(os.getpid(), received)
 
 
 class ServerProcess:
