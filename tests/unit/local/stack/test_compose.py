@@ -147,7 +147,9 @@ def test_a_variable_of_the_shell_does_not_override_the_settings(
     assert environment["MINE"] == "kept"
 
 
-def test_stand_ins_are_named_as_such(docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_base_images_that_are_not_the_official_ones_are_named(
+    docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STAND_INS", "1")
     monkeypatch.setenv("REDIS_IMAGE", "redis:7")
     stack = ComposeStack(tmp_path, tmp_path, 60)
