@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine import Effect, World
 
 
-#: Seconds after which what still runs when the service is told to go is a long poll, or hangs on demand.
+#: Seconds that open calls get when the service stops; what is left then is a long poll or a fault that hangs.
 GRACE = 0.3
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with the signals left to us: it would wait for long polls and end by the signal itself."""
+    """uvicorn without its signal handlers: it would wait for long polls, and exit by the signal itself."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -38,11 +38,11 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Leave all signals to :func:`_serve`."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell when connections are taken."""
+        """Announce the address once connections are accepted."""
         await super().startup(sockets=sockets)
         self._announce()
 
@@ -50,14 +50,16 @@ class _Server(uvicorn.Server):
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m airflow_imagebuilder.local", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=5005, help="port to listen on; 0 takes a free one (5005)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(
-        "--speed", type=float, default=600.0, help="virtual seconds a second; 0: by hand (600)"
+        "--port", type=int, default=5005, help="port to listen on; 0 takes a free one (%(default)s)"
+    )
+    parser.add_argument(
+        "--speed", type=float, default=600.0, help="virtual seconds per second; 0: by hand (%(default)g)"
     )
     parser.add_argument("--scenario", type=Path, help="YAML file: durations, failures, faults")
-    parser.add_argument("--state", type=Path, help="file in which the service survives its own restart")
-    parser.add_argument("--no-seed", action="store_true", help="begin without recipes and workflows")
+    parser.add_argument("--state", type=Path, help="file that keeps the state across restarts")
+    parser.add_argument("--no-seed", action="store_true", help="start without recipes and workflows")
     return parser.parse_args(argv)
 
 
@@ -69,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
     try:
         listener = socket.create_server((options.host, options.port), backlog=2048)
-        # asyncio sets this only on sockets of its own making; without it each answer waits for 40 ms.
+        # asyncio sets this only on sockets that it makes; without it each answer waits for 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         app = _app(options)
     except (OSError, ScenarioError, JournalError) as error:
@@ -89,9 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     port = listener.getsockname()[1]
 
     def announce() -> None:
-        speed = app.backend.engine.clock.speed
-        told = f"speed {speed:g}, {app.backend.seeded} resources seeded"
-        print(f"Image Builder on http://{options.host}:{port} ({told})", flush=True)
+        details = f"speed {app.backend.engine.clock.speed:g}, {app.backend.seeded} resources seeded"
+        print(f"Image Builder on http://{options.host}:{port} ({details})", flush=True)
 
     _new_loop().run_until_complete(_serve(app, _Server(config, announce), listener))
     app.backend.close()
@@ -140,5 +141,5 @@ async def _serve(app: App, server: uvicorn.Server, listener: socket.socket) -> N
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
-    # Threads of moto may still wait in a long poll, and Python would wait for them.
+    # Python would wait for threads of moto that are still in a long poll.
     os._exit(code)

@@ -1,4 +1,4 @@
-"""The demo as a user starts it: how it ends, and that nothing is left of it."""
+"""The demo as a user starts it: its exit codes, and that it leaves no process behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAGS = Path(__file__).parent / "dags"
 
 
 class Demo:
-    """A demo in a session of its own, as a terminal would run it."""
+    """A demo in a session of its own, as a terminal runs it."""
 
     def __init__(self, state: Path, *options: str) -> None:
         command = [
@@ -42,24 +42,24 @@ class Demo:
         self.printed = ""
 
     def until(self, text: str) -> None:
-        """Read what it prints until a line holds ``text``."""
+        """Read its output until a line contains ``text``."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.printed += line
             if text in line:
                 break
         else:
-            pytest.fail(f"the demo ended without {text!r}:\n{self.printed}")
+            pytest.fail(f"the demo exited without {text!r}:\n{self.printed}")
         self.sessions |= {child.pid for child in psutil.Process(self.process.pid).children()}
 
     def end(self, seconds: float = 120) -> int:
-        """Wait for its end and return its exit code."""
+        """Wait until it exits and return its exit code."""
         rest, _ = self.process.communicate(timeout=seconds)
         self.printed += rest
         return self.process.returncode
 
     def left(self) -> list[int]:
-        """Return the processes that are still there of all that it started."""
+        """Return the processes that it started and that still run."""
         return [pid for session in self.sessions for pid in session_members(session)]
 
 

@@ -97,7 +97,7 @@ OWNER = textwrap.dedent(
     from airflow_imagebuilder.local.stack.airflow import LocalService
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the parent process may ignore it
     service = LocalService(home=Path(sys.argv[1])).start()
-    print(service.pids["local service"], service._guard._popen.pid, flush=True)
+    print(service.pids["local service"], service._watchdog._popen.pid, flush=True)
     time.sleep(600)
     """
 )

@@ -1,4 +1,4 @@
-"""An engine on a clock that is turned by hand; every request and answer is held against the model."""
+"""Bench: an engine on a clock that moves by hand, with every request and answer checked against the model."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ HEAD = f"{PREFIX}:"
 CODEC = Codec()
 FUNCTIONAL = ("boot", "network", "services", "storage", "time-sync", "users")
 NAMES_OF_TESTS = (*FUNCTIONAL, "performance", "cis-level-1", "package-audit")
-#: More timers than any bake of these tests has.
+#: More timers than any bake of these tests needs.
 MANY = 2_000
 
 
-def workflow(sort: str, name: str, **more: Any) -> dict[str, Any]:
-    """A WorkflowConfiguration of a seeded workflow."""
-    return {"workflowArn": f"{HEAD}workflow/{sort}/{name}/1.0.0/1", **more}
+def workflow(workflow_type: str, name: str, **more: Any) -> dict[str, Any]:
+    """Return the WorkflowConfiguration of a seeded workflow."""
+    return {"workflowArn": f"{HEAD}workflow/{workflow_type}/{name}/1.0.0/1", **more}
 
 
 def grouped() -> list[dict[str, Any]]:
-    """The workflows of the golden image: six tests in a group, one alone, two in another group."""
+    """Return the workflows of the golden image: six tests in a group, one alone, two in another group."""
     return [
         workflow("build", "golden-build"),
         *(workflow("test", name, parallelGroup="functional") for name in FUNCTIONAL),
@@ -37,7 +37,7 @@ def grouped() -> list[dict[str, Any]]:
 
 
 def image_request(**over: Any) -> dict[str, Any]:
-    """CreateImage's parameters for the golden image; None leaves a member out."""
+    """Return the request of CreateImage for the golden image; None removes a member."""
     request = {
         "imageRecipeArn": f"{HEAD}image-recipe/golden-al2023/1.0.0",
         "infrastructureConfigurationArn": f"{HEAD}infrastructure-configuration/golden-build",
@@ -52,16 +52,16 @@ def image_request(**over: Any) -> dict[str, Any]:
 class Bench:
     """An engine with the golden resources."""
 
-    def __init__(self, *failures: Failure, profile: Behaviour | None = None) -> None:
+    def __init__(self, *failures: Failure, behaviour: Behaviour | None = None) -> None:
         self.world = Recorder()
-        self.profile = profile or Behaviour()
-        self.profile.failures.extend(failures)
-        self.engine = Engine(seed=1, profile=self.profile, world=self.world)
+        self.behaviour = behaviour or Behaviour()
+        self.behaviour.failures.extend(failures)
+        self.engine = Engine(seed=1, behaviour=self.behaviour, world=self.world)
         seed(self.engine)
         self._tokens = count(1)
 
     def call(self, operation: str, region: str = "us-east-1", **params: Any) -> dict[str, Any]:
-        """Call an operation as a client does; the answer has been checked."""
+        """Call an operation as a client does; request and answer are checked against the model."""
         if "clientToken" in CODEC.members(operation):
             params.setdefault("clientToken", f"token-{next(self._tokens)}")
         CODEC.validate(operation, params)
@@ -70,28 +70,28 @@ class Bench:
         return answer
 
     def bake(self, **over: Any) -> str:
-        """Create the golden image."""
+        """Create the golden image and return its ARN."""
         return str(self.call("CreateImage", **image_request(**over))["imageBuildVersionArn"])
 
     def image(self, arn: str) -> dict[str, Any]:
-        """GetImage."""
+        """Return what GetImage shows."""
         return dict(self.call("GetImage", imageBuildVersionArn=arn)["image"])
 
     def status(self, arn: str) -> str:
-        """The status of an image."""
+        """Return the status of an image."""
         return str(self.image(arn)["state"]["status"])
 
     def statuses(self, arn: str) -> list[str]:
-        """Every status that an image has had."""
+        """Return every status that an image has had."""
         return [entry["status"] for entry in self.engine.state.images[arn].history]
 
     def executions(self, arn: str) -> list[dict[str, Any]]:
-        """ListWorkflowExecutions."""
+        """Return what ListWorkflowExecutions lists."""
         answer = self.call("ListWorkflowExecutions", imageBuildVersionArn=arn)
         return list(answer["workflowExecutions"])
 
     def outcome(self, arn: str, *, retried: bool = False) -> dict[str, str]:
-        """The status of each execution by workflow name."""
+        """Return the status of each execution by workflow name."""
         return {
             run["workflowBuildVersionArn"].split("/")[2]: run["status"]
             for run in self.executions(arn)
@@ -99,13 +99,13 @@ class Bench:
         }
 
     def steps(self, arn: str, name: str) -> list[dict[str, Any]]:
-        """The steps of the newest execution of a workflow."""
+        """Return the steps of the newest execution of a workflow."""
         runs = [r for r in self.executions(arn) if f"/{name}/" in r["workflowBuildVersionArn"]]
         answer = self.call("ListWorkflowStepExecutions", workflowExecutionId=runs[-1]["workflowExecutionId"])
         return list(answer["steps"])
 
     def turn(self) -> bool:
-        """Turn the clock to the next thing that happens; False if nothing will."""
+        """Move the clock to the next timer; False without a timer."""
         due = self.engine.next_due()
         if due is None:
             return False
@@ -114,19 +114,23 @@ class Bench:
         return True
 
     def run_to(self, arn: str, *wanted: str) -> str:
-        """Let time go by until an image has one of some statuses."""
+        """Move the clock until an image has one of some statuses."""
         for _ in range(MANY):
             if (status := self.status(arn)) in wanted:
                 return status
-            assert self.turn(), f"{status}, and nothing happens any more"
+            assert self.turn(), f"{status}, and no timer is left"
         raise AssertionError(f"still {self.status(arn)}")
 
     def finish(self, arn: str) -> str:
-        """Let time go by until an image has ended."""
+        """Move the clock until an image has finished."""
         return self.run_to(arn, "AVAILABLE", "FAILED", "CANCELLED")
 
-    def create_workflow(self, name: str, steps: Sequence[str], sort: str = "TEST", head: str = "") -> str:
+    def create_workflow(
+        self, name: str, steps: Sequence[str], workflow_type: str = "TEST", head: str = ""
+    ) -> str:
         """Create a workflow from the lines of its steps."""
         data = f"schemaVersion: 1.0\n{head}steps:\n" + "\n".join(f"  - {step}" for step in steps)
-        answer = self.call("CreateWorkflow", name=name, semanticVersion="1.0.0", type=sort, data=data)
+        answer = self.call(
+            "CreateWorkflow", name=name, semanticVersion="1.0.0", type=workflow_type, data=data
+        )
         return str(answer["workflowBuildVersionArn"])

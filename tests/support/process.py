@@ -1,4 +1,4 @@
-"""The local service as a process of its own, on a free port."""
+"""Process: the local service as a process, on a free port."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 class Process:
-    """``python -m airflow_imagebuilder.local``; a context manager that ends exactly what it started."""
+    """``python -m airflow_imagebuilder.local``; a context manager that stops exactly what it started."""
 
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
@@ -38,12 +38,12 @@ class Process:
         return self
 
     def start(self) -> None:
-        """Start it and wait for its line."""
+        """Start the service and wait until it prints its address."""
         command = [sys.executable, "-m", "airflow_imagebuilder.local", "--port", "0", *self._arguments]
         self._popen = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.line = self._first_line()
         found = re.match(r"Image Builder on (http://127\.0\.0\.1:\d+) \(speed", self.line)
-        assert found, f"instead of its address the service said {self.line!r}"
+        assert found, f"instead of its address the service printed {self.line!r}"
         self.url = found[1]
         self._clients.clear()
 
@@ -51,7 +51,7 @@ class Process:
         assert self._popen.stdout
         with selectors.DefaultSelector() as selector:
             selector.register(self._popen.stdout, selectors.EVENT_READ)
-            assert selector.select(START_SECONDS), "the service says nothing"
+            assert selector.select(START_SECONDS), "the service prints nothing"
         return self._popen.stdout.readline()
 
     def __exit__(
@@ -60,7 +60,7 @@ class Process:
         self.stop()
 
     def stop(self) -> tuple[int, float]:
-        """End it in an orderly way: the exit code, and the seconds that it took."""
+        """Stop the service with SIGTERM; return its exit code and the seconds that it took."""
         began = time.monotonic()
         if self._popen.poll() is None:
             self._popen.send_signal(signal.SIGTERM)
@@ -68,18 +68,18 @@ class Process:
         return code, time.monotonic() - began
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill the service as a crash does."""
         self._popen.kill()
         self._popen.wait(30)
 
     @property
     def cpu_seconds(self) -> float:
-        """The processor time that it has used."""
+        """The processor time that the service has used, in seconds."""
         fields = open(f"/proc/{self._popen.pid}/stat").read().rsplit(")", 1)[1].split()  # noqa: PTH123, SIM115
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def client(self, service: str = "imagebuilder", region: str = "us-east-1", **config: Any) -> Any:
-        """A boto3 client that tries once; each is made once."""
+        """Return a boto3 client without retries; the same arguments return the same client."""
         key = repr((service, region, config))
         if key not in self._clients:
             settings = {"retries": {"total_max_attempts": 1}, "read_timeout": 20, **config}
@@ -90,7 +90,7 @@ class Process:
         return self._clients[key]
 
     def control(self, **request: Any) -> dict[str, Any]:
-        """The control plane; a refusal is an answer too."""
+        """Call the control plane and return its answer, also if it is a refusal."""
         data = json.dumps(request).encode()
         try:
             with urllib.request.urlopen(f"{self.url}/_imagebuilder/control", data, timeout=20) as answer:
@@ -100,12 +100,12 @@ class Process:
                 return dict(json.load(error))
 
     def records(self) -> dict[str, Any]:
-        """The service's own records."""
+        """Return the records of the service."""
         with urllib.request.urlopen(f"{self.url}/_imagebuilder/records", timeout=20) as answer:
             return dict(json.load(answer))
 
     def wait(self, arn: str, *wanted: str, seconds: float = 30.0) -> dict[str, Any]:
-        """Ask until an image has ended, or has one of some statuses."""
+        """Poll until an image has finished, or has one of some statuses."""
         client, last = self.client(), {}
         goal = wanted or ("AVAILABLE", "FAILED", "CANCELLED")
         end = time.monotonic() + seconds

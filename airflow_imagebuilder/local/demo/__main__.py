@@ -1,4 +1,4 @@
-"""``python -m airflow_imagebuilder.local.demo``: bake a golden image with a real Airflow, on this machine."""
+"""``python -m airflow_imagebuilder.local.demo``: bake a golden image with a real Airflow on this machine."""
 
 import sys
 

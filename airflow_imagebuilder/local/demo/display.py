@@ -1,4 +1,4 @@
-"""How a bake is shown while it goes on: a live table in a terminal, a line a change anywhere else."""
+"""The display of a running bake: a live table in a terminal, one line per change anywhere else."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from airflow_imagebuilder.service.states import WORKFLOW_FAILED, WorkflowStatus, is_workflow_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from typing_extensions import Self
 
-    from airflow_imagebuilder.local.demo.bake import Bake, WorkflowRow
+    from airflow_imagebuilder.local.demo.progress import Progress
+    from airflow_imagebuilder.service.results.image import Ami, ImageResult
+    from airflow_imagebuilder.service.results.workflow import WorkflowResult
 
+_FAILED = WORKFLOW_FAILED - {WorkflowStatus.CANCELLED}
 _STYLES = {
     "COMPLETED": "green",
     "AVAILABLE": "green",
@@ -32,9 +37,9 @@ _STYLES = {
 }
 
 
-def styled(word: str) -> Text:
+def styled(state: str) -> Text:
     """Return a state in its colour."""
-    return Text(word, style=_STYLES.get(word, ""))
+    return Text(state, style=_STYLES.get(state, ""))
 
 
 def minutes(seconds: float | None) -> str:
@@ -43,35 +48,35 @@ def minutes(seconds: float | None) -> str:
 
 
 class Stages:
-    """What the demo does one after another, and how long each took."""
+    """The stages of the demo, and how long each took."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
         self._took: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Time a stage; where it fails, it is timed too."""
-        self.tell(f"{name} ...")
-        begun = time.monotonic()
+        """Time a stage, also if it fails."""
+        self.report(f"{name} ...")
+        started = time.monotonic()
         try:
             yield
         finally:
-            self._took[name] = time.monotonic() - begun
+            self._took[name] = time.monotonic() - started
 
-    def tell(self, what: str) -> None:
-        """Print a line with the time since the beginning."""
-        line = f"[{self.elapsed:5.1f} s] {what}"
+    def report(self, text: str) -> None:
+        """Print a line with the seconds since the demo started."""
+        line = f"[{self.elapsed:5.1f} s] {text}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first stage was set up."""
-        return time.monotonic() - self._begun
+        """Seconds since the demo started."""
+        return time.monotonic() - self._started
 
     def table(self) -> Table:
-        """Return the stages with their seconds and the sum."""
+        """Return a table of the stages, their seconds and the total."""
         table = Table("Stage", box=None, pad_edge=False)
         table.add_column("Seconds", justify="right")
         for name, seconds in self._took.items():
@@ -81,12 +86,12 @@ class Stages:
 
 
 class BakeView:
-    """Shows a bake: ``with BakeView(console, stages) as view: view.show(...)`` as often as one likes."""
+    """Shows a bake: ``with BakeView(console, stages) as view: view.show(...)``, once per poll."""
 
     def __init__(self, console: Console, stages: Stages) -> None:
         self._console = console
         self._stages = stages
-        self._told: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         )
@@ -100,44 +105,48 @@ class BakeView:
         if self._live:
             self._live.stop()
 
-    def show(self, run_state: str, tasks: Mapping[str, str | None], bake: Bake | None) -> None:
+    def show(self, run_state: str, tasks: Mapping[str, str | None], progress: Progress | None) -> None:
         """Show one moment.
 
         :param run_state: Airflow's state of the Dag run.
         :param tasks: Airflow's states of the task instances.
-        :param bake: the image; None while it has not been submitted.
+        :param progress: the image and its workflows; None until the image has been submitted.
         """
         if self._live:
-            self._live.update(self._picture(run_state, tasks, bake), refresh=True)
+            self._live.update(self._table(run_state, tasks, progress), refresh=True)
         else:
-            self._lines(run_state, tasks, bake)
+            self._print_changes(run_state, tasks, progress)
 
-    def _picture(self, run_state: str, tasks: Mapping[str, str | None], bake: Bake | None) -> Group:
+    def _table(self, run_state: str, tasks: Mapping[str, str | None], progress: Progress | None) -> Group:
         counted = ", ".join(f"{count} {state}" for state, count in _counted(tasks).items())
         run = Text.assemble(
             "Dag run ",
             styled(run_state),
             f"  {minutes(self._stages.elapsed)}  tasks: {counted or 'none yet'}",
         )
-        if bake is None:
+        if progress is None:
             return Group(run)
-        image = Text.assemble(f"Image {bake.name} ", styled(bake.status), f"  {tests_told(bake)}")
-        return Group(run, image, workflow_table(bake))
+        name, status = image_name(progress.image), progress.image.status
+        image = Text.assemble(f"Image {name} ", styled(status), f"  {tests_done(progress)}")
+        return Group(run, image, workflow_table(progress))
 
-    def _lines(self, run_state: str, tasks: Mapping[str, str | None], bake: Bake | None) -> None:
+    def _print_changes(
+        self, run_state: str, tasks: Mapping[str, str | None], progress: Progress | None
+    ) -> None:
         for task, state in tasks.items():
-            self._tell(f"task {task}", state or "")
-        if bake is not None:
-            for row in bake.rows:
-                took = f" ({minutes(row.seconds)})" if row.seconds is not None else ""
-                self._tell(f"{row.kind.lower()} {row.name}", row.status, took)
-            self._tell(f"image {bake.name}", bake.status, f"  {tests_told(bake)}")
-        self._tell("Dag run", run_state)
+            self._print_change(f"task {task}", state or "")
+        if progress is not None:
+            for workflow in progress.workflows:
+                took = f" ({minutes(workflow.duration)})" if workflow.duration is not None else ""
+                self._print_change(f"{workflow.type.lower()} {workflow.name}", workflow.status, took)
+            image = progress.image
+            self._print_change(f"image {image_name(image)}", image.status, f"  {tests_done(progress)}")
+        self._print_change("Dag run", run_state)
 
-    def _tell(self, what: str, state: str, more: str = "") -> None:
-        if state and self._told.get(what) != state:
-            self._told[what] = state
-            self._stages.tell(f"{what}: {state}{more}")
+    def _print_change(self, thing: str, state: str, details: str = "") -> None:
+        if state and self._shown.get(thing) != state:
+            self._shown[thing] = state
+            self._stages.report(f"{thing}: {state}{details}")
 
 
 def _counted(tasks: Mapping[str, str | None]) -> dict[str, int]:
@@ -147,30 +156,38 @@ def _counted(tasks: Mapping[str, str | None]) -> dict[str, int]:
     return counts
 
 
-def tests_told(bake: Bake) -> str:
-    """Return how far the tests are, e.g. ``tests: 5 running, 3 of 9 done``."""
-    done, running = sum(t.done for t in bake.tests), sum(t.status == "RUNNING" for t in bake.tests)
-    return f"tests: {running} running, {done} of {len(bake.tests)} done" if bake.tests else ""
+def image_name(image: ImageResult) -> str:
+    """Return name, version and build, e.g. ``golden-al2023 1.0.0/1``."""
+    return f"{image.name} {image.version}"
 
 
-def workflow_table(bake: Bake) -> Table:
-    """Return the workflows of an image as a table; durations are on the service's clock."""
+def tests_done(progress: Progress) -> str:
+    """Return how many tests run and how many are done, e.g. ``tests: 5 running, 3 of 9 done``."""
+    tests = progress.tests
+    running = sum(test.status == WorkflowStatus.RUNNING for test in tests)
+    done = sum(is_workflow_terminal(test.status) for test in tests)
+    return f"tests: {running} running, {done} of {len(tests)} done" if tests else ""
+
+
+def workflow_table(progress: Progress) -> Table:
+    """Return a table of the workflows of an image; durations are on the service's clock."""
     table = Table("Workflow", "Type", "Group", "Status", box=None, pad_edge=False)
     table.add_column("Duration", justify="right")
-    for row in bake.rows:
-        table.add_row(row.name, row.kind, row.group, styled(row.status), minutes(row.seconds))
-    for row in filter(_failed, bake.rows):
-        table.caption = Text(f"{row.name}: {row.message}", style="red")
+    for workflow in progress.workflows:
+        group, took = workflow.parallel_group or "", minutes(workflow.duration)
+        table.add_row(workflow.name, workflow.type, group, styled(workflow.status), took)
+    for workflow in filter(_failed, progress.workflows):
+        table.caption = Text(f"{workflow.name}: {workflow.message}", style="red")
     return table
 
 
-def _failed(row: WorkflowRow) -> bool:
-    return row.status in {"FAILED", "ROLLBACK_COMPLETED"} and bool(row.message)
+def _failed(workflow: WorkflowResult) -> bool:
+    return workflow.status in _FAILED and bool(workflow.message)
 
 
-def ami_table(amis: list[dict[str, str]]) -> Table:
-    """Return the AMIs as a table."""
+def ami_table(amis: list[Ami]) -> Table:
+    """Return a table of AMIs that were read back from EC2."""
     table = Table("Region", "AMI", "Name", "State in EC2", box=None, pad_edge=False)
     for ami in amis:
-        table.add_row(ami["region"], ami["image"], ami["name"], styled(ami["state"]))
+        table.add_row(ami.region, ami.image, ami.name, styled(ami.status or ""))
     return table

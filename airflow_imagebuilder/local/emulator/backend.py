@@ -1,4 +1,4 @@
-"""The local service without HTTP: engine, journal, faults and records together."""
+"""Backend: the local service without HTTP, made of engine, journal, faults and records."""
 
 from __future__ import annotations
 
@@ -13,33 +13,30 @@ from airflow_imagebuilder.local.emulator.records import Records
 from airflow_imagebuilder.local.emulator.seed import seed as seed_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from airflow_imagebuilder.local.emulator.engine.state import Doc
+    from airflow_imagebuilder.local.emulator.engine import Doc
 
-#: Keys of a control request; the server reads ``expire_credentials`` and ``reset`` itself, too.
-CONTROLS = (
-    *("speed", "advance", "durations", "workflows", "steps", "failures", "clear_failures", "findings"),
-    *("faults", "clear_faults", "reset", "expire_credentials"),
-)
-#: What a journal keeps of a control request: all that the engine is changed by.
-_KEPT = frozenset(
-    {"speed", "advance", "durations", "workflows", "steps", "failures", "clear_failures", "findings"}
-)
+_CLOCK_KEYS = ("speed", "advance")
+_SCENARIO_KEYS = ("durations", "workflows", "steps", "failures", "findings")
+#: Keys that change the engine; a replay needs them, so the journal keeps them.
+_ENGINE_KEYS = (*_CLOCK_KEYS, *_SCENARIO_KEYS, "clear_failures")
+#: Keys of a control request; the HTTP server also acts on ``expire_credentials`` and ``reset``.
+CONTROLS = (*_ENGINE_KEYS, "faults", "clear_faults", "reset", "expire_credentials")
 
 
 class Backend:
-    """EC2 Image Builder, as the server and tests hold it.
+    """EC2 Image Builder for the HTTP server and for tests.
 
-    :param world: where AMIs, parameters, events and logs go.
-    :param speed: virtual seconds a real second.
+    :param world: receives AMIs, parameters, events and logs; by default they are only recorded.
+    :param speed: virtual seconds per real second; 0 by default: the clock moves by hand.
     :param scenario: a mapping as :mod:`.scenario` describes it.
-    :param state: a file to go on from, and to survive in.
-    :param seeded: whether a fresh service holds the golden resources.
-    :param sink: takes the effects instead of the world's ``apply``.
-    :raises ScenarioError: for a scenario that is none.
-    :raises JournalError: for a state file of another version.
+    :param state: the state file: read at the start, written from then on; by default nothing is kept.
+    :param seeded: whether a new service holds the golden resources; True by default.
+    :param sink: receives the effects instead of the world's ``apply``.
+    :raises ScenarioError: the scenario is invalid.
+    :raises JournalError: the state file is not a journal, or another version wrote it.
     """
 
     def __init__(
@@ -81,9 +78,9 @@ class Backend:
 
     def _begin(self, header: Mapping[str, Any]) -> None:
         clock = Clock(header["speed"], real=self._moments)
-        profile = scenarios.parse(header["scenario"]).profile()
+        behaviour = scenarios.parse(header["scenario"]).behaviour()
         self.engine = Engine(
-            clock=clock, profile=profile, world=self._world, seed=header["seed"], sink=self._effect
+            clock=clock, behaviour=behaviour, world=self._world, seed=header["seed"], sink=self._effect
         )
         self.seeded = seed_engine(self.engine) if header["seeded"] else 0
 
@@ -101,8 +98,7 @@ class Backend:
         self._moments.release()
         self._journal.open()
         if header["scenario"] != self._scenario:
-            changed = {k: v for k, v in self._scenario.items() if k in _KEPT}
-            self.control({"clear_failures": True, **changed})
+            self.control({"clear_failures": True, **_only(self._scenario, _ENGINE_KEYS)})
         if speed != self.engine.clock.speed:
             self.control({"speed": speed})
         return True
@@ -116,7 +112,7 @@ class Backend:
         if _outcome(answer, error) != entry["outcome"]:
             raise JournalError(
                 f"The state file does not replay: {entry['operation']} gave {entry['outcome']} and now gives "
-                f"{_outcome(answer, error)}. It was written by another version; remove it to start afresh."
+                f"{_outcome(answer, error)}. Another version wrote it; remove it to start without state."
             )
 
     def _effect(self, effect: Effect) -> None:
@@ -134,10 +130,10 @@ class Backend:
             return {}, error
 
     def call(self, operation: str, params: Doc, region: str) -> Doc:
-        """Answer an operation.
+        """Call an operation.
 
-        :raises ApiError: as the service refuses.
-        :return: the answer; it is the engine's, so it may only be read.
+        :raises ApiError: the service refuses the request.
+        :return: the answer; it belongs to the engine, so the caller must not change it.
         """
         if operation.startswith(("Get", "List")):
             return self.engine.handle(operation, params, region)
@@ -155,47 +151,46 @@ class Backend:
         return answer
 
     def control(self, request: Mapping[str, Any]) -> Doc:
-        """Change how the service behaves.
+        """Change the behaviour of the service.
 
-        :param request: keys of :data:`CONTROLS`; failures and faults are added to those that are there.
-        :raises ValueError: for a key or a value that is not known.
-        :return: the state of the clock afterwards.
+        :param request: keys of :data:`CONTROLS`; failures and faults are added to the present ones.
+        :raises ValueError: a key is unknown, or a value is invalid; nothing has changed.
+        :return: the clock afterwards, as :meth:`clock` returns it.
         """
         for key in request:
             if key not in CONTROLS:
                 raise scenarios.ScenarioError(f"control: unknown key {key!r}; allowed: {', '.join(CONTROLS)}")
-        # Everything is read before anything is changed.
+        # The whole request is checked before anything changes.
         faults = scenarios.faults(request.get("faults", []))
-        scenarios.parse({key: value for key, value in request.items() if key in _KEPT - _CLOCK})
-        for key in ("speed", "advance"):
+        scenarios.parse(_only(request, _SCENARIO_KEYS))
+        for key in _CLOCK_KEYS:
             scenarios.number(request.get(key, 0), f"control: {key}")
         if request.get("reset"):
             self.reset()
         if request.get("clear_faults"):
             self.faults.clear()
         self.faults.install(*faults)
-        kept = {key: value for key, value in request.items() if key in _KEPT}
-        if kept:
+        if changes := _only(request, _ENGINE_KEYS):
             real = self._moments.hold()
             try:
-                self._change(kept)
+                self._change(changes)
             finally:
                 self._moments.release()
             if self._journal:
-                self._journal.write({"real": real, "control": kept})
+                self._journal.write({"real": real, "control": changes})
         return self.clock()
 
     def _change(self, request: Mapping[str, Any]) -> None:
-        read = scenarios.parse({k: v for k, v in request.items() if k in _KEPT - _CLOCK})
+        changed = scenarios.parse(_only(request, _SCENARIO_KEYS))
         self.engine.run_due()
-        profile, clock = self.engine.profile, self.engine.clock
+        behaviour, clock = self.engine.behaviour, self.engine.clock
         if request.get("clear_failures"):
-            profile.failures.clear()
-        profile.durations.update(read.durations)
-        profile.workflows.update(read.workflows)
-        profile.steps.update(read.steps)
-        profile.failures.extend(read.failures)
-        profile.findings.update(read.findings)
+            behaviour.failures.clear()
+        behaviour.durations.update(changed.durations)
+        behaviour.workflows.update(changed.workflows)
+        behaviour.steps.update(changed.steps)
+        behaviour.failures.extend(changed.failures)
+        behaviour.findings.update(changed.findings)
         if "speed" in request:
             clock.set_speed(request["speed"])
         if "advance" in request:
@@ -203,19 +198,19 @@ class Backend:
             self.engine.run_due()
 
     def reset(self) -> None:
-        """Begin anew: no images, no faults, no records; the scenario and the speed stay."""
+        """Delete images, records and faults; the scenario and the speed stay."""
         self.records = Records()
         self.faults.clear()
         self.faults.install(*scenarios.parse(self._scenario).faults)
         self._start(self.engine.clock.speed)
 
     def clock(self) -> Doc:
-        """The virtual time and its speed."""
+        """Return the virtual time, as ``now`` (ISO 8601) and ``epoch`` (seconds), and its ``speed``."""
         now = self.engine.clock.now()
         return {"now": iso(now), "epoch": now, "speed": self.engine.clock.speed}
 
     def snapshot(self) -> Doc:
-        """Everything for ``/_imagebuilder/records``."""
+        """Return everything that ``/_imagebuilder/records`` shows."""
         self.engine.run_due()
         return {**self.clock(), **self.records.snapshot(self.engine), "faults": self.faults.records()}
 
@@ -225,7 +220,8 @@ class Backend:
             self._journal.close()
 
 
-_CLOCK = frozenset({"speed", "advance", "clear_failures"})
+def _only(request: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    return {key: request[key] for key in keys if key in request}
 
 
 def _outcome(answer: Doc, error: ApiError | None) -> str:

@@ -1,4 +1,4 @@
-"""Faults of the API on demand: error codes, broken connections, slow and broken answers."""
+"""Faults: calls that get an error, a broken connection, or a slow or broken answer, on demand."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What a fault can do; the last three spoil an answer after the work has been done.
+#: The kinds of faults; the last three damage the answer of a call that was carried out.
 KINDS = ("error", "reset", "delay", "hang", "truncated", "empty", "malformed")
-#: Kinds whose request is carried out unless the fault says otherwise.
+#: The kinds whose request is carried out, unless the fault says otherwise.
 PERFORMED = frozenset({"delay", "truncated", "empty", "malformed"})
 
 
 @dataclass
 class Fault:
-    """One fault; the scenario's schema tells what each member means."""
+    """One fault; the docstring of :mod:`.scenario` describes each member.
+
+    :param installed: when its window was opened, in real seconds.
+    :param met: how many calls it could have hit.
+    :param fired: how many calls it has hit.
+    """
 
     operation: str = "*"
     kind: str = "error"
@@ -38,11 +43,14 @@ class Fault:
 
     @property
     def is_performed(self) -> bool:
-        """Whether the service does what the request asks for, though the client may not learn it."""
+        """Whether the service carries the request out, even if the client gets no good answer."""
         return self.kind in PERFORMED if self.performed is None else self.performed
 
     def is_open(self, now: float) -> bool:
-        """Whether its window is open and it has not fired often enough."""
+        """Whether its window is open and it may still fire.
+
+        :param now: real seconds, on the clock of ``installed``.
+        """
         age = now - self.installed
         if age < self.start or (self.lasts is not None and age >= self.start + self.lasts):
             return False
@@ -50,10 +58,10 @@ class Fault:
 
 
 class Faults:
-    """The faults that are installed, and how often each has fired.
+    """The installed faults, and how often each has fired.
 
-    :param seed: makes the ones with a rate hit the same calls in every run.
-    :param now: real time, in seconds.
+    :param seed: makes faults with a rate hit the same calls in every run.
+    :param now: a clock of real seconds that never goes back.
     """
 
     def __init__(self, seed: int | str | None = None, now: Callable[[], float] = time.monotonic) -> None:
@@ -62,17 +70,17 @@ class Faults:
         self._faults: list[Fault] = []
 
     def install(self, *faults: Fault) -> None:
-        """Add faults; their windows are counted from now."""
+        """Add faults; their windows begin now."""
         for fault in faults:
             fault.installed = self._now()
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._faults.clear()
 
     def pick(self, operation: str) -> Fault | None:
-        """The fault that hits a call, if any: the first that fits and is open."""
+        """Return the fault that hits a call: the first that fits and is open; None without one."""
         if not self._faults:
             return None
         now = self._now()
@@ -87,5 +95,5 @@ class Faults:
         return fault.met > fault.skip and (fault.rate >= 1 or self._random.random() < fault.rate)
 
     def records(self) -> list[dict[str, Any]]:
-        """The faults with their counts."""
+        """Return the faults with their counts."""
         return [asdict(fault) for fault in self._faults]

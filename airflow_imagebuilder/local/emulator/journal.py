@@ -1,10 +1,11 @@
-"""The journal behind ``--state``: every call that changes something, in order, replayed on the next start.
+"""Journal: the file behind ``--state``, with every call that changes something.
 
-The engine is deterministic: its seed, the scenario, the calls and their real moments give the same state,
-with the same ids. So nothing but those is kept, and a line is written before the call is answered: what a
-client was told is there after a ``kill -9``. Virtual time goes on while the service is down, as on AWS.
+The service replays it at the next start. The engine is deterministic: the same seed, scenario, calls and
+real moments give the same state with the same ids, so the journal keeps only those. Each line is written
+before the call is answered, so an answered call survives a ``kill -9``. Virtual time passes while the service
+is down, as on AWS.
 
-Faults and call counts are not kept; they belong to a process.
+Faults and call counts are not kept; they belong to one process.
 """
 
 from __future__ import annotations
@@ -22,39 +23,42 @@ FORMAT = 1
 
 
 class JournalError(RuntimeError):
-    """A state file that this version cannot go on from."""
+    """The state file is not a journal, or this version cannot replay it."""
 
 
 class Moments:
-    """Real time that can be held still, so that a call sees one moment, and sees it again in a replay."""
+    """Real time that can be stopped, so that a call has one moment, and the same moment in a replay."""
 
     def __init__(self) -> None:
         self._held: float | None = None
         self._last = 0.0
 
     def __call__(self) -> float:
-        """Real seconds since the epoch; never less than before, not even in an earlier process."""
+        """Return real seconds since the epoch, never less than before, not even after a restart."""
         if self._held is not None:
             return self._held
         self._last = max(self._last, time.time())
         return self._last
 
     def hold(self, moment: float | None = None) -> float:
-        """Hold time still, at a moment of the journal or now."""
+        """Stop the time and return its moment.
+
+        :param moment: a moment of the journal; now by default.
+        """
         self._held = None if moment is None else moment
         self._held = self()
         self._last = max(self._last, self._held)
         return self._held
 
     def release(self) -> None:
-        """Let time go on."""
+        """Let the time run again."""
         self._held = None
 
 
 class Journal:
-    """A file of JSON lines; the first tells what the service was started with.
+    """A file of JSON lines; the first line holds the settings that the service was started with.
 
-    :param path: the file; made if it is not there.
+    :param path: the file; :meth:`open` creates it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,13 +66,13 @@ class Journal:
         self._file: int | None = None
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """The lines of an earlier life.
+        """Return the lines of an earlier process; none if there is no file.
 
-        :raises JournalError: for a file that is none of ours.
+        :raises JournalError: the file is not a journal.
         """
         if not self._path.exists():
             return
-        # A line that the machine's crash cut short was never answered.
+        # The call of a line that a crash cut short was never answered.
         lines = [line for line in self._path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
         for index, line in enumerate(lines):
             try:
@@ -77,14 +81,14 @@ class Journal:
                 raise JournalError(f"{self._path}:{index + 1}: not a line of a journal: {error}") from error
             if index == 0 and entry.get("journal") != FORMAT:
                 raise JournalError(
-                    f"{self._path}: not a journal of format {FORMAT}; remove the file to start afresh"
+                    f"{self._path}: not a journal of format {FORMAT}; remove it to start without state"
                 )
             yield entry
 
     def open(self, header: dict[str, Any] | None = None) -> None:
-        """Begin to write.
+        """Open the file for writing.
 
-        :param header: what a new journal begins with; an old one is gone. None goes on with the old one.
+        :param header: the first line of a new journal, which replaces an old one; None continues the old one.
         """
         self.close()
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,12 +106,12 @@ class Journal:
             os.truncate(self._path, whole)
 
     def write(self, entry: dict[str, Any]) -> None:
-        """Add a line; it survives this process from here on."""
+        """Append a line; afterwards it survives the end of this process."""
         if self._file is not None:
             os.write(self._file, json.dumps(entry, separators=(",", ":")).encode() + b"\n")
 
     def close(self) -> None:
-        """Stop to write."""
+        """Close the journal."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

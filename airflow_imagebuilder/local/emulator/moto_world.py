@@ -1,6 +1,6 @@
-"""The world around the local Image Builder: moto's EC2, SSM, EventBridge, SNS, IAM and CloudWatch Logs.
+"""MotoWorld: moto's EC2, SSM, EventBridge, SNS, IAM and CloudWatch Logs around the local Image Builder.
 
-The only module that touches what moto keeps to itself.
+This is the only module that uses moto's internals.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from moto.backends import get_backend
 from moto.ec2.models.amis import Ami
+from moto.iam.exceptions import EntityAlreadyExists
 from moto.moto_api._internal.models import moto_api_backend
 
 from airflow_imagebuilder.local.emulator.engine import ACCOUNT, Effect
@@ -34,7 +35,7 @@ def _backend(service: Any, region: str, account: str = ACCOUNT) -> Any:
 
 
 class MotoWorld:
-    """moto in this process."""
+    """The world of an engine, in the moto of this process."""
 
     def __init__(self) -> None:
         self._handlers = {
@@ -47,17 +48,16 @@ class MotoWorld:
         }
 
     def warm_up(self, regions: tuple[str, ...]) -> None:
-        """Load what takes moto a second, before anybody waits for it."""
+        """Load the backends that take moto a second, before a client waits for them."""
         for region in regions:
             _backend("ec2", region)
         for service in ("ssm", "events", "logs", "sns", "sqs", "sts", "s3"):
             get_backend(service)
 
     def seed(self, role: str) -> None:
-        """Make the execution role."""
-        # Its own account must have been set up before, else moto has no such role to find.
+        """Create the execution role, if it does not exist."""
         iam = _backend("iam", "aws")
-        with suppress(Exception):  # moto has one exception class a service; it is there already
+        with suppress(EntityAlreadyExists):
             iam.create_role(
                 role_name=role,
                 assume_role_policy_document=json.dumps(_TRUST),
@@ -69,13 +69,15 @@ class MotoWorld:
             )
 
     def reset(self) -> None:
-        """Forget everything in every service of moto."""
+        """Delete everything in every service of moto."""
         moto_api_backend.reset()
 
     def apply(self, effect: Effect) -> None:
-        """Let an effect happen; what a user has taken away (a topic, a launch template) is only logged."""
+        """Carry out an effect; a failure is logged."""
         try:
             self._handlers[effect.kind](effect)
+        # A user may have deleted a topic or a launch template, for which each service of moto has an error of
+        # its own. On AWS such a failure does not stop Image Builder; here the next effects must follow, too.
         except Exception:
             log.exception("%s in %s could not be applied: %s", effect.kind, effect.region, effect.data)
 
@@ -98,7 +100,7 @@ class MotoWorld:
         )
         backend.amis[ami.id] = ami
         snapshot = ami.ebs_snapshot
-        # moto draws the snapshot's id; a restarted service must show the one that it showed before.
+        # moto makes a random id for the snapshot; a restarted service must show the same id as before.
         backend.snapshots[data["snapshot"]] = backend.snapshots.pop(snapshot.id)
         snapshot.id = data["snapshot"]
         ami.add_tags(data["tags"])
@@ -127,7 +129,7 @@ class MotoWorld:
             template.default_version_number = version.number
 
     def _event(self, effect: Effect) -> None:
-        # Not through a client: EventBridge takes no event from a user whose source begins with "aws.".
+        # Not through a client: EventBridge refuses events of users whose source begins with "aws.".
         _backend("events", effect.region).put_events(
             [
                 {
@@ -135,7 +137,7 @@ class MotoWorld:
                     "DetailType": effect.data["type"],
                     "Detail": json.dumps(effect.data["detail"]),
                     "Resources": effect.data["resources"],
-                    # moto wants seconds, and writes the date that a target sees itself.
+                    # moto expects seconds, and writes the date for the target.
                     "Time": effect.at,
                 }
             ]
@@ -153,7 +155,7 @@ class MotoWorld:
         if data["stream"] not in group.streams:
             backend.create_log_stream(data["group"], data["stream"])
         at = int(effect.at * 1000)
-        # Past the backend, which refuses what is two hours ahead; virtual time soon is.
+        # Not through the backend: it refuses events two hours ahead, as virtual time soon is.
         group.put_log_events(data["stream"], [{"timestamp": at, "message": line} for line in data["lines"]])
 
     def has_ami(self, region: str, ami: str) -> bool:
@@ -161,7 +163,7 @@ class MotoWorld:
         return ami in _backend("ec2", region).amis
 
     def parameter(self, region: str, name: str) -> str | None:
-        """The value of a parameter in SSM."""
+        """The value of a parameter in SSM; None if there is none."""
         plain = name.removeprefix("ssm:")
         if plain.startswith("arn:"):
             plain = "/" + plain.split(":parameter/", 1)[-1]
@@ -169,6 +171,6 @@ class MotoWorld:
         return str(found.value) if found else None
 
     def session_keys(self) -> set[str]:
-        """The access keys of every session that STS has handed out."""
+        """Return the access keys of every session that STS has issued."""
         sts = _backend("sts", "aws")
         return {role.access_key_id for role in sts.assumed_roles}

@@ -1,4 +1,4 @@
-"""What the service remembers for those who test against it: calls, tokens, images and executions."""
+"""Records: the calls, tokens, images and executions of the service, for tests that run against it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.local.emulator.engine import ApiError, Clock, Engine, iso
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution, Image
+    from airflow_imagebuilder.local.emulator.engine import Doc, Execution, Image
 
 MAX_CHANGES = 10_000
 
 
 class Records:
-    """Counts and a list of the calls that change something."""
+    """Counts of all calls, and a list of the calls that change something."""
 
     def __init__(self) -> None:
         self._calls: dict[str, Counter[str]] = {}
@@ -31,15 +31,14 @@ class Records:
         self._statuses[outcome] += 1
 
     def change(self, operation: str, params: Doc, answer: Doc, error: ApiError | None, clock: Clock) -> None:
-        """Note a call that may have changed something, with its token."""
+        """Record a call that may have changed something, with its token."""
         arn = next((str(value) for key, value in answer.items() if key.endswith("Arn")), None)
-        named = next((str(value) for key, value in params.items() if key == "imageBuildVersionArn"), None)
         token = params.get("clientToken")
         now = clock.now()
         self._changes.append(
             {
                 "operation": operation,
-                "arn": arn or named,
+                "arn": arn or params.get("imageBuildVersionArn"),
                 "clientToken": token,
                 "error": error.code if error else None,
                 "virtual": iso(now),
@@ -53,7 +52,7 @@ class Records:
             seen["arn"] = arn or seen["arn"]
 
     def snapshot(self, engine: Engine) -> Doc:
-        """All of it, as JSON takes it."""
+        """Return all records as JSON-safe values."""
         return {
             "images": [_image(image) for image in engine.state.images.values()],
             "calls": {name: {"total": sum(c.values()), **c} for name, c in sorted(self._calls.items())},

@@ -1,12 +1,12 @@
-"""Scenarios: how long things take, what fails, and which calls are answered with a fault.
+"""Scenarios: durations, failures, and faults in the answers to calls.
 
-A scenario is a YAML mapping; every key may be left out, and a key that is not known is refused.
+A scenario is a YAML mapping. Every key is optional; an unknown key is refused.
 
 .. code-block:: yaml
 
-    seed: 7                      # ids, spread durations and rates are the same in every run
+    seed: 7                      # ids, random durations and rates are the same in every run
 
-    durations:                   # virtual seconds, or [least, most]: each workflow takes its own number
+    durations:                   # virtual seconds, or [least, most]: each workflow gets its own number
       pending: 5                 # PENDING
       creating: 15               # CREATING
       build: 600                 # a build workflow
@@ -14,16 +14,16 @@ A scenario is a YAML mapping; every key may be left out, and a key that is not k
       distribution: 180          # DISTRIBUTING, or a distribution workflow
       integration: 30            # INTEGRATING
       cancellation: 5            # from CancelImageCreation to CANCELLED
-      retry: 0                   # from RetryImage until the image is seen in progress again
+      retry: 0                   # from RetryImage until the image is in progress again
     workflows: {boot: 90}        # virtual seconds of a workflow, by its name
     steps: {boot/RunTests: 60}   # virtual seconds of a step, by workflow and step
 
-    failures:                    # the first that fits counts; names may hold * and ?
-      - workflow: boot           # a workflow fails, in the step that it is there for
+    failures:                    # the first that fits applies; names may hold * and ?
+      - workflow: boot           # a workflow fails in its main step
       - workflow: boot           # ... in this step
         step: LaunchTestInstance
         message: no capacity
-        rollback: true           # the execution ends ROLLBACK_COMPLETED, not FAILED
+        rollback: true           # the execution becomes ROLLBACK_COMPLETED, not FAILED
       - component: golden-base   # a component of the recipe fails where components are executed;
         phase: build             # build, validate or test (test: in test workflows)
         component_step: Install  # the step of the component's document
@@ -32,30 +32,30 @@ A scenario is a YAML mapping; every key may be left out, and a key that is not k
       - region: eu-west-1        # the copy to a region fails
         status: FAILED           # FAILED, CANCELLED or TIMED_OUT
         account: "123456789012"
-      - region: eu-west-1        # what comes after the copy fails: ASSOCIATE_LICENSES,
+      - region: eu-west-1        # a step after the copy fails: ASSOCIATE_LICENSES,
         configuration_step: PUT_SSM_PARAMETERS     # UPDATE_LAUNCH_TEMPLATES, PUT_SSM_PARAMETERS,
                                  # UPDATE_FAST_LAUNCH_CONFIGURATIONS or EXPORT_AMI
-        times: 1                 # only the first time; without it, always
-        per: image               # counted for each image; without it, for the whole service
+        times: 1                 # only the first time; always by default
+        per: image               # counted per image; for the whole service by default
         image: golden-*          # only images of this name or ARN
 
-    findings: {critical: 0, high: 2, medium: 5}    # what a scan of an image tells
+    findings: {critical: 0, high: 2, medium: 5}    # what a scan of an image finds
 
     faults:                      # the first that is open and fits hits a call
-      - operation: GetImage      # without it, any operation ("*")
+      - operation: GetImage      # any operation ("*") by default
         kind: error              # error, reset (of the connection), delay, hang, truncated (body),
                                  # empty (body), malformed (JSON)
         code: CallRateLimitExceededException       # of kind error
-        status: 429              # without it, the model's for this code
+        status: 429              # by default, that of the model for this code
         message: slow down
-        times: 3                 # only so many calls; without it, all
-        skip: 2                  # so many calls are let through first
-        rate: 0.2                # of the calls
+        times: 3                 # how many calls it hits; all by default
+        skip: 2                  # how many calls it spares first; 0 by default
+        rate: 0.2                # the share of calls that it hits; 1 by default
         start: 10                # real seconds after the scenario (or the control request) is read
         lasts: 60                # real seconds
         seconds: 5               # real seconds of a delay; a hang lasts until the client leaves
-        performed: true          # whether the service does what was asked; without it, not for error,
-                                 # reset and hang, and yes for the others
+        performed: true          # whether the service carries the request out; by default it does, except
+                                 # for error, reset and hang
 """
 
 from __future__ import annotations
@@ -66,9 +66,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from airflow_imagebuilder.local.emulator.engine import Behaviour, Failure
-from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import DEFAULT_DURATIONS, Seconds
-from airflow_imagebuilder.local.emulator.engine.simulation.distribution import CONFIGURATION_STEPS
+from airflow_imagebuilder.local.emulator.engine import (
+    CONFIGURATION_STEPS,
+    DEFAULT_DURATIONS,
+    Behaviour,
+    Failure,
+    Seconds,
+)
 from airflow_imagebuilder.local.emulator.faults import KINDS, Fault
 
 if TYPE_CHECKING:
@@ -87,7 +91,7 @@ _NUMBERS = frozenset({"times", "rate", "start", "lasts", "skip", "seconds"})
 
 
 class ScenarioError(ValueError):
-    """A scenario that cannot be read as one; the message tells where and what is allowed."""
+    """The scenario is invalid; the message says where and what is allowed."""
 
 
 @dataclass
@@ -102,17 +106,17 @@ class Scenario:
     findings: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
-    def profile(self) -> Behaviour:
-        """The part that the engine looks at."""
+    def behaviour(self) -> Behaviour:
+        """Return the part that the engine reads."""
         return Behaviour(self.durations, self.workflows, self.steps, self.failures, self.findings)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a file, and check it.
+    """Read and check a scenario file.
 
-    :raises ScenarioError: for what is not a scenario.
-    :raises OSError: for a file that cannot be read.
-    :return: the mapping, as :func:`parse` takes it.
+    :raises ScenarioError: the file is not YAML, or the scenario in it is invalid.
+    :raises OSError: the file cannot be read.
+    :return: the mapping, for :func:`parse`.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -126,9 +130,9 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def parse(document: Any) -> Scenario:
-    """Make a scenario of a mapping.
+    """Read a scenario from a mapping.
 
-    :raises ScenarioError: for a key or a value that is not known.
+    :raises ScenarioError: a key is unknown, or a value is invalid.
     """
     _known(document, tuple(f.name for f in fields(Scenario)), "the scenario")
     readers: dict[str, Callable[[Any], Any]] = {

@@ -1,11 +1,10 @@
-"""What a fresh local service holds, so that the example Dags run against it as they are."""
+"""The resources of a new local service: what the example Dags need to run unchanged."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow_imagebuilder.local.emulator.engine import ACCOUNT, Engine
-from airflow_imagebuilder.local.emulator.engine.identifiers import arn_of
+from airflow_imagebuilder.local.emulator.engine import ACCOUNT, Engine, arn_of
 
 REGION = "us-east-1"
 REGIONS = ("us-east-1", "eu-west-1")
@@ -47,17 +46,17 @@ _TEST_STEPS = (
 def seed(engine: Engine) -> int:
     """Create recipes, configurations, workflows and components.
 
-    :param engine: an engine that has none of them yet.
-    :return: how many resources there are now.
+    :param engine: an engine without them.
+    :return: the number of created resources, without Amazon's own.
     """
-    before = len(engine.state.documents)
-    engine.call("ListComponents")
-    amazons = len(engine.state.documents) - before
+    # The first call to a region adds Amazon's own resources, which do not count.
+    engine.call("ListComponents", region=REGION)
+    before = len(engine.state.resources)
     _components(engine)
     _recipes(engine)
     _configurations(engine)
     _workflows(engine)
-    return len(engine.state.documents) - before - amazons
+    return len(engine.state.resources) - before
 
 
 def _create(engine: Engine, noun: str, **params: Any) -> None:
@@ -124,7 +123,7 @@ def _configurations(engine: Engine) -> None:
         instanceTypes=["t3.large"],
     )
     _distribution(engine, "golden-two-regions", "golden-al2023")
-    # SSM parameter names take no placeholders, so each recipe whose parameter is its own needs its own.
+    # The name of an SSM parameter cannot hold placeholders, so each recipe needs a configuration of its own.
     for recipe in list(RECIPES)[1:]:
         _distribution(engine, f"{recipe}-two-regions", recipe)
 
@@ -150,7 +149,7 @@ def _workflows(engine: Engine) -> None:
 
 
 def _workflow(
-    engine: Engine, sort: str, name: str, description: str, steps: tuple[tuple[str, str], ...]
+    engine: Engine, workflow_type: str, name: str, description: str, steps: tuple[tuple[str, str], ...]
 ) -> None:
     lines = "".join(f"\n  - name: {step}\n    action: {action}" for step, action in steps)
     data = f"name: {name}\nschemaVersion: 1.0\nsteps:{lines}\n"
@@ -158,7 +157,7 @@ def _workflow(
         engine,
         "Workflow",
         name=name,
-        type=sort,
+        type=workflow_type,
         semanticVersion="1.0.0",
         description=description,
         data=data,

@@ -1,8 +1,7 @@
-"""
-The servers of a whole local set-up: the local Image Builder, and an Airflow that talks to it.
+"""The servers of a local set-up: the local Image Builder, and an Airflow that uses it.
 
 Used by the demo, the integration tests, the fault suite and the benchmarks. Both are context managers that
-start real processes on 127.0.0.1, on free ports, and end exactly those.
+start real processes on free ports of 127.0.0.1, and stop exactly those.
 """
 
 from airflow_imagebuilder.local.stack.airflow import AirflowStack

@@ -31,10 +31,10 @@ class AirflowStack(Stack):
 
     :param home: its AIRFLOW_HOME: database, secrets and logs.
     :param dags: one folder with Dags, or several.
-    :param env: variables on top, e.g. ``LocalService.env``; may override any setting made here.
-    :param parallelism: how many tasks run at once.
-    :param sql_alchemy_conn: database; SQLite in ``home`` where it is left out.
-    :param start_seconds: how long the start may take, database included.
+    :param env: more variables, e.g. ``LocalService.env``; they override the settings made here.
+    :param parallelism: how many tasks run at once; 8 by default.
+    :param sql_alchemy_conn: the database; SQLite in ``home`` by default.
+    :param start_seconds: how long the start may take, database included; 180 by default.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class AirflowStack(Stack):
             self.launch(component)
 
     def stop(self, grace: float = GRACE) -> None:
-        """End the four processes, in bounded time; nothing to do where none runs.
+        """Stop the four processes, in bounded time; do nothing if none runs.
 
         :param grace: seconds between SIGTERM and SIGKILL.
         """
@@ -76,7 +76,10 @@ class AirflowStack(Stack):
         super().stop(grace)
 
     def migrate(self) -> None:
-        """Create the database, or bring it up to date (``airflow db migrate``)."""
+        """Create the database, or bring it up to date (``airflow db migrate``).
+
+        :raises StackError: the command failed; the message holds the end of its output.
+        """
         process = self._launch("db-migrate", self.command("db", "migrate"), self.env)
         ended = process.wait(self._start_seconds)
         self._end("db-migrate", grace=0)
@@ -84,9 +87,9 @@ class AirflowStack(Stack):
             raise StackError(f"airflow db migrate: exit code {process.returncode}\n{process.tail()}")
 
     def launch(self, component: str, *, name: str | None = None) -> None:
-        """Start one of the four processes; ``wait_ready`` tells when it is at work.
+        """Start one of the four processes; :meth:`wait_ready` waits until it works.
 
-        :param name: what a second one of its kind is called, e.g. ``triggerer-2``; the component by default.
+        :param name: the name of the process, e.g. ``triggerer-2`` for a second one; the component by default.
         """
         # Airflow's log servers listen on every interface; the api-server reads the files itself.
         local_logs = ["--skip-serve-logs"] if component in {"scheduler", "triggerer"} else []
@@ -94,18 +97,18 @@ class AirflowStack(Stack):
         self._launch(name or component, self.command(component, *local_logs), env)
 
     def wait_ready(self) -> None:
-        """Wait until ``/api/v2/monitor/health`` calls every component healthy.
+        """Wait until ``/api/v2/monitor/health`` reports that every component is healthy.
 
-        :raises StackError: a process ended, or the time is up.
+        :raises StackError: a process stopped, or the time is up.
         """
         self._await(self.api.healthy, "Airflow is not healthy")
 
     def kill(self, component: str) -> None:
-        """End one process as a crash does: SIGKILL to it and to all that it forked."""
+        """Kill one process as a crash does: SIGKILL to it and to everything that it forked."""
         self._end(component, grace=0)
 
     def restart(self, component: str) -> None:
-        """End one process where it runs (SIGTERM first) and start it anew."""
+        """Stop one process if it runs (SIGTERM first) and start it again."""
         self._end(component)
         self.launch(component)
 
@@ -114,7 +117,7 @@ class AirflowStack(Stack):
         return [sys.executable, "-m", "airflow", *arguments]
 
     def airflow(self, *arguments: str, seconds: float = 120) -> str:
-        """Run an ``airflow`` command in this home and return what it prints.
+        """Run an ``airflow`` command in this home and return its output.
 
         :raises subprocess.CalledProcessError: it failed.
         """

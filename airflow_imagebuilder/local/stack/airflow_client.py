@@ -1,4 +1,4 @@
-"""A small client of Airflow's REST API: what the demo and the tests ask a running Airflow for."""
+"""AirflowApi: a small client of Airflow's REST API, with the calls that the demo and the tests need."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TERMINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-"""States in which a run or a task instance stays."""
+"""Final states of runs and task instances."""
 
 _PAGE = 100
 
 
 class AirflowApiError(RuntimeError):
-    """Airflow answered an error, or a wait ended without what it waited for.
+    """Airflow answered with an error, or a wait timed out.
 
-    :param status: HTTP status; None where it was a wait.
+    :param status: HTTP status; None for a wait.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -30,7 +30,7 @@ class AirflowApiError(RuntimeError):
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Tell whether another try may succeed: SQLite under load answers 500, a restarting server nothing."""
+    """Whether another try may succeed: a busy SQLite causes 500, a restarting server does not answer."""
     server_error = 500
     return isinstance(error, httpx.TransportError) or (
         isinstance(error, AirflowApiError) and (error.status or 0) >= server_error
@@ -42,11 +42,11 @@ def _last_error(state: RetryCallState) -> Any:
 
 
 class AirflowApi:
-    """Airflow's public REST API (``/api/v2``), with a token got by password.
+    """Airflow's public REST API (``/api/v2``), with a token for a user and password.
 
     :param url: e.g. ``http://127.0.0.1:8080``.
-    :param patience: seconds for which answers of 5xx and lost connections are tried again.
-    :param transport: what carries the requests; the network where it is left out.
+    :param patience: seconds for which a request is retried after a 5xx or a lost connection; 30 by default.
+    :param transport: carries the requests; the network by default.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class AirflowApi:
     ) -> None:
         self.url = url
         self._login = {"username": username, "password": password}
-        # A proxy of the user's environment has no business between two processes of one machine.
+        # Two processes of one machine must not talk through a proxy of the user's environment.
         self._http = httpx.Client(base_url=url, timeout=30, trust_env=False, transport=transport)
         self._retrying = Retrying(
             retry=retry_if_exception(_may_pass),
@@ -70,23 +70,23 @@ class AirflowApi:
         )
 
     def close(self) -> None:
-        """Close the connections: a server that is told to end waits for open ones."""
+        """Close the connections, because a server that stops waits for open ones."""
         self._http.close()
 
     def healthy(self) -> bool:
-        """Tell whether database, scheduler, triggerer and Dag processor all are healthy."""
+        """Whether database, scheduler, triggerer and Dag processor are all healthy."""
         try:
             answer = self._http.get("/api/v2/monitor/health")
         except httpx.TransportError:
             return False
         parts = answer.json().values() if answer.is_success else ()
-        # A component that has never been seen has no status yet.
+        # The status of a component is None until its first heartbeat.
         return bool(parts) and all(part["status"] == "healthy" for part in parts)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """Send one request below ``/api/v2`` and return the answer's JSON, None for an empty one.
+        """Send one request below ``/api/v2`` and return the JSON of the answer, None for an empty one.
 
-        :raises AirflowApiError: an answer of 4xx, or of 5xx until patience ended.
+        :raises AirflowApiError: Airflow answered 4xx, or 5xx until the patience was over.
         """
         return self._retrying(self._once, method, f"/api/v2/{path}", **options)
 
@@ -117,7 +117,7 @@ class AirflowApi:
     # Dags
 
     def wait_for_dag(self, dag_id: str, seconds: float = 60) -> dict[str, Any]:
-        """Wait until the Dag processor has brought a Dag in, and return it.
+        """Wait until the Dag processor has read a Dag, and return it.
 
         :raises AirflowApiError: the time is up; the message holds the import errors.
         """
@@ -139,7 +139,7 @@ class AirflowApi:
         return self._all("importErrors", "import_errors")
 
     def unpause(self, dag_id: str) -> None:
-        """Let a Dag run."""
+        """Unpause a Dag, so that its runs start."""
         self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
     # Runs
@@ -147,19 +147,19 @@ class AirflowApi:
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
         """Start a run and return its id.
 
-        :param run_id: taken as it is; made up here where it is left out; a repeated request finds its run.
+        :param run_id: by default a new one; then a retried request finds the run that the first one made.
         """
-        wanted = run_id or f"manual__{uuid.uuid4().hex[:12]}"
-        body = {"dag_run_id": wanted, "logical_date": None, "conf": dict(conf or {})}
+        new_id = run_id or f"manual__{uuid.uuid4().hex[:12]}"
+        body = {"dag_run_id": new_id, "logical_date": None, "conf": dict(conf or {})}
         try:
             self.call("POST", f"dags/{dag_id}/dagRuns", json=body)
         except AirflowApiError as error:
             if run_id is not None or error.status != httpx.codes.CONFLICT:
                 raise
-        return wanted
+        return new_id
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """Return a run; ``state`` is queued, running, success or failed."""
+        """Return a run; its ``state`` is queued, running, success or failed."""
         run: dict[str, Any] = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")
         return run
 
@@ -175,11 +175,11 @@ class AirflowApi:
     # Task instances
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Return the task instances of a run, each map index on its own."""
+        """Return the task instances of a run, one per map index."""
         return self._all(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
 
     def task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """Return one task instance; ``state`` is None before the scheduler has looked at it."""
+        """Return one task instance; its ``state`` is None until the scheduler handles it."""
         at = "" if map_index < 0 else f"/{map_index}"
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}{at}"
         task: dict[str, Any] = self.call("GET", path)
@@ -211,7 +211,7 @@ class AirflowApi:
     ) -> Any:
         """Return the value of an XCom.
 
-        :raises AirflowApiError: status 404, there is none.
+        :raises AirflowApiError: the XCom does not exist (status 404).
         """
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         return self.call("GET", path, params={"map_index": map_index, "deserialize": True})["value"]
@@ -226,7 +226,7 @@ class AirflowApi:
     def task_log(
         self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1
     ) -> str:
-        """Return the log of one try, a line an event."""
+        """Return the log of one try, one line per event."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         content = self.call("GET", path, params={"map_index": map_index, "full_content": True})["content"]
         return "\n".join(line if isinstance(line, str) else _log_line(line) for line in content)
@@ -234,7 +234,7 @@ class AirflowApi:
     # Waits
 
     def wait_for_run(self, dag_id: str, run_id: str, seconds: float = 120) -> dict[str, Any]:
-        """Wait until a run has ended and return it.
+        """Wait until a run has finished and return it.
 
         :raises AirflowApiError: the time is up; the message holds the states of its tasks.
         """
@@ -265,9 +265,9 @@ class AirflowApi:
     def wait(
         self, condition: Callable[[], dict[str, Any] | None], seconds: float, situation: Callable[[], Any]
     ) -> dict[str, Any]:
-        """Ask until ``condition`` gives something, and return that.
+        """Poll until ``condition`` returns a value, and return that.
 
-        :param situation: tells, for the message, what there is when the time is up.
+        :param situation: returns what the message shows when the time is up.
         :raises AirflowApiError: the time is up.
         """
         deadline = time.monotonic() + seconds

@@ -1,9 +1,10 @@
-"""What every local set-up shares: servers in one folder, ended together on leaving the ``with`` block."""
+"""Stack: servers of one folder that start together, and stop together at the end of a ``with`` block."""
 
 from __future__ import annotations
 
 import signal
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.local.stack.processes import GRACE, ServerProcess, stop_all, uninterrupted
@@ -17,74 +18,78 @@ if TYPE_CHECKING:
 
 
 class StackError(RuntimeError):
-    """A server did not start, or ended on its own; the message holds the end of its log."""
+    """A server did not start, or stopped by itself; the message holds the end of its log."""
 
 
 class Stack:
-    """What both kinds of set-up share: servers under one guard, ended on leaving the ``with`` block."""
+    """Servers under one watchdog; a context manager that starts and stops them.
+
+    :param home: folder for their logs.
+    :param start_seconds: how long they may take to start.
+    """
 
     def __init__(self, home: Path, start_seconds: float) -> None:
         self.home = home.resolve()
         self.home.mkdir(parents=True, exist_ok=True)
         self._start_seconds = start_seconds
         self._processes: dict[str, ServerProcess] = {}
-        self._guard: Watchdog | None = None
+        self._watchdog: Watchdog | None = None
 
     def start(self, *, wait: bool = True) -> Self:
         """Start the servers.
 
-        :param wait: wait until they are ready; else ``wait_ready`` is left to the caller.
-        :raises StackError: one ended at once, or was not ready in time.
+        :param wait: wait until they are ready; without it, the caller calls :meth:`wait_ready`.
+        :raises StackError: a server stopped at once, or was not ready in time.
         """
-        try:
+        # Whatever interrupts the start, Ctrl-C included, no server stays behind.
+        with ExitStack() as cleanup:
+            cleanup.callback(self.stop)
             self._launch_all()
             if wait:
                 self.wait_ready()
-        except BaseException:  # whatever ends the start, Ctrl-C too, nothing may be left running
-            self.stop()
-            raise
+            cleanup.pop_all()
         return self
 
     def _launch_all(self) -> None:
         raise NotImplementedError
 
     def wait_ready(self) -> None:
-        """Wait until everything started here is at work.
+        """Wait until every server is ready.
 
-        :raises StackError: a process ended, or the time is up.
+        :raises StackError: a server stopped, or the time is up.
         """
         raise NotImplementedError
 
     def dead(self) -> str | None:
-        """Tell, with the end of its log, which process ended without being asked to; None where all run."""
+        """Return which process stopped by itself, with the end of its log; None if all run."""
         process = next((p for p in self._processes.values() if p.returncode is not None), None)
         if process is None:
             return None
         return f"{process.name} ended with {process.returncode}; {process.log} ends:\n{process.tail()}"
 
     def stop(self, grace: float = GRACE) -> None:
-        """End everything that was started here, in bounded time; nothing to do where nothing runs.
+        """Stop everything that was started here, in bounded time; do nothing if nothing runs.
 
         :param grace: seconds between SIGTERM and SIGKILL.
         """
         try:
             self._end(*self._processes, grace=grace)
         finally:
-            if self._guard is not None:
-                self._guard.close()
-                self._guard = None
+            if self._watchdog is not None:
+                self._watchdog.close()
+                self._watchdog = None
 
     def suspend(self, component: str) -> None:
-        """Let a process, and all that it forked, stand still (SIGSTOP) until :meth:`resume`."""
+        """Freeze a process and everything that it forked (SIGSTOP) until :meth:`resume`."""
         self._processes[component].signal(signal.SIGSTOP)
 
     def resume(self, component: str) -> None:
-        """Let a suspended process run again (SIGCONT)."""
+        """Continue a suspended process (SIGCONT)."""
         self._processes[component].signal(signal.SIGCONT)
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process ids by component."""
+        """The ids of the running processes by component."""
         return {name: process.pid for name, process in self._processes.items()}
 
     def log(self, component: str) -> Path:
@@ -97,29 +102,29 @@ class Stack:
         log = self.log(component)
         log.parent.mkdir(exist_ok=True)
         with uninterrupted():
-            self._guard = self._guard or Watchdog()
+            self._watchdog = self._watchdog or Watchdog()
             process = self._processes[component] = ServerProcess(component, command, env=env, log=log)
-            self._guard.watch(process)
+            self._watchdog.watch(process)
         return process
 
     def _end(self, *components: str, grace: float = GRACE) -> None:
-        """End components; those that do not run are passed over."""
-        chosen = [self._processes.pop(name) for name in components if name in self._processes]
+        """Stop components; those that do not run are ignored."""
+        running = [self._processes.pop(name) for name in components if name in self._processes]
         try:
-            stop_all(chosen, grace)
+            stop_all(running, grace)
         finally:
-            if self._guard is not None:
-                for process in chosen:
-                    self._guard.release(process)
+            if self._watchdog is not None:
+                for process in running:
+                    self._watchdog.release(process)
 
-    def _await(self, condition: Callable[[], bool], what: str) -> None:
+    def _await(self, condition: Callable[[], bool], problem: str) -> None:
         deadline = time.monotonic() + self._start_seconds
         while not condition():
             if (dead := self.dead()) is not None:
                 raise StackError(dead)
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{what} after {self._start_seconds:.0f} s; see the logs in {self.home}/logs"
+                    f"{problem} after {self._start_seconds:.0f} s; see the logs in {self.home}/logs"
                 )
             time.sleep(0.1)
 

@@ -1,7 +1,7 @@
-"""The set-up of docker-compose.yaml as an object: started, looked at, broken and removed from Python.
+"""ComposeStack: the containers of docker-compose.yaml, started, inspected, broken and removed from Python.
 
 Used by the demo and by the distributed tests. Needs a Docker engine and ``docker compose`` or
-``docker-compose``; everything that it makes carries the name of its project and is removed with it.
+``docker-compose``. Everything that it makes has the name of its project and is removed with it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import time
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[3]
 STAND_IN = "imagebuilder-standin/"
-"""How the names of base images begin that were made here and are not the official ones."""
+"""Prefix of the names of base images that were built here and are not the official ones."""
 
 _IMAGES = ("AIRFLOW_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE")
 _STAND_INS = {name: STAND_IN + name.removesuffix("_IMAGE").lower() for name in _IMAGES}
-_ONCE = "init"
+_RUNS_ONCE = "init"
 
 
 class Container(NamedTuple):
-    """A container of the project: its name, its service, and what the engine tells of it."""
+    """A container of the project: its name, its service, and its state and status in Docker's words."""
 
     name: str
     service: str
@@ -44,26 +45,28 @@ class Container(NamedTuple):
 
     @property
     def ready(self) -> bool:
-        """Whether it is healthy, or has done what it was there for."""
-        if self.service == _ONCE:
+        """Whether it is healthy; of the container that prepares the database, whether it has succeeded."""
+        if self.service == _RUNS_ONCE:
             return self.status.startswith("Exited (0)")
         return self.state == "running" and "(healthy)" in self.status
 
 
 def compose_command() -> list[str]:
-    """Return the command line of Compose: ``$COMPOSE``, or what this machine has.
+    """Return the command line of Compose: ``$COMPOSE``, ``docker compose`` or ``docker-compose``.
 
-    :raises StackError: it has none, or no engine answers.
+    :raises StackError: this machine has none of them, or no Docker engine answers.
     """
-    if asked := os.environ.get("COMPOSE"):
-        return shlex.split(asked)
+    if command := os.environ.get("COMPOSE"):
+        return shlex.split(command)
     if shutil.which("docker") is None or _run(["docker", "version"], check=False).returncode:
         raise StackError("no Docker engine answers (docker version); on Debian: apt-get install docker.io")
     if _run(["docker", "compose", "version"], check=False).returncode == 0:
         return ["docker", "compose"]
     if found := shutil.which("docker-compose"):
         return [found]
-    raise StackError("neither docker compose nor docker-compose is there")
+    raise StackError(
+        "neither docker compose nor docker-compose is installed; on Debian: apt-get install docker-compose"
+    )
 
 
 def _run(
@@ -74,7 +77,7 @@ def _run(
             command, check=False, capture_output=True, text=True, timeout=seconds, cwd=REPOSITORY, env=env
         )
     except subprocess.TimeoutExpired as error:
-        raise StackError(f"{shlex.join(command)}: not done after {seconds:.0f} s") from error
+        raise StackError(f"{shlex.join(command)}: not finished after {seconds:.0f} s") from error
     if check and done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
         raise StackError(f"{shlex.join(command)}: exit code {done.returncode}\n{tail}")
@@ -88,13 +91,14 @@ def _base_images() -> dict[str, str]:
 
 
 class ComposeStack:
-    """docker-compose.yaml under a project name, ports and secrets of its own.
+    """docker-compose.yaml with a project name, ports and secrets of its own.
 
-    :param home: folder for its environment file; one folder, one project.
+    :param home: folder for its environment file; each folder is a project of its own.
     :param dags: folder with Dags.
-    :param speed: virtual seconds a second of the local service.
+    :param speed: virtual seconds per second of the local service.
     :param settings: more variables of docker-compose.yaml, e.g. ``WORKERS``.
-    :param files: Compose files beside docker-compose.yaml.
+    :param files: more Compose files, e.g. one that overrides settings.
+    :raises StackError: this machine has no Compose or no Docker engine.
     """
 
     username = USER
@@ -124,7 +128,7 @@ class ComposeStack:
             **(settings or {}),
         }
         self.url = f"http://{HOST}:{airflow}"
-        # Never started: it lends the client, the records and the control plane of what runs in the container.
+        # Never started: it only gives access to the service in the container (client, records, control).
         self.service = LocalService(port=service, home=self.home)
         self.password = ""
 
@@ -135,11 +139,14 @@ class ComposeStack:
 
     @property
     def stand_ins(self) -> dict[str, str]:
-        """The base images that are not the official ones, by variable."""
+        """The base images that are not the official ones, by the name of their variable."""
         return {n: self.settings[n] for n in _IMAGES if self.settings.get(n, "").startswith(STAND_IN)}
 
     def build(self) -> None:
-        """Remove what an earlier run left behind, make new secrets, and build the images."""
+        """Remove what an earlier run left behind, make new secrets, and build the images.
+
+        :raises StackError: a command failed; the message holds its output.
+        """
         self._write_env()
         self.stop()
         self.compose("build", seconds=1800)
@@ -164,59 +171,69 @@ class ComposeStack:
             self.compose("down", "--volumes", "--remove-orphans", "--timeout=10")
 
     def __enter__(self) -> Self:
-        try:
+        # Whatever interrupts the start, Ctrl-C included, no container stays behind.
+        with ExitStack() as cleanup:
+            cleanup.callback(self.stop)
             self.build()
             self.up()
             self.wait_ready()
-        except BaseException:  # whatever ends the start, Ctrl-C too, nothing may be left running
-            self.stop()
-            raise
+            cleanup.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def compose(self, *arguments: str, seconds: float = 300) -> str:
-        """Run a Compose command and return what it prints."""
+        """Run a Compose command and return its output.
+
+        :raises StackError: it failed, or has not finished after ``seconds``.
+        """
         return _run([*self._command, *arguments], seconds=seconds, env=self._environment()).stdout
 
     def _environment(self) -> dict[str, str]:
-        """Return this process's environment without what the environment file says: that would lose."""
+        """Return this process's environment without the settings of the file, which it would override."""
         return {name: value for name, value in os.environ.items() if name not in self.settings}
 
     def docker(self, *arguments: str, seconds: float = 120) -> str:
-        """Run a command of the engine and return what it prints."""
+        """Run a ``docker`` command and return its output.
+
+        :raises StackError: it failed, or has not finished after ``seconds``.
+        """
         return _run(["docker", *arguments], seconds=seconds).stdout.strip()
 
     def containers(self, service: str | None = None) -> list[Container]:
-        """Return the containers of the project, or of one service, by name."""
-        shown = '{{.Names}}\t{{.Label "com.docker.compose.service"}}\t{{.State}}\t{{.Status}}'
+        """Return the containers of the project, or of one service, sorted by name."""
+        columns = '{{.Names}}\t{{.Label "com.docker.compose.service"}}\t{{.State}}\t{{.Status}}'
         label = f"label=com.docker.compose.project={self.project}"
-        rows = self.docker("ps", "--all", "--filter", label, "--format", shown).splitlines()
+        rows = self.docker("ps", "--all", "--filter", label, "--format", columns).splitlines()
         found = sorted(Container(*row.split("\t")) for row in rows)
         return [container for container in found if service in (None, container.service)]
 
     def dead(self) -> str | None:
-        """Tell, with the end of its log, which container ended without being asked to; None where all run."""
-        ended = [c for c in self.containers() if c.state in ("exited", "dead") and not c.ready]
-        if not ended:
-            return None
-        return f"{ended[0].name}: {ended[0].status}; its log ends:\n{self.log(ended[0].name)}"
+        """Return which container stopped by itself, with the end of its log; None if all run."""
+        for container in self.containers():
+            if container.state in ("exited", "dead") and not container.ready:
+                return f"{container.name}: {container.status}; its log ends:\n{self.log(container.name)}"
+        return None
 
     def log(self, container: str, lines: int = 30) -> str:
-        """Return the end of a container's log."""
+        """Return the last lines of a container's log."""
         done = _run(["docker", "logs", f"--tail={lines}", container], check=False)
         return done.stdout + done.stderr
 
     def wait_ready(self, seconds: float = 600) -> None:
-        """Wait until every container is healthy and Airflow calls itself healthy.
+        """Wait until every container is ready and Airflow reports that it is healthy.
 
-        :raises StackError: one ended, or the time is up.
+        :raises StackError: a container stopped, or the time is up.
         """
         deadline = time.monotonic() + seconds
-        while waiting := [c for c in self.containers() if not c.ready] or not self.api.healthy():
+        while waiting := self._not_ready():
             if (dead := self.dead()) is not None:
                 raise StackError(dead)
             if time.monotonic() > deadline:
-                raise StackError(f"after {seconds:.0f} s still not healthy: {waiting}")
+                raise StackError(f"after {seconds:.0f} s still not healthy: {', '.join(waiting)}")
             time.sleep(1)
+
+    def _not_ready(self) -> list[str]:
+        waiting = [f"{c.name} ({c.status})" for c in self.containers() if not c.ready]
+        return waiting or ([] if self.api.healthy() else [f"Airflow on {self.url}"])

@@ -1,4 +1,4 @@
-"""The environments that local servers run in: nothing real in reach, nothing listening off this machine."""
+"""Environments of local servers: they reach no real account and listen on this machine alone."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ USER = "admin"
 
 _DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _LOCK_WAIT = "timeout=30"
-"""Seconds that SQLite waits for its lock: the scheduler must not end for a busy machine."""
+"""Seconds that SQLite waits for its lock: long, because a timeout would stop the scheduler."""
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without anything that points at a real Airflow or AWS account."""
+    """Return this process's environment without variables of a real Airflow, an AWS account or pytest."""
     foreign = ("AIRFLOW", "_AIRFLOW", "AWS_", "PYTEST_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     direct = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), HOST, "localhost")))
@@ -31,7 +31,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def aws_environment(url: str) -> dict[str, str]:
-    """Return environment variables under which no AWS library can reach anything but the endpoint ``url``."""
+    """Return variables with which boto3, the AWS CLI and ``aws_default`` reach the endpoint ``url`` alone."""
     connection = {
         "conn_type": "aws",
         "login": "local",
@@ -52,7 +52,7 @@ def aws_environment(url: str) -> dict[str, str]:
 
 
 def home_secrets(home: Path) -> dict[str, str]:
-    """Return the secrets of an Airflow home, made when they are first asked for and kept beside its database.
+    """Return the secrets of an Airflow home, made at the first call and kept beside its database.
 
     :return: ``password``, ``fernet``, ``api`` and ``jwt``.
     """
@@ -91,7 +91,7 @@ def airflow_environment(home: Path, dags: Sequence[Path], port: int) -> dict[str
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        # The default asks the resolver for a full name, which takes seconds where none answers.
+        # The default asks the resolver for a full name, which takes seconds if no resolver answers.
         "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         "API__HOST": HOST,
         "API__PORT": str(port),
@@ -102,19 +102,21 @@ def airflow_environment(home: Path, dags: Sequence[Path], port: int) -> dict[str
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([_bundle(folder) for folder in dags]),
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
-        # Unpausing a scheduled Dag makes up for its last missed run at once, catchup or not, and a triggered
-        # run then waits behind it. Here only what is triggered runs; assets start no runs either.
+        # Unpausing a scheduled Dag starts its last missed run at once, whatever catchup says, and a triggered
+        # run would wait behind it. Here only triggered runs exist; assets start none either.
         "SCHEDULER__USE_JOB_SCHEDULE": "False",
     }
     return {"AIRFLOW_HOME": str(home), **{f"AIRFLOW__{name}": value for name, value in settings.items()}}
 
 
 def api_server_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings of Airflow's api-server, which uses the database on its event loop too (3.3.2).
+    """Return the settings of Airflow's api-server, adapted to its use of SQLite.
 
-    It looks for revoked tokens there, and writes its audit log. If another of its requests holds SQLite's
-    lock, that one waits for the loop and the loop for the lock: Airflow stands still until SQLite gives
-    up. Here it does soon: who is told "locked" tries again. A bound on connections is a second such lock.
+    The api-server (3.3.2) also uses the database on its event loop, to check for revoked tokens and to write
+    its audit log. If another of its requests holds SQLite's lock at that moment, the request waits for the
+    loop and the loop waits for the lock, until SQLite gives up. So here SQLite gives up after 5 seconds, and
+    the client, which gets "locked", tries again. A limit on connections would block in the same way, so the
+    number of connections is not limited.
     """
     database = settings[_DATABASE].replace(_LOCK_WAIT, "timeout=5")
     return {**settings, _DATABASE: database, "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "-1"}
@@ -129,7 +131,7 @@ def _bundle(folder: Path) -> dict[str, object]:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on right now."""
+    """Return a port of 127.0.0.1 that is free at this moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

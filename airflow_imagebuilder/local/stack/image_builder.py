@@ -26,12 +26,12 @@ _SERVICE = "local service"
 class LocalService(Stack):
     """The local Image Builder as a process of its own.
 
-    :param port: port of 127.0.0.1; 0 takes a free one, which a restart keeps.
-    :param speed: virtual seconds a second.
-    :param scenario: YAML file with durations, failures and API faults.
-    :param state: file that the service keeps its state in, so that it outlives a kill.
-    :param home: folder for its log.
-    :param start_seconds: how long it may take to start.
+    :param port: port of 127.0.0.1; 0, the default, takes a free one, which a restart keeps.
+    :param speed: virtual seconds per second; 600 by default.
+    :param scenario: YAML file with durations, failures and faults of the API.
+    :param state: file for the state of the service, which then survives a kill; by default nothing is kept.
+    :param home: folder for its log; ``.demo`` by default.
+    :param start_seconds: how long it may take to start; 60 by default.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class LocalService(Stack):
         self._launch(_SERVICE, [*command, *self._options], clean_environment())
 
     def wait_ready(self) -> None:
-        """Wait for the ready line.
+        """Wait until the service has printed its address.
 
-        :raises StackError: it did not come.
+        :raises StackError: the service stopped, or the time is up.
         """
         self._await(lambda: self._ready() is not None, "the local service is not ready")
         self._port = httpx.URL(self.url).port or 0
@@ -73,28 +73,29 @@ class LocalService(Stack):
         return found[1] if found else None
 
     def kill(self) -> None:
-        """End the service as a crash does (SIGKILL)."""
+        """Kill the service as a crash does (SIGKILL)."""
         self._end(_SERVICE, grace=0)
 
     def restart(self) -> None:
-        """Start the service again on the same port, after a SIGKILL where it still runs."""
+        """Start the service again on the same port, after a SIGKILL if it still runs."""
         self.kill()
         self.start()
 
     @property
     def url(self) -> str:
-        """The endpoint, e.g. ``http://127.0.0.1:5005``; with port 0 it is known once the service is ready."""
+        """The endpoint, e.g. ``http://127.0.0.1:5005``; with port 0 only known once the service is ready."""
         return self._ready() or f"http://{HOST}:{self._port}"
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment that makes boto3, the AWS CLI and ``aws_default`` talk to this service only."""
+        """Variables with which boto3, the AWS CLI and ``aws_default`` reach this service alone."""
         return aws_environment(self.url)
 
     def client(self, name: str, region: str = REGION) -> Any:
         """Return a boto3 client of this service.
 
         :param name: boto3's name of the AWS service, e.g. ``imagebuilder`` or ``ec2``.
+        :param region: ``us-east-1`` by default.
         """
         import boto3
 
@@ -103,13 +104,16 @@ class LocalService(Stack):
 
     def records(self) -> dict[str, Any]:
         """Return the service's own records: images, executions, and API calls counted by operation."""
-        return self._ask("GET", "records")
+        return self._request("GET", "records")
 
     def control(self, **settings: Any) -> dict[str, Any]:
-        """Change the running service, e.g. its speed or the faults it answers with."""
-        return self._ask("POST", "control", json=settings)
+        """Change the running service, e.g. its speed or its faults.
 
-    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        :raises httpx.HTTPStatusError: a setting is unknown or invalid.
+        """
+        return self._request("POST", "control", json=settings)
+
+    def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         with httpx.Client(trust_env=False, timeout=30) as http:
             answer = http.request(method, f"{self.url}/_imagebuilder/{path}", **options)
         answer.raise_for_status()

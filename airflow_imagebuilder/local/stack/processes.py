@@ -1,8 +1,8 @@
-"""Server processes that end with their owner, however their owner ends.
+"""Server processes that stop when their owner stops.
 
-Each process leads a session of its own, so that a Ctrl-C in the terminal reaches only the owner and so that
-everything the process forked (an executor's workers, a running task) can be found again and ended with it.
-``guard.py`` does so for an owner that was killed.
+Each process leads a session of its own. So Ctrl-C in the terminal reaches the owner alone, and everything
+that the process forked (workers of an executor, a running task) is found and stopped with it. If the owner
+is killed, ``watchdog.py`` stops them.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import FrameType
 
 GRACE = 6.0
-"""Seconds that a process gets to end after SIGTERM before its session is killed."""
+"""Seconds between SIGTERM to a process and SIGKILL to its session."""
 
 POLL = 0.05
 
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SWEEP_SECONDS = 15.0
-"""Seconds that the kernel gets to end what was killed: a loaded machine takes its time."""
+"""Seconds that killed processes get to disappear: a loaded machine takes long."""
 
 
 def session_members(leader: int) -> list[int]:
-    """Return the pids of the living processes in the session that ``leader`` started, itself among them."""
+    """Return the ids of the living processes of a session, its leader included."""
     members = []
     for pid in psutil.pids():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
@@ -43,9 +42,9 @@ def session_members(leader: int) -> list[int]:
 
 
 def kill_session(leader: int) -> None:
-    """End every process of a session with SIGKILL and wait, in bounded time, until none is left."""
-    give_up = time.monotonic() + SWEEP_SECONDS
-    while (members := session_members(leader)) and time.monotonic() < give_up:
+    """Kill every process of a session and wait, for at most 15 seconds, until none is left."""
+    deadline = time.monotonic() + SWEEP_SECONDS
+    while (members := session_members(leader)) and time.monotonic() < deadline:
         for pid in members:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -54,32 +53,28 @@ def kill_session(leader: int) -> None:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put an interruption off until the block is through: what it started must be on record by then."""
+    """Delay SIGINT, SIGTERM and SIGHUP to the end of the block, so that a started process is recorded."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's business
+        yield  # Python delivers signals to the main thread alone
         return
-    came: list[tuple[int, FrameType | None]] = []
-    before = {number: signal.signal(number, lambda *one: came.append(one)) for number in _INTERRUPTIONS}
+    delayed: list[int] = []
+    before = {number: signal.signal(number, lambda *one: delayed.append(one[0])) for number in _INTERRUPTIONS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    for caught, frame in came:
-        put_off = before[signal.Signals(caught)]
-        if callable(put_off):
-            put_off(caught, frame)
-        elif put_off != signal.SIG_IGN:
-            os.kill(os.getpid(), caught)
+    for received in delayed:
+        os.kill(os.getpid(), received)
 
 
 class ServerProcess:
-    """One server started as a subprocess: its own session, its output in its own file.
+    """One server as a subprocess, with a session and a log file of its own.
 
-    :param name: what it is called in messages.
+    :param name: its name in messages.
     :param command: program and arguments.
     :param env: the whole environment of the process.
-    :param log: file that takes stdout and stderr; appended to, so that a restart keeps the story.
+    :param log: file for stdout and stderr; it is appended to, so that a restart keeps the earlier output.
     """
 
     def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
@@ -98,7 +93,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, which is the id of its session too."""
+        """The process id, which is also the id of its session."""
         return self._popen.pid
 
     @property
@@ -108,43 +103,43 @@ class ServerProcess:
 
     @property
     def output(self) -> str:
-        """What this process has printed so far, without what an earlier one left in the same log."""
+        """The output of this process so far, without that of an earlier process in the same log."""
         with self.log.open("rb") as text:
             text.seek(self._log_start)
             return text.read().decode(errors="replace")
 
     def terminate(self) -> None:
-        """Ask the process to end (SIGTERM); what it forked is its own business."""
+        """Send SIGTERM to the process alone; it stops what it forked itself."""
         self._popen.terminate()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process and to everything that it forked."""
+        """Send a signal to the process and everything that it forked."""
         for pid in session_members(self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def wait(self, timeout: float) -> bool:
-        """Wait for the process and tell whether it has ended within ``timeout`` seconds."""
+        """Wait at most ``timeout`` seconds and return whether the process has exited."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(max(timeout, 0))
         return self._popen.returncode is not None
 
     def kill(self) -> None:
-        """End the process and everything in its session with SIGKILL; do nothing where all has ended."""
+        """Kill the process and everything in its session; do nothing if all of it has exited."""
         kill_session(self.pid)
         self.wait(SWEEP_SECONDS)
 
     def tail(self, lines: int = 30) -> str:
-        """Return the last lines of what it printed."""
+        """Return the last lines of its output."""
         return "\n".join(self.output.splitlines()[-lines:])
 
 
 def stop_all(processes: Iterable[ServerProcess], grace: float = GRACE) -> None:
-    """End processes side by side: SIGTERM, ``grace`` seconds together, then SIGKILL to each session.
+    """Stop processes together: SIGTERM to each, a common grace period, then SIGKILL to each session.
+
+    An interruption meanwhile (a second Ctrl-C) ends the grace period; the sessions are killed all the same.
 
     :param grace: seconds; 0 sends no SIGTERM at all.
-
-    An interruption on the way (a second Ctrl-C) skips the grace, never the killing.
     """
     running = list(processes)
     try:

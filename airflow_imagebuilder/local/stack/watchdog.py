@@ -1,7 +1,7 @@
-"""A process that ends the servers of an owner that was killed.
+"""Watchdog: a process that stops the servers of an owner that was killed.
 
-It reads a pipe that only the owner holds. When the owner is gone, however it went, the pipe closes, and what
-is on the list then is ended. Signals of the terminal do not reach it: it has a session of its own.
+It reads a pipe that the owner alone holds open. When the owner exits for any reason, the pipe closes, and the
+watchdog stops every server on its list. Signals of the terminal do not reach it: it has a session of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Watchdog:
-    """A process that ends the watched sessions when its owner is gone without having done so."""
+    """A process that stops the watched sessions if its owner exits without stopping them."""
 
     def __init__(self) -> None:
         self._popen = subprocess.Popen(  # noqa: S603 - the command is ours
@@ -41,22 +41,22 @@ class Watchdog:
         )
 
     def watch(self, process: ServerProcess) -> None:
-        """Put a process under guard."""
-        self._tell(f"+{process.pid}")
+        """Add a process to the list."""
+        self._send(f"+{process.pid}")
 
     def release(self, process: ServerProcess) -> None:
-        """Take a process that has ended off the list: its id may be given to another one from here on."""
-        self._tell(f"-{process.pid}")
+        """Remove a process that has exited from the list, because the system may reuse its id."""
+        self._send(f"-{process.pid}")
 
     def close(self) -> None:
-        """Close the pipe; the guard ends what is still on its list, then itself."""
-        # A guard that somebody killed must not take the servers' owner down, here and below.
+        """Close the pipe; the watchdog stops everything that is still on its list, then exits."""
+        # The pipe is broken if the watchdog was killed. Its owner must continue, here and below.
         with contextlib.suppress(BrokenPipeError):
             self._pipe.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(GRACE + SWEEP_SECONDS)
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):
             self._pipe.write(f"{line}\n".encode())
             self._pipe.flush()
@@ -68,7 +68,10 @@ class Watchdog:
 
 
 def watch_owner(lines: Iterable[str]) -> None:
-    """Keep the list that the owner sends until the pipe ends, then end every session still on it."""
+    """Keep the list that the owner sends until the pipe closes, then stop every session on it.
+
+    :param lines: ``+<pid>`` adds the session of a process, ``-<pid>`` removes it.
+    """
     leaders: set[int] = set()
     for line in lines:
         change, leader = line[0], int(line[1:])

@@ -1,4 +1,4 @@
-"""The AWS CLI against the local service, as somebody at a terminal uses it."""
+"""The AWS CLI against the local service, as a user at a terminal runs it."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def _ended(server: Process, arn: str) -> dict[str, Any]:
 
 
 def test_the_cli_shows_a_refusal_with_its_code(server: Process) -> None:
-    told = _aws(
+    refusal = _aws(
         server,
         *("imagebuilder", "get-image", "--image-build-version-arn", f"{HEAD}image/nothing/1.0.0/1"),
         code=255,
     )
-    assert "ResourceNotFoundException" in told
+    assert "ResourceNotFoundException" in refusal

@@ -25,9 +25,9 @@ def iso(moment: float) -> str:
 class Clock:
     """Virtual time: real time multiplied, or turned by hand.
 
-    :param speed: virtual seconds a real second; 0 means that only :meth:`advance` moves the clock.
-    :param start: virtual seconds since the epoch to begin at; now, if left out.
-    :param real: where real time comes from, in seconds since the epoch.
+    :param speed: virtual seconds per real second; 0 means that only :meth:`advance` moves the clock.
+    :param start: virtual seconds since the epoch to begin at; now by default.
+    :param real: the source of real time, in seconds since the epoch.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Clock:
 
     @property
     def speed(self) -> float:
-        """Virtual seconds a real second."""
+        """Virtual seconds per real second."""
         return self._speed
 
     def real(self) -> float:
@@ -49,54 +49,53 @@ class Clock:
         return self._real()
 
     def now(self) -> float:
-        """Virtual seconds since the epoch; a timer sees the moment that it was due."""
+        """Virtual seconds since the epoch; while a timer runs, the moment at which it was due."""
         if self._frozen is not None:
             return self._frozen
-        # A wall clock may be set back; virtual time never goes with it.
+        # The machine's clock may be set back; virtual time must not follow it.
         return self._base + max(0.0, self._real() - self._base_real) * self._speed
 
     def real_of(self, virtual: float) -> float:
-        """When a virtual moment is, or was, in real time, as far as the present speed tells.
+        """Convert a virtual moment into real time, as if the present speed had never changed.
 
-        :param virtual: seconds since the epoch of the virtual clock.
-        :return: real seconds since the epoch; now, for a clock that is turned by hand.
+        :param virtual: virtual seconds since the epoch.
+        :return: real seconds since the epoch; now if the clock only moves by :meth:`advance`.
         """
         if not self._speed:
             return self._real()
         return self._base_real + (virtual - self._base) / self._speed
 
     def set_speed(self, speed: float) -> None:
-        """Go on from the present virtual moment at another speed.
+        """Continue from the present virtual moment at another speed.
 
-        :param speed: virtual seconds a real second, not negative.
+        :param speed: virtual seconds per real second, not negative.
         :raises ValueError: for a negative speed.
         """
         if speed < 0:
             raise ValueError(f"speed: {speed} is negative; allowed are 0 (turned by hand) and more")
-        self.rebase(self.now(), self._real(), speed)
+        self._rebase(self.now(), speed)
 
-    def rebase(self, virtual: float, real: float, speed: float) -> None:
-        """Tie a virtual moment to a real one; a restarted service goes on from its journal with this."""
-        self._base, self._base_real, self._speed = virtual, real, speed
+    def _rebase(self, virtual: float, speed: float) -> None:
+        self._base, self._base_real, self._speed = virtual, self._real(), speed
 
     def advance(self, seconds: float) -> None:
-        """Turn the clock on by hand.
+        """Move the clock forward by hand.
 
         :param seconds: virtual seconds, not negative.
         :raises ValueError: for a negative number; virtual time never goes back.
         """
         if seconds < 0:
             raise ValueError(f"advance: {seconds} is negative; virtual time never goes back")
-        self.rebase(self.now() + seconds, self._real(), self._speed)
+        self._rebase(self.now() + seconds, self._speed)
 
     def freeze(self, virtual: float | None) -> None:
-        """Hold the clock at a moment while something runs that was due then; None lets it go."""
+        """Stop the clock at a moment while a timer runs that was due then; None releases it."""
         self._frozen = virtual
 
 
 @dataclass(order=True, frozen=True)
 class Timer:
-    """Something to happen, as data: what a journal or a test can look at."""
+    """One thing that will happen: when, what, and to which execution or image."""
 
     due: float
     number: int
@@ -105,7 +104,7 @@ class Timer:
 
 
 class Timers:
-    """Timers in the order in which they are due; of two for one moment, the one set first."""
+    """Timers in the order of their moments; of two for one moment, the one that was set first."""
 
     def __init__(self) -> None:
         self._heap: list[Timer] = []
@@ -117,13 +116,9 @@ class Timers:
         heapq.heappush(self._heap, Timer(due, self._numbers, kind, args))
 
     def next_due(self) -> float | None:
-        """The virtual moment of the next timer, if there is one."""
+        """The virtual moment of the next timer; None without a timer."""
         return self._heap[0].due if self._heap else None
 
     def pop_due(self, now: float) -> Timer | None:
-        """Take the next timer out if its moment has come."""
+        """Remove the next timer and return it; None if its moment has not come."""
         return heapq.heappop(self._heap) if self._heap and self._heap[0].due <= now else None
-
-    def pending(self) -> list[Timer]:
-        """Every timer that is set, the next one first."""
-        return sorted(self._heap)

@@ -1,4 +1,4 @@
-"""The engine: an operation, its parameters and a region in; an answer out."""
+"""Engine: takes an operation, its parameters and a region, and returns the answer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import copy
 import json
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.local.emulator.engine import guesses
-from airflow_imagebuilder.local.emulator.engine import identifiers as names
+from airflow_imagebuilder.local.emulator.engine import guesses, identifiers
 from airflow_imagebuilder.local.emulator.engine.clock import Clock, Timers, iso
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError
 from airflow_imagebuilder.local.emulator.engine.identifiers import Identifiers
 from airflow_imagebuilder.local.emulator.engine.operations.images import Images
 from airflow_imagebuilder.local.emulator.engine.operations.resources import Resources
 from airflow_imagebuilder.local.emulator.engine.operations.table import Handler, handlers
-from airflow_imagebuilder.local.emulator.engine.simulation import workflow_documents as plans
+from airflow_imagebuilder.local.emulator.engine.simulation import workflow_documents
 from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Behaviour
 from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
 from airflow_imagebuilder.local.emulator.engine.state import Effect, State
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_imagebuilder.local.emulator.engine.state import Doc
 
-#: A bound on timers run at one look, so that no scenario can hold the service for good.
+#: The most timers that one call runs, so that no scenario can block the service.
 MAX_TIMERS = 1_000_000
 MANAGED_COMPONENTS = (
     ("update-linux", "Linux"),
@@ -40,18 +39,18 @@ MANAGED_COMPONENTS = (
 class Engine:
     """EC2 Image Builder on a virtual clock, in one account and any region.
 
-    :param clock: virtual time; a clock that is turned by hand, if left out.
-    :param profile: how long things take, and what fails.
-    :param world: where AMIs, parameters, events and logs go; kept in a :class:`Recorder`, if left out.
-    :param seed: makes the ids and the spread durations the same in every run.
-    :param sink: takes the effects instead of the world's ``apply``.
+    :param clock: virtual time; by default a clock that moves by hand.
+    :param behaviour: durations and failures; by default those of :class:`Behaviour`.
+    :param world: receives AMIs, parameters, events and logs; a :class:`Recorder` by default.
+    :param seed: makes ids and random durations the same in every run.
+    :param sink: receives the effects instead of the world's ``apply``.
     """
 
     def __init__(
         self,
         *,
         clock: Clock | None = None,
-        profile: Behaviour | None = None,
+        behaviour: Behaviour | None = None,
         world: World | None = None,
         seed: int | str | None = None,
         sink: Callable[[Effect], None] | None = None,
@@ -59,58 +58,60 @@ class Engine:
         self.clock = clock or Clock()
         self.world: World = world or Recorder()
         self.state = State()
-        core = SimulationContext(
+        context = SimulationContext(
             self.state,
             self.clock,
             Timers(),
             Identifiers(seed),
-            profile or Behaviour(),
+            behaviour or Behaviour(),
             sink or self.world.apply,
         )
-        self._core = core
-        documents = Resources(self.state)
-        self._images = Images(core, documents, self.world)
-        self._handlers = handlers(core, documents, self._images)
+        self._context = context
+        resources = Resources(self.state)
+        self._images = Images(context, resources, self.world)
+        self._handlers = handlers(context, resources, self._images)
 
     @property
-    def profile(self) -> Behaviour:
-        """Durations and failures; changes count from now on."""
-        return self._core.profile
+    def behaviour(self) -> Behaviour:
+        """Durations and failures; a change affects every step that begins after it."""
+        return self._context.behaviour
 
     @property
     def operations(self) -> frozenset[str]:
-        """The operations that this engine has."""
+        """The names of the operations that this engine has."""
         return frozenset(self._handlers)
 
     def call(self, operation: str, params: Doc | None = None, *, region: str = "us-east-1") -> Doc:
-        """Call an operation, as a client would.
+        """Call an operation as a client does.
 
         :param operation: its API name, for example ``CreateImage``.
-        :param params: the request; a client token is made up if an operation wants one.
-        :param region: where.
-        :raises ApiError: as the service refuses.
-        :return: the answer, which is the caller's own.
+        :param params: the request; the client token may be missing.
+        :param region: the region that the request is for; ``us-east-1`` by default.
+        :raises ApiError: the service refuses the request.
+        :return: a copy of the answer, which the caller may change.
         """
         return copy.deepcopy(self.handle(operation, copy.deepcopy(params or {}), region))
 
     def handle(self, operation: str, params: Doc, region: str) -> Doc:
-        """Like :meth:`call`, without copies: neither side may change what the other holds."""
+        """Do the same as :meth:`call` without copies: the caller must change neither request nor answer."""
         self.run_due()
         handler = self._handlers.get(operation)
         if handler is None:
             raise ApiError(
-                guesses.NOT_HERE, f"{operation}: the local Image Builder does not have this operation.", 501
+                guesses.UNSUPPORTED_OPERATION,
+                f"{operation}: the local Image Builder does not have this operation.",
+                501,
             )
-        self._managed(region)
+        self._add_managed(region)
         if "clientToken" not in params:
             return handler(params, region)
         return self._once(operation, params, region, handler)
 
     def _once(self, operation: str, params: Doc, region: str, handler: Handler) -> Doc:
         token = params["clientToken"]
-        key, said = (region, operation, token), json.dumps(params, sort_keys=True)
+        key, request = (region, operation, token), json.dumps(params, sort_keys=True)
         known = self.state.tokens.get(key)
-        if known and known[0] != said:
+        if known and known[0] != request:
             raise ApiError(
                 "IdempotentParameterMismatchException",
                 f"The client token '{token}' was used before with other parameters.",
@@ -122,35 +123,37 @@ class Engine:
                 "DryRunOperationException", "The dry run operation succeeded; nothing was created.", 412
             )
         answer = {**handler(params, region), "clientToken": token}
-        self.state.tokens[key] = (said, answer)
+        self.state.tokens[key] = (request, answer)
         return answer
 
     def run_due(self) -> int:
-        """Let everything happen whose moment has come, each at its own moment.
+        """Run every timer whose moment has come, each at its own virtual moment.
 
-        :return: how many timers there were.
+        :return: the number of timers that ran.
+        :raises RuntimeError: more than a million timers were due.
         """
         now = self.clock.now()
         for count in range(MAX_TIMERS):
-            timer = self._core.timers.pop_due(now)
+            timer = self._context.timers.pop_due(now)
             if timer is None:
                 return count
             self.clock.freeze(timer.due)
             try:
-                self._images.life.fire(timer.kind, timer.args)
+                self._images.lifecycle.fire(timer.kind, timer.args)
             finally:
                 self.clock.freeze(None)
         raise RuntimeError(f"more than {MAX_TIMERS} timers were due at one moment")
 
     def next_due(self) -> float | None:
-        """The virtual moment at which something happens next."""
-        return self._core.timers.next_due()
+        """The virtual moment of the next timer; None without a timer."""
+        return self._context.timers.next_due()
 
     def settle(self, *, limit: float = 30 * 86400.0) -> float:
-        """Turn the clock from one timer to the next until nothing is left to happen.
+        """Move the clock from timer to timer until none is left.
 
-        :param limit: virtual seconds after which to give up, as a step may wait for somebody.
-        :return: the virtual seconds that went by.
+        :param limit: virtual seconds after which to stop, as a step may wait for an action; 30 days by
+            default.
+        :return: the virtual seconds that have passed.
         """
         began = self.clock.now()
         due = self.next_due()
@@ -160,27 +163,27 @@ class Engine:
             due = self.next_due()
         return self.clock.now() - began
 
-    def _managed(self, region: str) -> None:
-        """Amazon's own workflows and components are in every region."""
+    def _add_managed(self, region: str) -> None:
+        """Add Amazon's own workflows and components, once per region."""
         if region in self.state.managed:
             return
         self.state.managed.add(region)
-        for (sort, name), (version, steps) in plans.MANAGED.items():
-            arn = names.arn_of(region, f"workflow/{sort}/{name}/{version}/1", "aws")
-            self.state.plans[arn] = steps
-            self.state.documents[arn] = _amazons(arn, name, version, {"type": sort.upper()})
+        for (workflow_type, name), (version, steps) in workflow_documents.MANAGED.items():
+            arn = identifiers.arn_of(region, f"workflow/{workflow_type}/{name}/{version}/1", "aws")
+            self.state.workflow_steps[arn] = steps
+            self.state.resources[arn] = _managed(arn, name, version, {"type": workflow_type.upper()})
         for name, platform in MANAGED_COMPONENTS:
-            arn = names.arn_of(region, f"component/{name}/1.0.0/1", "aws")
+            arn = identifiers.arn_of(region, f"component/{name}/1.0.0/1", "aws")
             members = {
                 "type": "BUILD",
                 "platform": platform,
                 "status": "ACTIVE",
                 "state": {"status": "ACTIVE"},
             }
-            self.state.documents[arn] = _amazons(arn, name, "1.0.0", members)
+            self.state.resources[arn] = _managed(arn, name, "1.0.0", members)
 
 
-def _amazons(arn: str, name: str, version: str, members: Doc) -> Doc:
+def _managed(arn: str, name: str, version: str, members: Doc) -> Doc:
     created = iso(0.0)
     return {
         "arn": arn,

@@ -1,4 +1,4 @@
-"""How the engine refuses: an AWS error code and a message."""
+"""ApiError: a refusal of the engine, with an AWS error code and a message."""
 
 from __future__ import annotations
 
@@ -19,17 +19,12 @@ class ApiError(Exception):
 
 
 def invalid_value(member: str, why: str) -> ApiError:
-    """A value that the service does not take, in the wording that AWS uses for it."""
+    """Make the error for a value that the service does not take, in AWS's own wording."""
     return ApiError(
         "InvalidParameterValueException", f"The value supplied for parameter '{member}' is not valid. {why}"
     )
 
 
 def invalid_combination(message: str) -> ApiError:
-    """Members that do not go together."""
+    """Make the error for members that exclude each other."""
     return ApiError("InvalidParameterCombinationException", message)
-
-
-def invalid_request(message: str) -> ApiError:
-    """A request that cannot be served in the state that things are in."""
-    return ApiError("InvalidRequestException", message)

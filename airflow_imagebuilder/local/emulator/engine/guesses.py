@@ -1,6 +1,6 @@
-"""Everything that AWS does and no public document tells: guesses, in one place.
+"""The guesses: behaviour of AWS that no public document describes, all in one place.
 
-Nothing here was compared with AWS. Whoever learns how it really is changes it here, and nowhere else.
+Nothing here has been compared with AWS. When AWS turns out to behave otherwise, change it here alone.
 """
 
 from __future__ import annotations
@@ -8,68 +8,76 @@ from __future__ import annotations
 from typing import Final
 
 # --- errors ---------------------------------------------------------------------------------------------
-#: An ARN of the right form that names nothing. GetImage, CreateImage, CancelImageCreation and RetryImage do
-#: not model ResourceNotFoundException; the unmodelled form is taken for all of them.
+#: An ARN of the right form without a resource. The model of GetImage, CreateImage, CancelImageCreation and
+#: RetryImage does not list ResourceNotFoundException; all of them answer it here.
 UNKNOWN_ARN: Final = "ResourceNotFoundException"
-#: Cancelling an image that has already ended.
+#: CancelImageCreation for an image that has finished.
 CANCEL_TERMINAL: Final = "InvalidRequestException"
-#: RetryImage for an image that is not FAILED or CANCELLED, is a container, or failed in another phase.
+#: RetryImage for an image that is not FAILED or CANCELLED, for a container image, or after another phase.
 RETRY_REFUSED: Final = "InvalidRequestException"
-#: Both recipes, or none.
+#: CreateImage with both recipes, or without one.
 RECIPE_COUNT: Final = "InvalidParameterCombinationException"
-#: Workflows, or a log group outside of /aws/imagebuilder/, without an execution role.
+#: CreateImage without an execution role, but with workflows or a log group outside of /aws/imagebuilder/.
 ROLE_MISSING: Final = "InvalidParameterCombinationException"
-#: More than ten workflows, or more than one build or distribution workflow.
+#: CreateImage with more than ten workflows, or more than one build or distribution workflow.
 WORKFLOW_COUNT: Final = "InvalidRequestException"
-#: Deleting an image that is still being built.
+#: DeleteImage for an image that is still being built.
 DELETE_IN_PROGRESS: Final = "ResourceInUseException"
-#: A step action for a step that does not wait (any more).
+#: SendWorkflowStepAction for a step that is not waiting.
 STEP_NOT_WAITING: Final = "InvalidRequestException"
-#: Members that the model does not have are refused, as a typing error would otherwise go unnoticed.
+#: A member that the model does not have. It is refused, as nothing else would reveal a typing error.
 UNKNOWN_MEMBER: Final = "InvalidRequestException"
 #: An operation that AWS has and the local service does not (HTTP 501).
-NOT_HERE: Final = "NotImplementedException"
+UNSUPPORTED_OPERATION: Final = "NotImplementedException"
 
 # --- life cycle -----------------------------------------------------------------------------------------
-#: The statuses of which an event is sent: the documented list. PENDING and CREATING are not in it.
+#: The statuses that send an event: the documented list, in which PENDING and CREATING are missing.
 EVENT_STATUSES: Final = frozenset(
     {"BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING", "AVAILABLE", "CANCELLED", "FAILED"}
 )
-#: What becomes of a running execution when its image is cancelled.
+#: Status of a running execution after its image is cancelled.
 CANCELLED_RUNNING: Final = "CANCELLED"
-#: What becomes of an execution that had not begun when its image was cancelled.
+#: Status of an execution that had not begun when its image was cancelled.
 CANCELLED_PENDING: Final = "CANCELLED"
-#: What becomes of tests that run beside one that fails the image.
+#: Status of a test that was running when another test failed the image.
 ABORTED_RUNNING: Final = "CANCELLED"
-#: What becomes of tests that had not begun when one failed the image.
+#: Status of a test that had not begun when another test failed the image.
 ABORTED_PENDING: Final = "SKIPPED"
-#: What becomes of the steps that a failed step keeps from running.
+#: Status of the steps after a failed step.
 STEPS_AFTER_FAILURE: Final = "SKIPPED"
-#: How an execution ends whose step failed, where the scenario does not ask for ROLLBACK_COMPLETED.
+#: Status of an execution after a failed step, unless the scenario asks for ROLLBACK_COMPLETED.
 FAILED_EXECUTION: Final = "FAILED"
-#: Virtual seconds that a rollback takes where the scenario asks for one.
+#: Virtual seconds of a rollback, if the scenario asks for one.
 ROLLBACK_SECONDS: Final = 20.0
 #: Without a distribution configuration an AMI goes from its last test to AVAILABLE, without DISTRIBUTING.
 DISTRIBUTING_NEEDS_CONFIGURATION: Final = True
 #: An AMI that is distributed without a distribution workflow has no execution of that type.
 DEFAULT_AMI_DISTRIBUTION_HAS_EXECUTION: Final = False
-#: RetryImage runs every test of the test phase again, those that had passed too.
+#: RetryImage runs every test of the test phase again, also the tests that had passed.
 RETRY_REPEATS_PASSED_TESTS: Final = True
 #: The tag that marks an AMI as Image Builder's.
 AMI_TAG: Final = "Ec2ImageBuilderArn"
-#: Text of a container image's tag where the distribution configuration names none.
+#: The tag of a container image for which the distribution configuration has no tag.
 CONTAINER_TAG: Final = "{version}-{build}"
-#: A list without ``owner`` holds the account's own resources.
+#: ``owner`` of a list request without one: the account's own resources.
 DEFAULT_OWNER: Final = "Self"
 
 # --- guesses that are the shape of the code, not a value -------------------------------------------------
-# - A client token counts for an operation and a region, and is remembered for good (service.py).
-# - Executions of a stage appear, as PENDING, when the stage begins (life.py).
+# - A client token belongs to an operation and a region, and never expires (engine.py).
+# - Executions of a stage appear, as PENDING, when the stage begins (simulation/image_lifecycle.py).
 # - outputResources appear when distribution begins; the AMI itself is in EC2 from the build on, and stays
-#   there when the image fails, is cancelled, or is distributed to other regions only (life.py, outputs.py).
-# - Cancelling an image that is being cancelled is answered well (life.py).
-# - A retry after a cancellation goes by the phase that the image was in when it was cancelled (life.py).
-# - DeleteImage leaves AMIs alone; build numbers of deleted images are not used again (images.py).
-# - DistributeImage names its image as the source image, or as the distribution configuration (images.py).
-# - An x in the version of a new recipe becomes 0 (documents.py).
-# - Only pipelines, and recipes for their components, keep what they need from being deleted (documents.py).
+#   there when the image fails, is cancelled, or is distributed to other regions only
+#   (simulation/image_lifecycle.py, simulation/distribution.py).
+# - CancelImageCreation for an image that is being cancelled succeeds (simulation/image_lifecycle.py).
+# - RetryImage after a cancellation continues in the phase in which the image was cancelled
+#   (simulation/image_lifecycle.py).
+# - The wording of the messages of failed steps and of the lines in the log (simulation/step_results.py).
+# - A step takes its share of the time of its workflow, by its action (simulation/behaviour.py).
+# - DeleteImage leaves the AMIs in EC2; build numbers of deleted images are not used again
+#   (operations/images.py).
+# - DistributeImage names its image after the source image, or after the distribution configuration
+#   (operations/images.py).
+# - Platform and operating system of an image follow from the names in its recipe (operations/resources.py).
+# - An x in the version of a new recipe becomes 0 (operations/resources.py).
+# - DeleteX is refused only for what a pipeline needs, and for components that a recipe needs
+#   (operations/resources.py).

@@ -1,4 +1,4 @@
-"""What the engine remembers: documents, images, executions, steps and client tokens."""
+"""The state of the engine: resources, images, executions, steps and client tokens."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ EXECUTION_ENDED = frozenset({"COMPLETED", "FAILED", "ROLLBACK_COMPLETED", "CANCE
 
 @dataclass
 class Effect:
-    """Something that happens outside of Image Builder: an AMI, a parameter, an event, a line in a log.
+    """A change outside of Image Builder: an AMI, a parameter, an event, lines of a log.
 
-    :param kind: ami, parameter, launch_template, event, notification or log.
+    :param kind: ``ami``, ``parameter``, ``launch_template``, ``event``, ``notification`` or ``log``.
     :param at: virtual seconds since the epoch.
     """
 
@@ -40,7 +40,10 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class PlannedWorkflow:
-    """A workflow of one image, resolved to the build version that runs."""
+    """A workflow of one image, resolved to the build version that runs.
+
+    :param parameters: names and typed values, as ``$.parameters`` finds them.
+    """
 
     arn: str
     type: str
@@ -51,7 +54,7 @@ class PlannedWorkflow:
 
     @property
     def name(self) -> str:
-        """The workflow's name as its ARN has it."""
+        """The name in the workflow's ARN."""
         return self.arn.split("/")[2]
 
 
@@ -86,20 +89,25 @@ class Execution:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether its status is final."""
         return self.status in EXECUTION_ENDED
 
     def count(self, status: str) -> int:
-        """How many steps have a status."""
+        """Count the steps that have a status."""
         return sum(step.status == status for step in self.steps)
 
 
 @dataclass
 class Image:
-    """An image build version: what GetImage shows, and what the life cycle needs to go on.
+    """An image build version: what GetImage shows, and what the life cycle needs beside it.
 
     :param doc: the ``Image`` of the service model.
-    :param epoch: raised whenever timers that are set no longer count (cancelled, failed, retried).
+    :param epoch: rises when the image fails, is cancelled or is retried; timers of an older epoch do nothing.
+    :param phase: ``created``, ``build``, ``test``, ``distribution``, ``integration`` or ``done``.
+    :param batches: the test executions that run at the same time, one list per place in the order.
+    :param ami: the AMI of the build, in the region of the image.
+    :param copies: AMI ids by ``<region>/<account>``.
+    :param history: every status with its virtual and its real moment.
     """
 
     doc: Doc
@@ -114,7 +122,6 @@ class Image:
     executions: list[Execution] = field(default_factory=list)
     batches: list[list[Execution]] = field(default_factory=list)
     ami: str | None = None
-    source_ami: str | None = None
     copies: dict[str, str] = field(default_factory=dict)
     cancelling: bool = False
     history: list[Doc] = field(default_factory=list)
@@ -131,7 +138,7 @@ class Image:
 
     @property
     def ended(self) -> bool:
-        """Whether the status is one in which a build ends."""
+        """Whether the build has finished, whatever became of it."""
         return self.status in IMAGE_ENDED
 
     @property
@@ -142,14 +149,20 @@ class Image:
 
 @dataclass
 class State:
-    """All of it."""
+    """Everything that the engine remembers.
 
-    documents: dict[str, Doc] = field(default_factory=dict)
-    plans: dict[str, tuple[PlannedStep, ...]] = field(default_factory=dict)
+    :param resources: documents of components, recipes, configurations, workflows and pipelines, by ARN.
+    :param workflow_steps: the steps of each workflow, by the ARN of its build version.
+    :param tokens: request and answer by region, operation and client token.
+    :param managed: the regions that hold Amazon's own resources already.
+    :param builds: the last build number of each image version, deleted builds included.
+    """
+
+    resources: dict[str, Doc] = field(default_factory=dict)
+    workflow_steps: dict[str, tuple[PlannedStep, ...]] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     steps: dict[str, tuple[Execution, Step]] = field(default_factory=dict)
     tokens: dict[tuple[str, str, str], tuple[str, Doc]] = field(default_factory=dict)
     managed: set[str] = field(default_factory=set)
-    #: The last build number of each image version, of deleted builds too.
     builds: dict[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The ASGI application: Image Builder itself, its control plane, and moto for every other service."""
+"""App: the ASGI application with Image Builder, its control plane, and moto for every other service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from a2wsgi import WSGIMiddleware
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from airflow_imagebuilder.local.emulator.engine import ApiError, Effect
-from airflow_imagebuilder.local.emulator.http import asgi as wire
+from airflow_imagebuilder.local.emulator.http import asgi
 from airflow_imagebuilder.local.emulator.http.asgi import Answer
 from airflow_imagebuilder.local.emulator.http.codec import Codec
 from airflow_imagebuilder.local.emulator.moto_world import MotoWorld
@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONTROL = "/_imagebuilder/"
-#: A long poll of SQS occupies one of moto's threads for up to 20 seconds.
+#: Threads of moto; a long poll of SQS occupies one for up to 20 seconds.
 MOTO_THREADS = 64
 _SCOPE = re.compile(rb"Credential=([^/,]*)/\d*/([^/,]*)/([^/,]*)/aws4_request")
 
 
 class _Request(NamedTuple):
-    """A request to Image Builder, its access key if that belongs to a session, and its region."""
+    """A request to Image Builder.
+
+    :param session: its access key, if that belongs to a session; else None.
+    :param region: the region that it is signed for.
+    """
 
     scope: Scope
     receive: Receive
@@ -47,13 +51,13 @@ class _Request(NamedTuple):
 class App:
     """The application.
 
-    :param make: makes the backend, given the world and where its effects go.
+    :param make: makes the backend from the world and the function that receives its effects.
     """
 
     def __init__(self, make: Callable[[MotoWorld, Callable[[Effect], None]], Backend]) -> None:
         self._codec = Codec()
         self._world = MotoWorld()
-        # moto is not made for two threads; all effects go through one, in order.
+        # moto is not thread-safe, so one thread applies all effects, in order.
         self._outbox = ThreadPoolExecutor(1, thread_name_prefix="imagebuilder-world")
         self._settled: Future[None] | None = None
         self._world.warm_up(REGIONS)
@@ -80,17 +84,17 @@ class App:
             session = signed[1].decode() if b"x-amz-security-token" in headers else None
             region = signed[2].decode() or REGION
             await self._imagebuilder(_Request(scope, receive, send, session, region))
-        elif not signed and b"authorization" not in headers and self._is_ours(scope["method"], path):
+        elif not signed and b"authorization" not in headers and self._is_image_builder(scope["method"], path):
             error = ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
             await self._refuse(error, send)
         else:
             await self._other_service(scope, receive, send)
 
-    def _is_ours(self, method: str, path: str) -> bool:
+    def _is_image_builder(self, method: str, path: str) -> bool:
         return not path.startswith("/tags/") and self._codec.route(method, path) is not None
 
     async def _other_service(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand over to moto, once everything that is due by now has reached it."""
+        """Let moto answer, after every effect that is due has been applied."""
         self.backend.engine.run_due()
         if self._settled is not None:
             await asyncio.wrap_future(self._settled)
@@ -98,7 +102,7 @@ class App:
 
     async def _imagebuilder(self, request: _Request) -> None:
         scope = request.scope
-        body = await wire.body(request.receive)
+        body = await asgi.body(request.receive)
         operation = self._codec.route(scope["method"], scope["path"])
         if operation is None:
             error = ApiError("UnknownOperationException", f"No operation at {scope['path']}", 404)
@@ -109,10 +113,10 @@ class App:
         if fault is None or fault.is_performed:
             answer = self._answer(operation, request, body)
         if fault:
-            await self._spoil(fault, operation, request, answer)
+            await self._send_faulty(fault, operation, request, answer)
             return
         self.backend.records.count(operation, str(answer.status))
-        await wire.send(request.send, answer)
+        await asgi.send(request.send, answer)
 
     def _answer(self, operation: str, request: _Request, body: bytes) -> Answer:
         try:
@@ -134,37 +138,37 @@ class App:
             )
         self._seen_keys.add(key)
 
-    async def _spoil(self, fault: Fault, operation: str, request: _Request, answer: Answer) -> None:
-        """Answer as a fault wants it."""
+    async def _send_faulty(self, fault: Fault, operation: str, request: _Request, answer: Answer) -> None:
+        """Send an answer with a fault in it."""
         kind, body, send = fault.kind, answer.body, request.send
         if kind == "error":
             status, body, extra = self._codec.error(ApiError(fault.code, fault.message))
             answer = Answer(fault.status or status, body, extra)
-        told = str(answer.status) if kind in ("error", "delay") else kind
-        self.backend.records.count(operation, told)
+        outcome = str(answer.status) if kind in ("error", "delay") else kind
+        self.backend.records.count(operation, outcome)
         if kind == "reset":
-            wire.abort(send)
+            asgi.abort(send)
         elif kind == "hang":
-            await wire.gone(request.receive)
+            await asgi.disconnected(request.receive)
         elif kind == "truncated":
-            await wire.truncate(send, body)
+            await asgi.truncate(send, body)
         elif kind == "empty":
-            await wire.send(send, answer._replace(body=b""))
+            await asgi.send(send, answer._replace(body=b""))
         elif kind == "malformed":
-            await wire.send(send, answer._replace(body=b'{"image": [' + body[: len(body) // 2]))
+            await asgi.send(send, answer._replace(body=b'{"image": [' + body[: len(body) // 2]))
         else:
             if kind == "delay":
                 await asyncio.sleep(fault.seconds)
-            await wire.send(send, answer)
+            await asgi.send(send, answer)
 
     async def _refuse(self, error: ApiError, send: Send) -> None:
         answer = Answer(*self._codec.error(error))
         self.backend.records.count("-", str(answer.status))
-        await wire.send(send, answer)
+        await asgi.send(send, answer)
 
     async def _control(self, method: str, what: str, receive: Receive, send: Send) -> None:
-        """The control plane."""
-        body = await wire.body(receive)
+        """Answer a request to the control plane."""
+        body = await asgi.body(receive)
         status, answer = 200, {}
         if what == "health":
             answer = {"status": "ok", **self.backend.clock()}
@@ -180,7 +184,7 @@ class App:
                 404,
                 {"error": f"{method} {CONTROL}{what}: there are health, records and control (POST)"},
             )
-        await wire.send(send, Answer(status, json.dumps(answer, default=str).encode(), []))
+        await asgi.send(send, Answer(status, json.dumps(answer, default=str).encode(), []))
 
     async def _change(self, request: Any) -> dict[str, Any]:
         if not isinstance(request, dict):
@@ -195,13 +199,13 @@ class App:
         return answer
 
     async def tick(self) -> None:
-        """Let things happen at their time even if nobody asks: somebody may wait in another service."""
+        """Run each timer when it is due, even without calls: a client may wait for an event elsewhere."""
         while True:
             try:
                 self.backend.engine.run_due()
+            # Whatever a timer of one build raises, the other builds and this loop continue.
             except Exception:
-                # The builds of everybody else go on, and so does the ticker.
-                log.exception("a timer failed")
+                log.exception("A timer failed; its build does not continue")
             self._wake.clear()
             due, clock = self.backend.engine.next_due(), self.backend.engine.clock
             pause = None
@@ -209,7 +213,7 @@ class App:
                 pause = min(60.0, max(0.02, (due - clock.now()) / clock.speed))
             try:
                 await asyncio.wait_for(self._wake.wait(), pause)
-                # Calls come in bursts; one look for all of them is enough.
+                # Calls come in bursts; one pass for a whole burst is enough.
                 await asyncio.sleep(0.02)
             except asyncio.TimeoutError:
                 pass

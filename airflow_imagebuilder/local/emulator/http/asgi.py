@@ -1,4 +1,4 @@
-"""Sending and reading over ASGI, and breaking what is sent on demand."""
+"""Reading requests and sending answers over ASGI, whole or broken on demand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _JSON = (b"content-type", b"application/json")
 
 
 class Answer(NamedTuple):
-    """Status, body, and headers beside the usual ones."""
+    """An HTTP answer.
+
+    :param extra: headers beside those that every answer has.
+    """
 
     status: int
     body: bytes
@@ -37,7 +40,7 @@ async def body(receive: Receive) -> bytes:
 
 
 async def send(channel: Send, answer: Answer) -> None:
-    """Send an answer."""
+    """Send an answer with AWS's usual headers."""
     headers = [
         _JSON,
         (b"content-length", str(len(answer.body)).encode()),
@@ -49,27 +52,27 @@ async def send(channel: Send, answer: Answer) -> None:
 
 
 def _transport(channel: Send) -> Any:
-    """The connection behind uvicorn's ``send``; ASGI has no word for breaking one."""
+    """Return the connection behind uvicorn's ``send``, because ASGI cannot break a connection."""
     return channel.__self__.transport  # type: ignore[attr-defined]
 
 
 def abort(channel: Send) -> None:
-    """Break a connection with a reset."""
+    """Close a connection with a reset (TCP RST)."""
     transport = _transport(channel)
     raw = transport.get_extra_info("socket")
-    # Lingering for no time makes the kernel send a reset instead of an orderly end.
+    # With a linger time of 0 the kernel sends a reset instead of an orderly end.
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
-async def gone(receive: Receive) -> None:
-    """Wait until the client leaves."""
+async def disconnected(receive: Receive) -> None:
+    """Wait until the client closes the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def truncate(channel: Send, content: bytes) -> None:
-    """Promise a body, send half of it, and hang up."""
+    """Announce a body, send half of it, and close the connection."""
     length = str(len(content) + 64).encode()
     await channel(
         {"type": "http.response.start", "status": 200, "headers": [_JSON, (b"content-length", length)]}

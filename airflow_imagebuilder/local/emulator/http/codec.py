@@ -1,7 +1,7 @@
-"""rest-json, straight from botocore's model of the service: routes, requests, validation, answers, errors.
+"""Codec: rest-json from botocore's model of the service: routes, requests, validation, answers and errors.
 
-The model puts every operation but those on tags at an address of its own, and every member is called on the
-wire as in the API; so nothing here is written by hand for one operation.
+The model gives every operation an address of its own, except those on tags, and every member has the same
+name in HTTP as in the API. So no operation needs code of its own here.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from urllib.parse import parse_qs
 import botocore.session
 from botocore.validate import ParamValidator
 
-from airflow_imagebuilder.local.emulator.engine import ApiError, guesses
-from airflow_imagebuilder.local.emulator.engine.errors import invalid_value
+from airflow_imagebuilder.local.emulator.engine import ApiError, guesses, invalid_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_imagebuilder.local.emulator.engine.state import Doc
+    from airflow_imagebuilder.local.emulator.engine import Doc
 
 _TAGS = "/tags/"
-#: Errors that services answer and the model of this one does not list.
+#: The HTTP status of errors that AWS services answer although their models do not list them.
 UNMODELLED = {
     "ExpiredTokenException": 403,
     "ExpiredToken": 403,
@@ -44,7 +43,7 @@ UNMODELLED = {
 
 
 class Codec:
-    """Translates between HTTP and dictionaries."""
+    """Translates HTTP requests into dictionaries, and answers and errors into HTTP."""
 
     def __init__(self) -> None:
         self._model = botocore.session.get_session().get_service_model("imagebuilder")
@@ -60,23 +59,23 @@ class Codec:
 
     @property
     def operations(self) -> frozenset[str]:
-        """Every operation of the model."""
+        """The names of all operations of the model."""
         return frozenset(self._operations)
 
     def members(self, operation: str) -> frozenset[str]:
-        """The members of an operation's request."""
+        """Return the members of an operation's request."""
         return frozenset(self._operations[operation].input_shape.members)
 
     def route(self, method: str, path: str) -> str | None:
-        """The operation at an address, if there is one."""
+        """Return the operation at an address; None without one."""
         if path.startswith(_TAGS):
             path = _TAGS
         return self._routes.get((method, path))
 
     def parse(self, operation: str, path: str, query: bytes, body: bytes) -> Doc:
-        """Read a request.
+        """Read the parameters of a request from path, query and body.
 
-        :raises ApiError: for a body that is not a JSON object.
+        :raises ApiError: the body is not a JSON object.
         """
         params: Doc = _body(body) if body else {}
         shape = self._operations[operation].input_shape
@@ -89,9 +88,9 @@ class Codec:
         return params
 
     def validate(self, operation: str, params: Doc) -> None:
-        """Hold a request against the model: required members, types, lengths, patterns, enumerations.
+        """Check a request against the model: required members, types, lengths, patterns and enumerations.
 
-        :raises ApiError: for the first fault.
+        :raises ApiError: the request does not fit the model; the error names the first fault.
         """
         shape = self._operations[operation].input_shape
         report = self._validator.validate(params, shape)
@@ -107,7 +106,7 @@ class Codec:
         return json.dumps(doc, separators=(",", ":")).encode()
 
     def status_of(self, error: ApiError) -> int:
-        """The HTTP status of an error."""
+        """Return the HTTP status of an error."""
         if error.code in UNMODELLED:
             return UNMODELLED[error.code]
         modelled = self._errors().get(error.code)
@@ -119,7 +118,7 @@ class Codec:
         return {shape.name: int(shape.metadata["error"]["httpStatusCode"]) for shape in shapes}
 
     def error(self, error: ApiError) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-        """Write an error as rest-json has it.
+        """Write an error in rest-json.
 
         :return: status, body and headers.
         """
@@ -127,9 +126,9 @@ class Codec:
         return self.status_of(error), body, [(b"x-amzn-errortype", error.code.encode())]
 
     def check_answer(self, operation: str, doc: Doc) -> list[str]:
-        """Hold an answer against the model, as the requests are; for tests.
+        """Check an answer against the model; used by tests.
 
-        :return: what is wrong with it.
+        :return: the faults, empty if it fits.
         """
         shape = self._operations[operation].output_shape
         report = self._validator.validate(doc, shape)
@@ -153,23 +152,23 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _faults(value: Any, shape: Any, where: str) -> Iterator[tuple[str, str]]:
-    """What botocore's own validator leaves to the service: maximum, pattern, enumeration."""
-    sort = shape.type_name
-    if sort == "structure":
+    """Check what botocore's own validator does not: maximum, pattern, enumeration."""
+    type_name = shape.type_name
+    if type_name == "structure":
         for name, member in value.items():
             yield from _faults(member, shape.members[name], f"{where}.{name}".lstrip("."))
-    elif sort == "list":
+    elif type_name == "list":
         yield from _size(value, shape.metadata, where)
         for index, member in enumerate(value):
             yield from _faults(member, shape.member, f"{where}[{index}]")
-    elif sort == "map":
+    elif type_name == "map":
         yield from _size(value, shape.metadata, where)
         for name, member in value.items():
             yield from _faults(name, shape.key, where)
             yield from _faults(member, shape.value, f"{where}.{name}")
-    elif sort == "string":
+    elif type_name == "string":
         yield from _text(value, shape, where)
-    elif sort in ("integer", "long"):
+    elif type_name in ("integer", "long"):
         most = shape.metadata.get("max")
         if most is not None and value > most:
             yield where, f"'{value}' must be at most {most}."

@@ -1,4 +1,4 @@
-"""The backend without HTTP: control, records, and going on from a journal."""
+"""The backend without HTTP: control, records, and a restart from the journal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _image(backend: Backend, arn: str) -> dict[str, Any]:
 
 
 def _everything(backend: Backend) -> str:
-    """All that a client can learn of the images, as text."""
+    """Everything that a client can read of the images, as text."""
     found = []
     for arn in backend.engine.state.images:
         runs = backend.call("ListWorkflowExecutions", {"imageBuildVersionArn": arn}, "us-east-1")
@@ -43,7 +43,7 @@ def _everything(backend: Backend) -> str:
     return json.dumps(found, sort_keys=True)
 
 
-def test_a_journal_gives_the_same_images_executions_and_steps_again(tmp_path: Path) -> None:
+def test_a_journal_restores_the_same_images_executions_and_steps(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
     first = Backend(state=state, scenario={"failures": [{"workflow": "boot", "times": 1, "per": "image"}]})
     arn = _create(first)
@@ -90,7 +90,7 @@ def test_virtual_time_does_not_go_back_across_a_restart(tmp_path: Path) -> None:
     assert Backend(state=state, speed=1000).engine.clock.now() >= before
 
 
-def test_a_line_that_was_cut_short_is_left_out_and_written_over(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_ignored_and_overwritten(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
     arn = _create(Backend(state=state))
     with state.open("ab") as file:
@@ -101,7 +101,7 @@ def test_a_line_that_was_cut_short_is_left_out_and_written_over(tmp_path: Path) 
     assert _image(Backend(state=state), other)["state"]["status"] == "PENDING"
 
 
-def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_refused_and_not_changed(tmp_path: Path) -> None:
     state = tmp_path / "notes.txt"
     state.write_text('{"my": "notes"}\n')
     with pytest.raises(JournalError, match=r"notes\.txt"):
@@ -131,7 +131,7 @@ def test_reads_and_time_write_nothing(tmp_path: Path) -> None:
     assert state.stat().st_size == size
 
 
-def test_a_new_scenario_counts_from_the_restart_on(tmp_path: Path) -> None:
+def test_a_new_scenario_applies_from_the_restart_on(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
     arn = _create(Backend(state=state))
     second = Backend(state=state, scenario={"failures": [{"workflow": "golden-build"}]})
@@ -171,7 +171,7 @@ def test_reset_forgets_images_records_and_faults(tmp_path: Path) -> None:
     assert _create(backend).endswith("/1")
 
 
-def test_records_tell_images_executions_tokens_and_changes() -> None:
+def test_records_hold_images_executions_tokens_and_changes() -> None:
     backend = Backend()
     arn = _create(backend)
     assert _create(backend) == arn
@@ -197,7 +197,7 @@ def test_a_refused_call_is_among_the_changes_with_its_error() -> None:
 
 
 class _Wall:
-    """Real time that the test turns."""
+    """Real time that the test moves."""
 
     now = 1_800_000_000.0
 
@@ -205,7 +205,7 @@ class _Wall:
         return self.now
 
 
-def test_at_speed_a_replay_sees_every_moment_that_the_first_life_saw(
+def test_at_speed_a_replay_has_every_moment_of_the_first_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wall = _Wall()
@@ -229,7 +229,7 @@ def test_at_speed_a_replay_sees_every_moment_that_the_first_life_saw(
     assert _image(second, arns[0])["state"]["status"] == "AVAILABLE"
 
 
-def test_a_wall_clock_that_was_set_back_does_not_turn_virtual_time_back(
+def test_a_machine_clock_that_was_set_back_does_not_set_virtual_time_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wall = _Wall()

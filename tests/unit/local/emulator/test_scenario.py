@@ -19,7 +19,7 @@ def _documented() -> dict[str, Any]:
     return dict(yaml.safe_load(text))
 
 
-def test_the_scenario_of_the_documentation_is_one() -> None:
+def test_the_scenario_of_the_documentation_is_valid() -> None:
     read = parse(_documented())
     assert read.durations["test"] == (120, 300)
     assert [failure.workflow for failure in read.failures[:2]] == ["boot", "boot"]
@@ -64,8 +64,8 @@ def test_a_refused_file_is_named(tmp_path: Path) -> None:
 
 
 def test_durations_of_a_scenario_are_those_of_a_bake() -> None:
-    profile = parse({"durations": {"pending": 1, "creating": 2, "build": 30, "test": 10}}).profile()
-    bench = Bench(profile=profile)
+    behaviour = parse({"durations": {"pending": 1, "creating": 2, "build": 30, "test": 10}}).behaviour()
+    bench = Bench(behaviour=behaviour)
     arn = bench.bake(distributionConfigurationArn=None)
     # 1 + 2 + 30, then five tests and one, one alone, and two: four times ten.
     assert bench.engine.settle() == pytest.approx(73)
@@ -83,7 +83,7 @@ def _hits(faults: Faults, calls: int, operation: str = "GetImage") -> list[bool]
     return [faults.pick(operation) is not None for _ in range(calls)]
 
 
-def test_a_fault_fires_so_many_times_after_letting_some_calls_through() -> None:
+def test_a_fault_fires_a_number_of_times_after_it_has_spared_some_calls() -> None:
     faults = Faults()
     faults.install(Fault(skip=2, times=2))
     assert _hits(faults, 6) == [False, False, True, True, False, False]
@@ -135,6 +135,8 @@ def test_the_first_open_fault_wins_and_each_is_counted() -> None:
         ("empty", True),
     ],
 )
-def test_whether_the_work_is_done_depends_on_the_kind_and_can_be_chosen(kind: str, performed: bool) -> None:
+def test_whether_the_request_is_carried_out_depends_on_the_kind_and_can_be_chosen(
+    kind: str, performed: bool
+) -> None:
     assert Fault(kind=kind).is_performed is performed
     assert Fault(kind=kind, performed=not performed).is_performed is not performed

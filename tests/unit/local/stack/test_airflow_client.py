@@ -1,4 +1,4 @@
-"""The REST client: what it asks again, when it logs in, and how it tells that a wait has ended in vain."""
+"""The REST client: which requests it retries, when it logs in, and what it reports when a wait times out."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Airflow:
-    """An Airflow that answers what it was told to, in order, and remembers what it was asked."""
+    """An Airflow that gives prepared answers in order and records the requests."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self._answers = list(answers)
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -37,14 +37,14 @@ class Airflow:
 
     @property
     def paths(self) -> list[str]:
-        return [f"{request.method} {request.url.path}" for request in self.asked]
+        return [f"{request.method} {request.url.path}" for request in self.requests]
 
 
 def page(total: int, *tasks: dict[str, Any]) -> httpx.Response:
     return httpx.Response(200, json={"task_instances": tasks, "total_entries": total})
 
 
-def test_the_first_refusal_leads_to_a_login_and_the_same_request_again() -> None:
+def test_after_the_first_refusal_the_client_logs_in_and_sends_the_same_request_again() -> None:
     airflow = Airflow(
         httpx.Response(401),
         httpx.Response(201, json={"access_token": "t1"}),
@@ -56,11 +56,11 @@ def test_the_first_refusal_leads_to_a_login_and_the_same_request_again() -> None
         "POST /auth/token",
         "GET /api/v2/dags/d/dagRuns/r",
     ]
-    assert json.loads(airflow.asked[1].content) == {"username": "admin", "password": "secret"}
-    assert airflow.asked[2].headers["Authorization"] == "Bearer t1"
+    assert json.loads(airflow.requests[1].content) == {"username": "admin", "password": "secret"}
+    assert airflow.requests[2].headers["Authorization"] == "Bearer t1"
 
 
-def test_a_refusal_after_a_fresh_login_is_told() -> None:
+def test_a_refusal_after_a_new_login_is_an_error() -> None:
     airflow = Airflow(
         httpx.Response(403), httpx.Response(201, json={"access_token": "t"}), httpx.Response(403, text="no")
     )
@@ -70,21 +70,21 @@ def test_a_refusal_after_a_fresh_login_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [httpx.Response(500), httpx.ConnectError("gone")], ids=["500", "no connection"]
+    "failure", [httpx.Response(500), httpx.ConnectError("gone")], ids=["500", "no connection"]
 )
-def test_trouble_that_may_pass_is_tried_again(trouble: httpx.Response | Exception) -> None:
-    airflow = Airflow(trouble, httpx.Response(200, json={"state": "success"}))
+def test_a_temporary_error_is_retried(failure: httpx.Response | Exception) -> None:
+    airflow = Airflow(failure, httpx.Response(200, json={"state": "success"}))
     assert airflow.api().run("d", "r")["state"] == "success"
-    assert len(airflow.asked) == 2
+    assert len(airflow.requests) == 2
 
 
-def test_trouble_that_stays_is_told_when_patience_ends() -> None:
+def test_an_error_that_persists_is_raised_when_the_patience_is_over() -> None:
     airflow = Airflow(httpx.Response(500, text="Database error"))
     with pytest.raises(AirflowApiError, match=r"GET /api/v2/dags/d/dagRuns/r: 500 Database error"):
         airflow.api(patience=0).run("d", "r")
 
 
-def test_a_client_error_is_told_at_once() -> None:
+def test_a_client_error_is_raised_at_once() -> None:
     airflow = Airflow(httpx.Response(404, text="no such run"))
     with pytest.raises(AirflowApiError, match="404 no such run"):
         airflow.api().run("d", "r")
@@ -93,7 +93,7 @@ def test_a_client_error_is_told_at_once() -> None:
 def test_a_repeated_trigger_finds_the_run_that_the_first_one_made() -> None:
     airflow = Airflow(httpx.Response(500), httpx.Response(409))
     run_id = airflow.api().trigger("d", {"recipe": "x"})
-    bodies = [json.loads(request.content) for request in airflow.asked]
+    bodies = [json.loads(request.content) for request in airflow.requests]
     assert bodies == [{"dag_run_id": run_id, "logical_date": None, "conf": {"recipe": "x"}}] * 2
 
 
@@ -109,22 +109,22 @@ def test_all_pages_of_a_list_are_read() -> None:
     )
     airflow = Airflow(page(2, first), page(2, second))
     assert airflow.api().states("d", "r") == {"a": "success", "b[3]": None}
-    assert [request.url.params["offset"] for request in airflow.asked] == ["0", "1"]
+    assert [request.url.params["offset"] for request in airflow.requests] == ["0", "1"]
 
 
-def test_a_list_that_shrinks_while_it_is_read_ends() -> None:
+def test_a_list_that_shrinks_while_it_is_read_has_an_end() -> None:
     airflow = Airflow(page(2, {"task_id": "a", "map_index": -1, "state": None}), page(2))
     assert len(airflow.api().tasks("d", "r")) == 1
 
 
-def test_a_dag_that_does_not_come_is_told_with_the_import_errors() -> None:
+def test_a_dag_that_does_not_appear_is_reported_with_the_import_errors() -> None:
     errors = {"import_errors": [{"filename": "golden.py", "stack_trace": "SyntaxError"}], "total_entries": 1}
     airflow = Airflow(httpx.Response(200, json=errors))
     with pytest.raises(AirflowApiError, match=r"no Dag golden after 0 s\ngolden\.py:\nSyntaxError"):
         airflow.api().wait_for_dag("golden", seconds=0)
 
 
-def test_a_wait_that_ends_in_vain_tells_the_states_of_the_tasks() -> None:
+def test_a_wait_that_times_out_reports_the_states_of_the_tasks() -> None:
     airflow = Airflow(
         httpx.Response(200, json={"state": "running"}),
         page(1, {"task_id": "image", "map_index": -1, "state": "deferred"}),
@@ -163,7 +163,7 @@ def test_airflow_is_healthy_when_every_component_is(
     assert Airflow(answer).api().healthy() is healthy
 
 
-def test_a_log_is_told_a_line_an_event_with_its_errors() -> None:
+def test_a_log_has_one_line_per_event_with_its_errors() -> None:
     events = [
         {"event": "::group::Log message source details"},
         {

@@ -1,14 +1,13 @@
-"""What CreateImage and CreateImagePipeline refuse beyond the patterns of the model, and what they resolve."""
+"""BuildRules: the checks of CreateImage and CreateImagePipeline that the service model does not express."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.local.emulator.engine import guesses
-from airflow_imagebuilder.local.emulator.engine import identifiers as names
+from airflow_imagebuilder.local.emulator.engine import guesses, identifiers
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError, invalid_combination, invalid_value
-from airflow_imagebuilder.local.emulator.engine.simulation import workflow_documents as plans
+from airflow_imagebuilder.local.emulator.engine.simulation import workflow_documents
 from airflow_imagebuilder.local.emulator.engine.state import PlannedWorkflow, State
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ LOG_PREFIX = "/aws/imagebuilder/"
 
 @dataclass(frozen=True)
 class Build:
-    """A request to build, with every ARN in it found."""
+    """A checked request to build, with the resource of every ARN in it."""
 
     recipe: Doc
     is_ami: bool
@@ -31,30 +30,30 @@ class Build:
 
 
 class BuildRules:
-    """Checks requests and finds what they name.
+    """Checks requests to build and finds the resources that they name.
 
-    :param state: where workflow documents have been read to.
-    :param documents: where to find things.
+    :param state: holds the steps of the workflows.
+    :param resources: holds recipes, configurations and workflows.
     """
 
-    def __init__(self, state: State, documents: Resources) -> None:
+    def __init__(self, state: State, resources: Resources) -> None:
         self._state = state
-        self._documents = documents
+        self._resources = resources
 
     def check(self, params: Doc, region: str) -> Build:
         """Check a request.
 
-        :param params: CreateImage's or CreateImagePipeline's.
-        :raises ApiError: for the first rule that it breaks.
+        :param params: the request of CreateImage or CreateImagePipeline.
+        :raises ApiError: the request breaks a rule; the error names the first one.
         """
         _check_combinations(params)
         is_ami = "imageRecipeArn" in params
-        recipe = self._documents.find(params.get("imageRecipeArn") or params["containerRecipeArn"], region)
-        infrastructure = self._documents.find(params["infrastructureConfigurationArn"], region)
+        recipe = self._resources.find(params.get("imageRecipeArn") or params["containerRecipeArn"], region)
+        infrastructure = self._resources.find(params["infrastructureConfigurationArn"], region)
         distribution = params.get("distributionConfigurationArn")
-        found = self._documents.find(distribution, region) if distribution else None
+        found = self._resources.find(distribution, region) if distribution else None
         for component in recipe.get("components", ()):
-            self._documents.find(component["componentArn"], region)
+            self._resources.find(component["componentArn"], region)
         workflows = self._workflows(params, region, is_ami=is_ami)
         _check_counts(workflows)
         return Build(recipe, is_ami, infrastructure, found, workflows)
@@ -62,37 +61,37 @@ class BuildRules:
     def _workflows(self, params: Doc, region: str, *, is_ami: bool) -> tuple[PlannedWorkflow, ...]:
         given = params.get("workflows")
         if not given:
-            sort = "image" if is_ami else "container"
+            output = "image" if is_ami else "container"
             given = [
-                {"workflowArn": names.arn_of(region, f"workflow/{stage}/{stage}-{sort}/x.x.x", "aws")}
+                {"workflowArn": identifiers.arn_of(region, f"workflow/{stage}/{stage}-{output}/x.x.x", "aws")}
                 for stage in ("build", "test")
             ]
         return tuple(self._workflow(index, item, region) for index, item in enumerate(given))
 
     def _workflow(self, index: int, item: Doc, region: str) -> PlannedWorkflow:
         arn = item["workflowArn"]
-        parts = names.parse(arn)
+        parts = identifiers.parse(arn)
         if parts.owner == "aws" and parts.version != "x.x.x":
             raise invalid_value(
                 f"workflows[{index}].workflowArn",
                 f"Amazon-managed workflows must have latest version (x.x.x): '{arn}'.",
             )
-        doc = self._documents.find(arn, region)
+        doc = self._resources.find(arn, region)
         if doc["type"] != "TEST" and (item.get("parallelGroup") or item.get("onFailure")):
             raise invalid_combination(
                 f"parallelGroup and onFailure are only allowed for test workflows: '{arn}' is {doc['type']}."
             )
         given = {parameter["name"]: parameter["value"] for parameter in item.get("parameters", ())}
         declared = doc.get("parameters", [])
-        if refusal := plans.missing_parameters(declared, given):
+        if refusal := workflow_documents.missing_parameters(declared, given):
             raise refusal
         return PlannedWorkflow(
             arn=doc["arn"],
             type=doc["type"],
-            steps=self._state.plans[doc["arn"]],
+            steps=self._state.workflow_steps[doc["arn"]],
             group=item.get("parallelGroup"),
             on_failure=item.get("onFailure"),
-            parameters=plans.values_of(declared, given),
+            parameters=workflow_documents.values_of(declared, given),
         )
 
 
@@ -120,9 +119,9 @@ def _check_counts(workflows: tuple[PlannedWorkflow, ...]) -> None:
             guesses.WORKFLOW_COUNT,
             f"At most {MAX_WORKFLOWS} workflows are allowed, {len(workflows)} were given.",
         )
-    for sort in ("BUILD", "DISTRIBUTION"):
-        count = sum(workflow.type == sort for workflow in workflows)
+    for type_ in ("BUILD", "DISTRIBUTION"):
+        count = sum(workflow.type == type_ for workflow in workflows)
         if count > 1:
             raise ApiError(
-                guesses.WORKFLOW_COUNT, f"At most one {sort} workflow is allowed, {count} were given."
+                guesses.WORKFLOW_COUNT, f"At most one {type_} workflow is allowed, {count} were given."
             )

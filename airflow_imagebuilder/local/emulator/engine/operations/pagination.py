@@ -19,12 +19,12 @@ PAGE = 25
 
 
 def filtered(docs: Iterable[Doc], params: Mapping[str, Any], allowed: Sequence[str]) -> list[Doc]:
-    """Keep what every filter of a request lets through.
+    """Apply the filters of a request.
 
-    :param docs: what there is.
-    :param params: the request, perhaps with ``filters``.
-    :param allowed: names of filters that this operation has.
-    :raises ApiError: for any other name.
+    :param docs: the documents to choose from.
+    :param params: the request; ``filters`` may be missing.
+    :param allowed: the names of the filters that this operation has.
+    :raises ApiError: the request has a filter of another name.
     :return: the documents in which each filtered member has one of the wanted values.
     """
     kept = list(docs)
@@ -40,14 +40,14 @@ def filtered(docs: Iterable[Doc], params: Mapping[str, Any], allowed: Sequence[s
 def paged(
     key: str, docs: Sequence[Any], params: Mapping[str, Any], shape: Callable[[Any], Doc] | None = None
 ) -> Doc:
-    """Cut one page out of a list.
+    """Return one page of a list as an answer.
 
-    :param key: the member of the answer that holds the page; also what a token is good for.
-    :param docs: the whole list, in a steady order.
-    :param params: the request, perhaps with ``maxResults`` and ``nextToken``.
-    :param shape: makes an element of the answer from one of the list.
-    :raises ApiError: for a token that is not one of this operation.
-    :return: the answer: the page, and ``nextToken`` if there is more.
+    :param key: the member of the answer that holds the page; a token is only valid for the same member.
+    :param docs: the whole list, in an order that does not change.
+    :param params: the request; ``maxResults`` (25 by default) and ``nextToken`` may be missing.
+    :param shape: makes an element of the answer from an element of the list; the same element by default.
+    :raises ApiError: the token belongs to another operation, or cannot be read.
+    :return: the page, and ``nextToken`` if there is another page.
     """
     start = _offset(key, params.get("nextToken"))
     end = start + int(params.get("maxResults") or PAGE)
@@ -73,5 +73,5 @@ def _offset(key: str, token: str | None) -> int:
 
 
 def pick(doc: Mapping[str, Any], members: Iterable[str]) -> Doc:
-    """The members of a document that a summary has."""
+    """Copy some members of a document, if it has them."""
     return {name: doc[name] for name in members if name in doc}

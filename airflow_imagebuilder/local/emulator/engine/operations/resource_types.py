@@ -1,4 +1,4 @@
-"""The kinds of documents that are only kept, read and listed: what the operations on each are called."""
+"""RESOURCE_TYPES: the resources that are only stored, read and listed, and the operations on each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ _VERSIONED = ("arn", "name", "version", "description", "type", "platform", "owne
 
 @dataclass(frozen=True)
 class Listing:
-    """A list operation: its name, the member of its answer, an element's members and the filters it has."""
+    """A list operation.
+
+    :param operation: its name.
+    :param key: the member of its answer that holds the list.
+    :param members: the members of each element.
+    :param filters: the filters that it has.
+    """
 
     operation: str
     key: str
@@ -20,15 +26,18 @@ class Listing:
 
 @dataclass(frozen=True)
 class ResourceType:
-    """One kind of document.
+    """One type of resource.
 
-    :param noun: as operations are named: Create<noun>, Get<noun>, Delete<noun>, List<noun>s.
-    :param segment: the first part of an ARN's resource.
-    :param arn_member: the request member that names one.
-    :param body: the member of Get's answer that holds it.
+    :param noun: the noun in the names of its operations: Create<noun>, Get<noun>, Delete<noun>, List<noun>s.
+    :param segment: the first part of the resource in its ARN.
+    :param arn_member: the member of a request that holds its ARN.
+    :param body: the member of Get's answer that holds the resource.
     :param listing: the list operation.
-    :param builds: the list operation of build versions, if there are such.
-    :param hidden: members that are kept for the lists or the build, and that Get does not show.
+    :param builds: the list operation of its build versions; None if it has no build versions.
+    :param versioned: whether it has a version; True by default.
+    :param updatable: whether Update<noun> exists; False by default.
+    :param defaults: the values of members that a request leaves out.
+    :param hidden: members that are stored for lists or builds, and that Get does not show.
     """
 
     noun: str

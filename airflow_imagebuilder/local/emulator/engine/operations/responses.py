@@ -1,11 +1,11 @@
-"""Executions, steps and images in the shapes that the answers have."""
+"""Executions, steps and images in the shapes of the service model."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.local.emulator.engine import identifiers as names
+from airflow_imagebuilder.local.emulator.engine import identifiers
 from airflow_imagebuilder.local.emulator.engine.clock import iso
 from airflow_imagebuilder.local.emulator.engine.operations.pagination import pick
 from airflow_imagebuilder.local.emulator.engine.operations.resource_types import RESOURCE_TYPES
@@ -13,52 +13,52 @@ from airflow_imagebuilder.local.emulator.engine.operations.resource_types import
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution, Image, Step
 
-_HIDDEN = {kind.segment: kind.hidden for kind in RESOURCE_TYPES}
+_HIDDEN = {resource_type.segment: resource_type.hidden for resource_type in RESOURCE_TYPES}
 
 
-def shown(doc: Doc) -> Doc:
-    """A document as Get shows it, also inside of an image."""
+def visible(doc: Doc) -> Doc:
+    """Return the members of a resource that Get shows, also inside of an image."""
     hidden = _HIDDEN.get(doc["arn"].split(":")[5].split("/")[0], frozenset()) if "arn" in doc else frozenset()
     return {key: value for key, value in doc.items() if key not in hidden}
 
 
 def image_summary(image: Image) -> Doc:
-    """``ImageSummary``."""
+    """Return an image as ``ImageSummary``."""
     members = (
         *("arn", "name", "type", "version", "platform", "osVersion", "state", "dateCreated"),
         *("outputResources", "tags", "buildType", "imageSource", "loggingConfiguration"),
     )
-    return {**pick(image.doc, members), "owner": names.ACCOUNT}
+    return {**pick(image.doc, members), "owner": identifiers.ACCOUNT}
 
 
 def image_version(image: Image) -> Doc:
-    """``ImageVersion``."""
+    """Return an image as ``ImageVersion``."""
     members = ("name", "type", "platform", "osVersion", "dateCreated", "buildType", "imageSource")
     return {
         **pick(image.doc, members),
         "arn": image.arn.rpartition("/")[0],
         "version": image.doc["version"].split("/")[0],
-        "owner": names.ACCOUNT,
+        "owner": identifiers.ACCOUNT,
     }
 
 
-def execution(found: Execution) -> Doc:
-    """``WorkflowExecutionMetadata``."""
+def execution_metadata(execution: Execution) -> Doc:
+    """Return an execution as ``WorkflowExecutionMetadata``."""
     doc: Doc = {
-        "workflowBuildVersionArn": found.workflow.arn,
-        "workflowExecutionId": found.id,
-        "type": found.workflow.type,
-        "status": found.status,
-        "message": found.message[:500],
-        "totalStepCount": len(found.steps),
-        "totalStepsSucceeded": found.count("COMPLETED"),
-        "totalStepsFailed": found.count("FAILED"),
-        "totalStepsSkipped": found.count("SKIPPED"),
+        "workflowBuildVersionArn": execution.workflow.arn,
+        "workflowExecutionId": execution.id,
+        "type": execution.workflow.type,
+        "status": execution.status,
+        "message": execution.message[:500],
+        "totalStepCount": len(execution.steps),
+        "totalStepsSucceeded": execution.count("COMPLETED"),
+        "totalStepsFailed": execution.count("FAILED"),
+        "totalStepsSkipped": execution.count("SKIPPED"),
     }
-    _stamp(doc, found.start, found.end)
-    if found.workflow.group:
-        doc["parallelGroup"] = found.workflow.group
-    if found.retried:
+    _stamp(doc, execution.start, execution.end)
+    if execution.workflow.group:
+        doc["parallelGroup"] = execution.workflow.group
+    if execution.retried:
         doc["retried"] = True
     return doc
 
@@ -70,53 +70,53 @@ def _stamp(doc: Doc, start: float | None, end: float | None) -> None:
         doc["endTime"] = iso(end)
 
 
-def step(found: Step) -> Doc:
-    """``WorkflowStepMetadata``."""
+def step_metadata(step: Step) -> Doc:
+    """Return a step as ``WorkflowStepMetadata``."""
     doc: Doc = {
-        "stepExecutionId": found.id,
-        "name": found.planned.name,
-        "action": found.planned.action,
-        "status": found.status,
-        "message": found.message,
-        "inputs": _dumped(found.planned.inputs),
-        "outputs": _dumped(found.outputs),
+        "stepExecutionId": step.id,
+        "name": step.planned.name,
+        "action": step.planned.action,
+        "status": step.status,
+        "message": step.message,
+        "inputs": _dumped(step.planned.inputs),
+        "outputs": _dumped(step.outputs),
         "attemptNumber": 1,
         "maxAttempts": 1,
     }
-    if found.planned.description:
-        doc["description"] = found.planned.description
-    if found.rollback:
-        doc["rollbackStatus"] = found.rollback
-    _stamp(doc, found.start, found.end)
+    if step.planned.description:
+        doc["description"] = step.planned.description
+    if step.rollback:
+        doc["rollbackStatus"] = step.rollback
+    _stamp(doc, step.start, step.end)
     return doc
 
 
-def step_detail(run: Execution, found: Step) -> Doc:
-    """``GetWorkflowStepExecutionResponse``."""
+def step_detail(execution: Execution, step: Step) -> Doc:
+    """Return a step as ``GetWorkflowStepExecutionResponse``."""
     return {
-        **step(found),
-        "workflowBuildVersionArn": run.workflow.arn,
-        "workflowExecutionId": run.id,
-        "imageBuildVersionArn": run.image_arn,
-        "onFailure": found.planned.on_failure,
-        "timeoutSeconds": found.planned.timeout,
+        **step_metadata(step),
+        "workflowBuildVersionArn": execution.workflow.arn,
+        "workflowExecutionId": execution.id,
+        "imageBuildVersionArn": execution.image_arn,
+        "onFailure": step.planned.on_failure,
+        "timeoutSeconds": step.planned.timeout,
     }
 
 
-def waiting_step(run: Execution, found: Step) -> Doc:
-    """``WorkflowStepExecution``."""
+def waiting_step(execution: Execution, step: Step) -> Doc:
+    """Return a waiting step as ``WorkflowStepExecution``."""
     doc: Doc = {
-        "stepExecutionId": found.id,
-        "imageBuildVersionArn": run.image_arn,
-        "workflowExecutionId": run.id,
-        "workflowBuildVersionArn": run.workflow.arn,
-        "name": found.planned.name,
-        "action": found.planned.action,
+        "stepExecutionId": step.id,
+        "imageBuildVersionArn": execution.image_arn,
+        "workflowExecutionId": execution.id,
+        "workflowBuildVersionArn": execution.workflow.arn,
+        "name": step.planned.name,
+        "action": step.planned.action,
     }
-    _stamp(doc, found.start, None)
+    _stamp(doc, step.start, None)
     return doc
 
 
 def _dumped(value: Doc) -> str:
-    """Inputs and outputs of a step are JSON in a string."""
+    """Write inputs or outputs of a step, which the model has as JSON in a string."""
     return json.dumps(value, separators=(",", ":"))

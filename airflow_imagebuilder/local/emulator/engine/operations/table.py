@@ -1,4 +1,4 @@
-"""Which function answers which operation."""
+"""The table of operations: the function that answers each."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 Handler = Callable[[Doc, str], Doc]
 
 
-def handlers(core: SimulationContext, documents: Resources, images: Images) -> dict[str, Handler]:
-    """The whole table."""
-    runs, found = WorkflowExecutions(core, images), OperationTable(core, documents, images.rules).handlers()
-    return found | {
+def handlers(context: SimulationContext, resources: Resources, images: Images) -> dict[str, Handler]:
+    """Return every operation with the function that answers it."""
+    workflow_executions = WorkflowExecutions(context, images)
+    return OperationTable(context, resources, images.build_rules).handlers() | {
         "CreateImage": images.create,
         "GetImage": images.get,
         "DeleteImage": images.delete,
@@ -33,70 +33,70 @@ def handlers(core: SimulationContext, documents: Resources, images: Images) -> d
         "CancelImageCreation": images.cancel,
         "RetryImage": images.retry,
         "DistributeImage": images.distribute,
-        "ListWorkflowExecutions": runs.list_executions,
-        "GetWorkflowExecution": runs.get_execution,
-        "ListWorkflowStepExecutions": runs.list_steps,
-        "GetWorkflowStepExecution": runs.get_step,
-        "ListWaitingWorkflowSteps": runs.list_waiting,
-        "SendWorkflowStepAction": runs.send_action,
-        "ListImageScanFindingAggregations": runs.list_findings,
+        "ListWorkflowExecutions": workflow_executions.list_executions,
+        "GetWorkflowExecution": workflow_executions.get_execution,
+        "ListWorkflowStepExecutions": workflow_executions.list_steps,
+        "GetWorkflowStepExecution": workflow_executions.get_step,
+        "ListWaitingWorkflowSteps": workflow_executions.list_waiting,
+        "SendWorkflowStepAction": workflow_executions.send_action,
+        "ListImageScanFindingAggregations": workflow_executions.list_findings,
     }
 
 
 class OperationTable:
-    """The operations on documents and tags."""
+    """The operations on resources and tags."""
 
-    def __init__(self, core: SimulationContext, documents: Resources, rules: BuildRules) -> None:
-        self._core = core
-        self._documents = documents
-        self._rules = rules
+    def __init__(self, context: SimulationContext, resources: Resources, build_rules: BuildRules) -> None:
+        self._context = context
+        self._resources = resources
+        self._build_rules = build_rules
 
     def handlers(self) -> dict[str, Handler]:
-        """The part of the table that is about documents and tags."""
-        found: dict[str, Handler] = {
+        """Return the operations on resources and tags."""
+        table: dict[str, Handler] = {
             "TagResource": self._tag,
             "UntagResource": self._untag,
             "ListTagsForResource": self._list_tags,
         }
-        for kind in RESOURCE_TYPES:
-            found |= self._of(kind)
-        return found
+        for resource_type in RESOURCE_TYPES:
+            table |= self._of_type(resource_type)
+        return table
 
-    def _of(self, kind: ResourceType) -> dict[str, Handler]:
-        documents = self._documents
-        found: dict[str, Handler] = {
-            f"Create{kind.noun}": partial(self._create, kind),
-            f"Get{kind.noun}": partial(documents.get, kind),
-            f"Delete{kind.noun}": partial(documents.delete, kind),
-            kind.listing.operation: partial(documents.list_kind, kind),
+    def _of_type(self, resource_type: ResourceType) -> dict[str, Handler]:
+        resources = self._resources
+        table: dict[str, Handler] = {
+            f"Create{resource_type.noun}": partial(self._create, resource_type),
+            f"Get{resource_type.noun}": partial(resources.get, resource_type),
+            f"Delete{resource_type.noun}": partial(resources.delete, resource_type),
+            resource_type.listing.operation: partial(resources.list_resources, resource_type),
         }
-        if kind.updatable:
-            found[f"Update{kind.noun}"] = partial(self._update, kind)
-        if kind.builds:
-            found[kind.builds.operation] = partial(documents.list_builds, kind)
-        return found
+        if resource_type.updatable:
+            table[f"Update{resource_type.noun}"] = partial(self._update, resource_type)
+        if resource_type.builds:
+            table[resource_type.builds.operation] = partial(resources.list_builds, resource_type)
+        return table
 
-    def _create(self, kind: ResourceType, params: Doc, region: str) -> Doc:
-        if kind.noun == "ImagePipeline":
-            self._rules.check(params, region)
+    def _create(self, resource_type: ResourceType, params: Doc, region: str) -> Doc:
+        if resource_type.noun == "ImagePipeline":
+            self._build_rules.check(params, region)
         for component in params.get("components", ()):
-            self._documents.find(component["componentArn"], region)
-        return self._documents.create(kind, params, region, self._core.clock.now())
+            self._resources.find(component["componentArn"], region)
+        return self._resources.create(resource_type, params, region, self._context.clock.now())
 
-    def _update(self, kind: ResourceType, params: Doc, region: str) -> Doc:
-        if kind.noun == "ImagePipeline":
-            self._rules.check(params, region)
-        return self._documents.update(kind, params, region, self._core.clock.now())
+    def _update(self, resource_type: ResourceType, params: Doc, region: str) -> Doc:
+        if resource_type.noun == "ImagePipeline":
+            self._build_rules.check(params, region)
+        return self._resources.update(resource_type, params, region, self._context.clock.now())
 
     def _tag(self, params: Doc, _region: str) -> Doc:
-        doc = self._documents.tagged(params["resourceArn"])
+        doc = self._resources.tagged(params["resourceArn"])
         doc["tags"] = {**doc.get("tags", {}), **params["tags"]}
         return {}
 
     def _untag(self, params: Doc, _region: str) -> Doc:
-        doc = self._documents.tagged(params["resourceArn"])
+        doc = self._resources.tagged(params["resourceArn"])
         doc["tags"] = {k: v for k, v in doc.get("tags", {}).items() if k not in params["tagKeys"]}
         return {}
 
     def _list_tags(self, params: Doc, _region: str) -> Doc:
-        return {"tags": self._documents.tagged(params["resourceArn"]).get("tags", {})}
+        return {"tags": self._resources.tagged(params["resourceArn"]).get("tags", {})}

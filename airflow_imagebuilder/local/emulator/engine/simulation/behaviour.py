@@ -1,4 +1,4 @@
-"""How long things take, and what fails: the part of a scenario that the engine looks at."""
+"""Behaviour: durations and failures, the part of a scenario that the engine reads."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.identifiers import Identifiers
-    from airflow_imagebuilder.local.emulator.engine.state import Execution, Image, Step
+    from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution, Image, Step
 
-#: Virtual seconds, or a range out of which each workflow takes its own number.
+#: Virtual seconds, or a range from which each workflow gets its own number.
 Seconds = float | tuple[float, float]
 DEFAULT_DURATIONS: dict[str, Seconds] = {
     "pending": 5.0,
@@ -23,7 +23,7 @@ DEFAULT_DURATIONS: dict[str, Seconds] = {
     "cancellation": 5.0,
     "retry": 0.0,
 }
-#: How the time of a workflow is shared out among its steps; every other action counts 1.
+#: The share of each action in the time of its workflow; every other action counts 1.
 WEIGHTS = {
     "LaunchInstance": 3,
     "ExecuteComponents": 8,
@@ -31,7 +31,7 @@ WEIGHTS = {
     "DistributeImage": 6,
     "RunCommand": 4,
 }
-#: Where a workflow fails of which a scenario says no more than that it does.
+#: The actions in which a workflow fails if the scenario names no step, the first that the workflow has.
 MAIN_ACTIONS = (
     "ExecuteComponents",
     "RunCommand",
@@ -43,7 +43,10 @@ MAIN_ACTIONS = (
 
 @dataclass
 class Failure:
-    """Something that fails on demand; the meaning of each member is told in the scenario's schema."""
+    """A failure on demand; the docstring of :mod:`..scenario` describes each member.
+
+    :param used: how often it has happened, by image ARN if it counts per image.
+    """
 
     workflow: str | None = None
     step: str | None = None
@@ -62,15 +65,15 @@ class Failure:
     rollback: bool = False
     used: Counter[str] = field(default_factory=Counter)
 
-    def wants(self, image: Image) -> bool:
-        """Whether an image is meant, and has not failed often enough."""
+    def applies_to(self, image: Image) -> bool:
+        """Whether it fits an image and has not happened often enough."""
         name = str(image.doc["name"])
         if not (fnmatchcase(name, self.image) or fnmatchcase(image.arn, self.image)):
             return False
         return self.times is None or self.used[self._key(image)] < self.times
 
-    def use(self, image: Image) -> None:
-        """Count one failure."""
+    def count(self, image: Image) -> None:
+        """Count that it has happened."""
         self.used[self._key(image)] += 1
 
     def _key(self, image: Image) -> str:
@@ -79,13 +82,13 @@ class Failure:
 
 @dataclass
 class Behaviour:
-    """Durations and failures; may be changed while builds run.
+    """Durations and failures; both may change while builds run.
 
-    :param durations: virtual seconds by phase, over :data:`DEFAULT_DURATIONS`.
+    :param durations: virtual seconds by phase; :data:`DEFAULT_DURATIONS` for the others.
     :param workflows: virtual seconds by workflow name.
     :param steps: virtual seconds by ``<workflow>/<step>``.
-    :param failures: looked at in order; the first that fits counts.
-    :param findings: counts of findings that a scan tells, by severity.
+    :param failures: read in order; the first that fits applies.
+    :param findings: how many findings a scan reports, by severity.
     """
 
     durations: dict[str, Seconds] = field(default_factory=dict)
@@ -95,12 +98,15 @@ class Behaviour:
     findings: dict[str, int] = field(default_factory=dict)
 
     def phase_seconds(self, phase: str, ids: Identifiers, key: str) -> float:
-        """How long a phase takes."""
+        """Return the virtual seconds of a phase.
+
+        :param key: the same key gets the same number out of a range.
+        """
         seconds = self.durations.get(phase, DEFAULT_DURATIONS[phase])
         return ids.between(*seconds, key) if isinstance(seconds, tuple) else float(seconds)
 
     def step_seconds(self, image: Image, execution: Execution, step: Step, ids: Identifiers) -> float:
-        """How long a step takes."""
+        """Return the virtual seconds of a step."""
         workflow = execution.workflow
         given = self.steps.get(f"{workflow.name}/{step.planned.name}")
         if given is not None:
@@ -114,40 +120,49 @@ class Behaviour:
         whole = sum(WEIGHTS.get(s.planned.action, 1) for s in running)
         return total * WEIGHTS.get(step.planned.action, 1) / whole
 
+    def finding_counts(self, scans: int = 1) -> Doc:
+        """Return the findings of some scans by severity, with their sum as ``all``."""
+        counts = {key: scans * self.findings.get(key, 0) for key in ("critical", "high", "medium")}
+        return {"all": sum(counts.values()), **counts}
+
     def step_failure(self, image: Image, execution: Execution, step: Step) -> Failure | None:
-        """The failure that a step ends with, if any; it is counted."""
+        """Return the failure of a step and count it; None if the step succeeds."""
         for failure in self.failures:
-            if failure.region is None and failure.wants(image) and _hits(failure, image, execution, step):
-                failure.use(image)
+            fits = failure.region is None and failure.applies_to(image)
+            if fits and _fails(failure, image, execution, step):
+                failure.count(image)
                 return failure
         return None
 
     def region_failures(self, image: Image, regions: set[str], *, integrating: bool) -> list[Failure]:
-        """The failures of a distribution, or of what comes after it, in some regions; they are counted."""
+        """Return the failures in some regions and count them.
+
+        :param integrating: whether the copies are made and the image is INTEGRATING.
+        """
         found = [
             failure
             for failure in self.failures
             if failure.region in regions
             and bool(failure.configuration_step) is integrating
-            and failure.wants(image)
+            and failure.applies_to(image)
         ]
         for failure in found:
-            failure.use(image)
+            failure.count(image)
         return found
 
 
-def _hits(failure: Failure, image: Image, execution: Execution, step: Step) -> bool:
+def _fails(failure: Failure, image: Image, execution: Execution, step: Step) -> bool:
     workflow = execution.workflow
     if failure.workflow and not any(fnmatchcase(n, failure.workflow) for n in (workflow.name, workflow.arn)):
         return False
     if failure.component:
-        return _hits_component(failure, image, execution, step)
+        return _fails_component(failure, image, execution, step)
     if failure.step:
         return failure.step == step.planned.name
     return bool(failure.workflow) and step is main_step(execution)
 
 
-def _hits_component(failure: Failure, image: Image, execution: Execution, step: Step) -> bool:
+def _fails_component(failure: Failure, image: Image, execution: Execution, step: Step) -> bool:
     if step.planned.action != "ExecuteComponents" or (failure.step and failure.step != step.planned.name):
         return False
     phase = "test" if execution.workflow.type == "TEST" else "build"
@@ -157,7 +172,7 @@ def _hits_component(failure: Failure, image: Image, execution: Execution, step: 
 
 
 def main_step(execution: Execution) -> Step:
-    """The step that stands for what a workflow is there for."""
+    """Return the step that does the work of a workflow, e.g. runs the components."""
     running = [step for step in execution.steps if step.status != "SKIPPED"] or execution.steps
     for action in MAIN_ACTIONS:
         for step in running:
@@ -167,7 +182,11 @@ def main_step(execution: Execution) -> Step:
 
 
 def component_arn(image: Image, name: str) -> str | None:
-    """The ARN of a component of an image's recipe, by its name or ARN."""
+    """Find a component of an image's recipe and return its ARN.
+
+    :param name: its name, or an ARN that may hold ``*`` and ``?``.
+    :return: the ARN; None if the recipe does not have the component.
+    """
     for item in image.recipe.get("components", ()):
         arn = str(item["componentArn"])
         if (

@@ -1,4 +1,4 @@
-"""What every part of the engine holds on to."""
+"""SimulationContext: what every part of the engine shares."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.local.emulator.engine import guesses
-from airflow_imagebuilder.local.emulator.engine.clock import Clock, Timers, iso
 from airflow_imagebuilder.local.emulator.engine.state import Effect, Image, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_imagebuilder.local.emulator.engine.clock import Clock, Timers
     from airflow_imagebuilder.local.emulator.engine.identifiers import Identifiers
     from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Behaviour
     from airflow_imagebuilder.local.emulator.engine.state import Doc
@@ -19,27 +19,33 @@ if TYPE_CHECKING:
 
 @dataclass
 class SimulationContext:
-    """State, time, identifiers, the profile, and the way out to the world."""
+    """State, time, ids, behaviour, and the sink for effects on the world.
+
+    :param sink: carries out an effect in the world.
+    """
 
     state: State
     clock: Clock
     timers: Timers
     ids: Identifiers
-    profile: Behaviour
+    behaviour: Behaviour
     sink: Callable[[Effect], None]
 
     def after(self, seconds: float, kind: str, *args: object) -> None:
-        """Set a timer."""
+        """Set a timer.
+
+        :param seconds: virtual seconds from now.
+        """
         self.timers.add(self.clock.now() + seconds, kind, *args)
 
     def emit(self, kind: str, region: str, data: Doc) -> None:
-        """Let something happen in the world."""
+        """Send an effect to the world."""
         self.sink(Effect(kind, region, self.clock.now(), data))
 
     def set_status(
         self, image: Image, status: str, *, reason: str | None = None, failure: Doc | None = None
     ) -> None:
-        """Move an image on: its state, its history, the event, and its pipeline's last run."""
+        """Set the status of an image: in its state, its history, its event and its pipeline's last run."""
         previous = image.doc.get("state", {}).get("status")
         image.doc["state"] = {"status": status}
         if reason:
@@ -50,7 +56,7 @@ class SimulationContext:
         image.history.append({"status": status, "virtual": now, "real": self.clock.real_of(now)})
         if previous and status in guesses.EVENT_STATUSES:
             self._event(image, previous, status)
-        pipeline = self.state.documents.get(image.doc.get("sourcePipelineArn", ""))
+        pipeline = self.state.resources.get(image.doc.get("sourcePipelineArn", ""))
         if pipeline:
             pipeline["lastRunStatus"] = status
 
@@ -67,12 +73,8 @@ class SimulationContext:
             self.emit("notification", image.region, {"topic": topic, "message": message})
 
     def log(self, image: Image, lines: list[str]) -> None:
-        """Write into the log stream of a build."""
+        """Write lines into the log stream of a build."""
         given = image.doc.get("loggingConfiguration", {}).get("logGroupName")
         group = given or f"/aws/imagebuilder/{image.doc['name']}"
         data = {"group": group, "stream": image.doc["version"], "lines": lines}
         self.emit("log", image.region, data)
-
-    def stamp(self, moment: float | None) -> str | None:
-        """A moment as a date of the API, or None."""
-        return None if moment is None else iso(moment)

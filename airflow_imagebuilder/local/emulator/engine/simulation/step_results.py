@@ -1,4 +1,4 @@
-"""What the steps of an execution tell: outputs, messages, the context of a failure, the log."""
+"""The results of steps: outputs, messages, the context of a failure, and lines of the log."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution, Image, Step
 
 
-def left_out(image: Image, step: Step) -> bool:
-    """The steps that the default workflows leave out (User Guide, "Manage image workflows")."""
+def is_skipped(image: Image, step: Step) -> bool:
+    """Whether the image does not need a step (User Guide, "Manage image workflows")."""
     action = step.planned.action
     if action == "RunSysPrep":
         return bool(image.doc["platform"] != "Windows")
@@ -25,13 +25,13 @@ def left_out(image: Image, step: Step) -> bool:
 
 
 def values(execution: Execution) -> Doc:
-    """What ``$.`` paths of a workflow document find."""
+    """Return what the ``$.`` paths of a workflow document refer to."""
     outputs = {step.planned.name: step.outputs for step in execution.steps}
     return {"parameters": execution.workflow.parameters, "stepOutputs": outputs}
 
 
 def outputs(image: Image, step: Step) -> Doc:
-    """What a step that ended well gives to later ones."""
+    """Return the outputs of a step that succeeded."""
     hexadecimal = step.id.replace("-", "")[-17:]
     if step.planned.action == "LaunchInstance":
         return {"instanceId": f"i-{hexadecimal}"}
@@ -43,15 +43,15 @@ def outputs(image: Image, step: Step) -> Doc:
 
 
 def message(image: Image, failure: Failure, step: Step) -> str:
-    """The message of a step that failed."""
+    """Return the message of a step that failed."""
     if failure.component:
         return f"Document {component_arn(image, failure.component)} failed!"
     return failure.message or f"Step {step.planned.name} failed on demand of the scenario"
 
 
-def context(image: Image, execution: Execution, step: Step, failure: Failure) -> Doc:
-    """``ImageFailureContext`` of the service model."""
-    told: Doc = {
+def failure_context(image: Image, execution: Execution, step: Step, failure: Failure) -> Doc:
+    """Return ``ImageFailureContext`` of the service model."""
+    context: Doc = {
         "imageStatus": image.status,
         "workflowExecutionId": execution.id,
         "workflowArn": execution.workflow.arn,
@@ -59,23 +59,26 @@ def context(image: Image, execution: Execution, step: Step, failure: Failure) ->
         "failedStep": step.planned.name,
     }
     if failure.component:
-        told["componentFailure"] = {
+        context["componentFailure"] = {
             "componentArn": component_arn(image, failure.component),
             "phaseName": failure.phase or ("test" if execution.workflow.type == "TEST" else "build"),
             "stepName": failure.component_step,
             "action": failure.action,
             "errorMessage": component_error(failure)[:1024],
         }
-    return told
+    return context
 
 
 def component_error(failure: Failure) -> str:
-    """What a failing component writes."""
+    """Return the error that a failing component writes."""
     return failure.message or "Command exited with status 1: failed on demand of the scenario"
 
 
 def component_log(image: Image, execution: Execution, failure: Failure | None) -> list[str]:
-    """The lines that a step with components writes into the log of the build."""
+    """Return the lines that a step with components writes into the log of the build.
+
+    :param failure: the failure of the step; None if it succeeded.
+    """
     phase = "test" if execution.workflow.type == "TEST" else "build"
     lines = [f"Workflow {execution.workflow.name} ({execution.id}): phase {phase}"]
     failing = component_arn(image, failure.component) if failure and failure.component else None

@@ -1,8 +1,8 @@
-"""In which order the tests of an image run.
+"""The order in which the tests of an image run.
 
-Source: User Guide, "Manage image workflows", section "Define test groups": groups run one after another,
-ordered by where each group's name is first seen in the list; a test without a group runs alone at its own
-place; of a group five run at once, and the next begins as one ends.
+Source: User Guide, "Manage image workflows", section "Define test groups". Groups run one after another, in
+the order in which their names first appear in the list. A test without a group runs alone at its own place.
+Five tests of a group run at once; when one finishes, the next begins.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from airflow_imagebuilder.local.emulator.engine.state import Execution, PlannedWorkflow
 
-WIDTH = 5
+MAX_PARALLEL = 5
 
 
 def batches(workflows: Iterable[PlannedWorkflow]) -> list[list[PlannedWorkflow]]:
-    """The tests among some workflows, as batches that run one after another."""
+    """Split the tests among some workflows into batches that run one after another."""
     found: dict[object, list[PlannedWorkflow]] = {}
     for position, workflow in enumerate(workflows):
         if workflow.type == "TEST":
@@ -26,16 +26,16 @@ def batches(workflows: Iterable[PlannedWorkflow]) -> list[list[PlannedWorkflow]]
     return list(found.values())
 
 
-def startable(running: Sequence[Sequence[Execution]]) -> list[Execution]:
-    """Which tests begin now.
+def startable(batches: Sequence[Sequence[Execution]]) -> list[Execution]:
+    """Return the tests that can begin now.
 
-    :param running: the batches of an image, as executions.
-    :return: what fits beside the running ones of the first batch that has not ended.
+    :param batches: the executions of an image, batch by batch.
+    :return: the waiting tests of the first unfinished batch, as many as fit beside its running ones.
     """
-    for batch in running:
+    for batch in batches:
         if all(execution.ended for execution in batch):
             continue
         waiting = [execution for execution in batch if execution.status == "PENDING"]
         busy = sum(not execution.ended for execution in batch) - len(waiting)
-        return waiting[: WIDTH - busy]
+        return waiting[: MAX_PARALLEL - busy]
     return []

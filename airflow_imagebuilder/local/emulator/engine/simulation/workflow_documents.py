@@ -1,7 +1,7 @@
-"""Workflow documents: reading them, and the ones that Amazon manages.
+"""Workflow documents: how they are read, and those that Amazon manages.
 
-Source: User Guide, "Create a YAML workflow document" and "Step actions"; the names of the default steps
-come from the examples of the AWS CLI (list-workflow-step-executions).
+Source: User Guide, "Create a YAML workflow document" and "Step actions". The names of the default steps come
+from the examples of the AWS CLI (list-workflow-step-executions).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 15
 _STEP_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_-]{1,99}$")
-#: Default timeouts of the step actions, in seconds.
+#: Default timeouts of the step actions, in seconds; 43200 for the others.
 TIMEOUTS = {
     "LaunchInstance": 4500,
     "CollectImageMetadata": 1800,
@@ -68,7 +68,7 @@ _BUILD = (
     ("CreateOutputAMI", "CreateImage"),
     ("TerminateBuildInstance", "TerminateInstance"),
 )
-#: Amazon-managed workflows: (type, name) to (newest version, steps).
+#: The newest version and the steps of Amazon-managed workflows, by type and name.
 MANAGED: dict[tuple[str, str], tuple[str, tuple[PlannedStep, ...]]] = {
     ("build", "build-image"): ("1.0.3", _steps(*_BUILD)),
     ("build", "build-container"): ("1.0.2", _steps(*_BUILD_CONTAINER)),
@@ -88,7 +88,7 @@ MANAGED: dict[tuple[str, str], tuple[str, tuple[PlannedStep, ...]]] = {
         _steps(("DistributeContainerImage", "DistributeContainerImage")),
     ),
 }
-#: What runs where a workflow was made from a document in S3, which the engine does not read.
+#: The steps of a workflow whose document is in S3, which the engine does not read.
 FALLBACK = {
     "BUILD": MANAGED["build", "build-image"][1],
     "TEST": MANAGED["test", "test-image"][1],
@@ -99,8 +99,8 @@ FALLBACK = {
 def read(text: str) -> tuple[PlannedStep, ...]:
     """Read a workflow document.
 
-    :param text: YAML, or JSON.
-    :raises ApiError: for a document that the service does not take.
+    :param text: YAML or JSON.
+    :raises ApiError: the document is invalid.
     :return: its steps in order.
     """
     document = _document(text)
@@ -154,16 +154,16 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def holds(condition: Any, values: Doc) -> bool:
-    """Whether a step's ``if`` lets it run.
+    """Whether the ``if`` of a step is true.
 
-    :param condition: from the document; None always holds.
-    :param values: what ``$.`` paths find: ``parameters`` and ``stepOutputs``.
+    :param condition: the ``if`` of the document; None is true.
+    :param values: ``parameters`` and ``stepOutputs``, to which ``$.`` paths refer.
     """
     if condition is None:
         return True
-    for word, combine in (("and", all), ("or", any)):
-        if word in condition:
-            return combine(holds(part, values) for part in condition[word])
+    for operator, combine in (("and", all), ("or", any)):
+        if operator in condition:
+            return combine(holds(part, values) for part in condition[operator])
     if "not" in condition:
         return not holds(condition["not"], values)
     actual = _find(condition.get("value"), values)
@@ -180,7 +180,7 @@ def _find(path: Any, values: Doc) -> Any:
 
 
 def parameters_of(text: str | None) -> list[Doc]:
-    """``WorkflowParameterDetail`` of each parameter that a document declares."""
+    """Return ``WorkflowParameterDetail`` of each parameter that a document declares."""
     if not text:
         return []
     declared = _document(text).get("parameters") or []
@@ -194,10 +194,11 @@ def parameters_of(text: str | None) -> list[Doc]:
 
 
 def missing_parameters(declared: list[Doc], given: Mapping[str, Any]) -> ApiError | None:
-    """The refusal of a workflow whose parameters do not fit its document, if they do not.
+    """Check the parameters of a request against the workflow document.
 
-    :param declared: as :func:`parameters_of` gives them.
+    :param declared: what :func:`parameters_of` returned.
     :param given: names and values of the request.
+    :return: the error for an unknown or a missing parameter; None if they fit.
     """
     names = {detail["name"] for detail in declared}
     required = {detail["name"] for detail in declared if "defaultValue" not in detail}
@@ -209,10 +210,10 @@ def missing_parameters(declared: list[Doc], given: Mapping[str, Any]) -> ApiErro
 
 
 def values_of(declared: list[Doc], given: Mapping[str, Any]) -> Doc:
-    """What ``$.parameters`` finds: given values or defaults, in the declared types.
+    """Return the values of ``$.parameters``: those of the request or the defaults, in the declared types.
 
-    :param declared: as :func:`parameters_of` gives them.
-    :param given: names and values of the request; values are lists of strings.
+    :param declared: what :func:`parameters_of` returned.
+    :param given: names and values of the request; each value is a list of strings.
     """
     return {
         detail["name"]: _typed(detail["type"], given.get(detail["name"], detail.get("defaultValue", [])))
@@ -220,11 +221,11 @@ def values_of(declared: list[Doc], given: Mapping[str, Any]) -> Doc:
     }
 
 
-def _typed(sort: str, value: Any) -> Any:
+def _typed(type_: str, value: Any) -> Any:
     values = value if isinstance(value, list) else [value]
-    if sort == "stringList" or not values:
+    if type_ == "stringList" or not values:
         return values
     text = str(values[0])
-    if sort == "boolean":
+    if type_ == "boolean":
         return text.lower() == "true"
-    return int(text) if sort == "integer" and text.lstrip("-").isdigit() else text
+    return int(text) if type_ == "integer" and text.lstrip("-").isdigit() else text

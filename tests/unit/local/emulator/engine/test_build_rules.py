@@ -127,7 +127,7 @@ def test_a_pipeline_is_held_to_the_same_rules(bench: Bench) -> None:
         bench.call("CreateImagePipeline", name="nightly", **image_request(executionRole=None))
 
 
-def test_ten_workflows_in_all_are_taken(bench: Bench) -> None:
+def test_ten_workflows_in_all_are_accepted(bench: Bench) -> None:
     arn = bench.bake(workflows=_many()[:10])
     assert bench.finish(arn) == "AVAILABLE"
 

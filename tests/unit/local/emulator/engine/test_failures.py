@@ -27,9 +27,9 @@ def test_a_failing_test_fails_the_image_and_the_context_names_it() -> None:
     assert listed["message"] == state["reason"]
 
 
-def test_when_a_test_fails_the_image_no_other_test_goes_on() -> None:
+def test_when_a_test_fails_the_image_no_other_test_continues() -> None:
     bench = Bench(Failure(workflow="boot"))
-    bench.profile.workflows["boot"] = 1.0
+    bench.behaviour.workflows["boot"] = 1.0
     arn = bench.bake()
     bench.finish(arn)
     outcome = bench.outcome(arn)
@@ -107,7 +107,7 @@ def test_a_rollback_ends_in_rollback_completed() -> None:
     assert bench.outcome(arn)["boot"] == "ROLLBACK_COMPLETED"
 
 
-def test_a_copy_that_fails_is_told_by_region_and_the_other_region_has_its_ami() -> None:
+def test_a_failed_copy_is_reported_by_region_and_the_other_region_has_its_ami() -> None:
     bench = Bench(Failure(region="eu-west-1", message="key not shared"))
     arn = bench.bake()
     assert bench.finish(arn) == "FAILED"
@@ -241,9 +241,9 @@ def test_a_retry_of_a_container_is_refused() -> None:
         bench.call("RetryImage", imageBuildVersionArn=arn)
 
 
-def test_a_retry_may_leave_the_old_failure_to_be_seen_for_a_while() -> None:
-    profile = Behaviour(durations={"retry": 7.0}, failures=[Failure(workflow="boot", times=1)])
-    bench = Bench(profile=profile)
+def test_a_retry_may_show_the_old_failure_for_a_while() -> None:
+    behaviour = Behaviour(durations={"retry": 7.0}, failures=[Failure(workflow="boot", times=1)])
+    bench = Bench(behaviour=behaviour)
     arn = bench.bake()
     bench.finish(arn)
     bench.call("RetryImage", imageBuildVersionArn=arn)
@@ -264,7 +264,7 @@ def _waiting(bench: Bench, *steps: str) -> tuple[str, dict[str, str]]:
     return arn, listed[0]
 
 
-def test_a_step_that_waits_is_listed_and_told_as_an_event(bench: Bench) -> None:
+def test_a_waiting_step_is_listed_and_sends_an_event(bench: Bench) -> None:
     arn, step = _waiting(bench)
     assert (step["imageBuildVersionArn"], step["name"]) == (arn, "Approve")
     event = bench.world.of("event")[-1].data
@@ -272,18 +272,18 @@ def test_a_step_that_waits_is_listed_and_told_as_an_event(bench: Bench) -> None:
     assert event["detail"]["workflow-step-execution-id"] == step["stepExecutionId"]
 
 
-def test_resume_lets_the_workflow_go_on(bench: Bench) -> None:
+def test_resume_continues_the_workflow(bench: Bench) -> None:
     arn, step = _waiting(bench)
     bench.call(
         "SendWorkflowStepAction",
         stepExecutionId=step["stepExecutionId"],
         imageBuildVersionArn=arn,
         action="RESUME",
-        reason="looks good",
+        reason="reviewed",
     )
     assert bench.finish(arn) == "AVAILABLE"
     outputs = json.loads(bench.steps(arn, "approval")[0]["outputs"])
-    assert outputs == {"action": "RESUME", "reason": "looks good"}
+    assert outputs == {"action": "RESUME", "reason": "reviewed"}
     assert bench.call("ListWaitingWorkflowSteps")["steps"] == []
 
 
@@ -310,7 +310,7 @@ def test_stop_on_a_step_that_continues_does_not_end_the_build(bench: Bench) -> N
     assert bench.finish(arn) == "AVAILABLE"
 
 
-def test_a_step_that_nobody_answers_times_out(bench: Bench) -> None:
+def test_a_waiting_step_without_an_action_times_out(bench: Bench) -> None:
     arn, step = _waiting(bench)
     assert bench.finish(arn) == "FAILED"
     with pytest.raises(ApiError, match="not waiting"):
@@ -347,3 +347,14 @@ def test_a_step_whose_condition_does_not_hold_is_skipped(bench: Bench) -> None:
     bench.engine.settle()
     seen = {arn: [step["status"] for step in bench.steps(arn, "conditional")] for arn in (off, on)}
     assert seen == {off: ["SKIPPED", "COMPLETED"], on: ["COMPLETED", "COMPLETED"]}
+
+
+def test_a_workflow_that_only_waits_for_an_action_resumes(bench: Bench) -> None:
+    arn, step = _waiting(bench, "{name: Approve, action: WaitForAction}")
+    bench.call(
+        "SendWorkflowStepAction",
+        stepExecutionId=step["stepExecutionId"],
+        imageBuildVersionArn=arn,
+        action="RESUME",
+    )
+    assert bench.finish(arn) == "AVAILABLE"

@@ -17,7 +17,7 @@ def test_a_bake_goes_through_every_status_and_ends_available(bench: Bench) -> No
     assert bench.statuses(arn) == ALL
 
 
-def test_every_status_change_from_building_on_is_told_as_an_event(bench: Bench) -> None:
+def test_every_status_change_from_building_on_sends_an_event(bench: Bench) -> None:
     arn = bench.bake()
     bench.finish(arn)
     events = [e.data for e in bench.world.of("event")]
@@ -27,7 +27,7 @@ def test_every_status_change_from_building_on_is_told_as_an_event(bench: Bench) 
     assert all(e["resources"] == [arn] for e in events)
 
 
-def test_an_event_bears_the_moment_at_which_it_was_due_however_late_somebody_looks(bench: Bench) -> None:
+def test_an_event_has_the_moment_at_which_it_was_due_however_late_the_service_is_called(bench: Bench) -> None:
     began = bench.engine.clock.now()
     arn = bench.bake()
     bench.engine.clock.advance(100_000)
@@ -84,7 +84,7 @@ def test_windows_runs_sysprep(bench: Bench) -> None:
 
 
 def test_steps_follow_one_another_and_fill_the_time_of_their_workflow(bench: Bench) -> None:
-    bench.profile.workflows["golden-build"] = 600.0
+    bench.behaviour.workflows["golden-build"] = 600.0
     arn = bench.bake()
     bench.finish(arn)
     steps = [step for step in bench.steps(arn, "golden-build") if step["status"] == "COMPLETED"]
@@ -101,7 +101,7 @@ def test_outputs_of_the_step_that_makes_the_ami_name_the_ami_of_the_image(bench:
     assert outputs["CreateOutputAMI"]["imageId"] == amis["us-east-1"]
 
 
-def test_amis_are_made_in_every_region_of_the_distribution_and_bear_the_image_as_a_tag(bench: Bench) -> None:
+def test_amis_are_made_in_every_region_of_the_distribution_and_have_the_image_as_a_tag(bench: Bench) -> None:
     arn = bench.bake()
     bench.finish(arn)
     made = {e.region: e.data for e in bench.world.of("ami")}
@@ -345,16 +345,16 @@ def test_a_build_writes_its_log_under_the_name_of_the_image(bench: Bench) -> Non
     assert places == {("/aws/imagebuilder/golden-al2023", "1.0.0/1")}
 
 
-def test_a_scan_is_told_by_state_event_and_counts() -> None:
-    bench = Bench(profile=Behaviour(findings={"high": 2, "medium": 5}))
+def test_a_scan_has_a_state_an_event_and_counts() -> None:
+    bench = Bench(behaviour=Behaviour(findings={"high": 2, "medium": 5}))
     arn = bench.bake(imageScanningConfiguration={"imageScanningEnabled": True})
     bench.run_to(arn, "TESTING")
     assert bench.image(arn)["scanState"] == {"status": "SCANNING"}
     bench.finish(arn)
     assert bench.image(arn)["scanState"] == {"status": "COMPLETED"}
     counts = {"all": 7, "critical": 0, "high": 2, "medium": 5}
-    told = [e.data for e in bench.world.of("event") if "CVE" in e.data["type"]]
-    assert [event["detail"]["finding-severity-counts"] for event in told] == [counts]
+    events = [e.data for e in bench.world.of("event") if "CVE" in e.data["type"]]
+    assert [event["detail"]["finding-severity-counts"] for event in events] == [counts]
     listed = bench.call(
         "ListImageScanFindingAggregations", filter={"name": "imageBuildVersionArn", "values": [arn]}
     )

@@ -8,7 +8,7 @@ from airflow_imagebuilder.local.emulator.engine import ApiError
 from tests.support.bench import HEAD, Bench, image_request
 
 STEPS = "schemaVersion: 1.0\nsteps:\n  - {name: Run, action: RunCommand}\n"
-#: Each kind: what it is made of, the member that names it, that of Get's answer, the list and its member.
+#: Per noun: request members, member with the ARN, member of Get's answer, list operation and its member.
 KINDS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
     "Component": (
         {
@@ -141,7 +141,7 @@ def test_an_update_replaces_what_was_there(bench: Bench) -> None:
     assert "instanceTypes" not in configuration
 
 
-def test_an_image_keeps_the_configuration_that_it_was_begun_with(bench: Bench) -> None:
+def test_an_image_keeps_the_configuration_that_it_was_started_with(bench: Bench) -> None:
     arn = bench.bake()
     bench.call(
         "UpdateDistributionConfiguration",
@@ -169,7 +169,7 @@ def test_a_broken_workflow_document_is_refused(bench: Bench, data: str, text: st
     assert text in caught.value.message
 
 
-def test_an_unknown_filter_is_refused_and_told_what_there_is(bench: Bench) -> None:
+def test_an_unknown_filter_is_refused_with_the_list_of_known_ones(bench: Bench) -> None:
     with pytest.raises(ApiError, match="description, name, type, version"):
         bench.call("ListWorkflows", filters=[{"name": "colour", "values": ["red"]}])
 

@@ -1,4 +1,4 @@
-"""The rule of the User Guide, said once more and in another way than the engine says it."""
+"""The rule of the User Guide on test groups, stated independently of the engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _bake(chosen: list[tuple[str | None, int, str | None]], build_at: int) -> tu
     bench = Bench()
     listed: list[dict[str, Any]] = []
     for name, (group, seconds, on_failure) in zip(NAMES, chosen, strict=False):
-        bench.profile.workflows[name] = float(seconds)
+        bench.behaviour.workflows[name] = float(seconds)
         more = {"parallelGroup": group, "onFailure": on_failure}
         listed.append(workflow("test", name, **{k: v for k, v in more.items() if v}))
     listed.insert(min(build_at, len(listed)), workflow("build", "golden-build"))

@@ -38,9 +38,9 @@ def test_a_bake_ends_with_amis_that_ec2_shows_in_both_regions(server: Process) -
     arn = _bake(server)
     image = server.wait(arn)
     assert image["state"] == {"status": "AVAILABLE"}
-    told = {ami["region"]: ami["image"] for ami in image["outputResources"]["amis"]}
-    assert set(told) == {"us-east-1", "eu-west-1"}
-    for region, ami in told.items():
+    listed = {ami["region"]: ami["image"] for ami in image["outputResources"]["amis"]}
+    assert set(listed) == {"us-east-1", "eu-west-1"}
+    for region, ami in listed.items():
         found = server.client("ec2", region).describe_images(
             Owners=["self"], Filters=[{"Name": "tag:Ec2ImageBuilderArn", "Values": [arn]}]
         )["Images"]
@@ -82,7 +82,7 @@ def test_a_rule_delivers_the_end_of_a_build_to_a_queue_that_already_waits(server
     events.put_rule(Name="ends", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="ends", Targets=[{"Id": "1", "Arn": target}])
     arn = _bake(server)
-    # Nobody but this long poll asks the service for anything from here on.
+    # From here on this long poll is the only call to the service.
     messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=15)["Messages"]
     event = json.loads(messages[0]["Body"])
     assert (len(messages), event["resources"]) == (1, [arn])
@@ -92,14 +92,14 @@ def test_a_rule_delivers_the_end_of_a_build_to_a_queue_that_already_waits(server
     assert event["time"][:19] == ended[:19]
 
 
-def test_a_topic_of_the_infrastructure_configuration_is_told_the_end(server: Process) -> None:
+def test_a_topic_of_the_infrastructure_configuration_gets_the_final_status(server: Process) -> None:
     sns, sqs, client = server.client("sns"), server.client("sqs"), server.client()
     topic = sns.create_topic(Name="images")["TopicArn"]
-    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="images")["QueueUrl"]
     target = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=target)
     infrastructure = client.create_infrastructure_configuration(
-        name="telling", instanceProfileName="profile", snsTopicArn=topic
+        name="with-topic", instanceProfileName="profile", snsTopicArn=topic
     )["infrastructureConfigurationArn"]
     arn = _bake(server, infrastructureConfigurationArn=infrastructure)
     messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=15)["Messages"]
@@ -182,7 +182,7 @@ async def test_aiobotocore_bakes_and_cancels(server: Process) -> None:
     assert server.wait(arn)["state"]["status"] == "CANCELLED"
 
 
-def test_an_unsigned_call_is_told_that_it_is(server: Process) -> None:
+def test_an_unsigned_call_is_refused_as_unsigned(server: Process) -> None:
     connection = http.client.HTTPConnection(str(urlsplit(server.url).hostname), urlsplit(server.url).port)
     connection.request("GET", f"/GetImage?imageBuildVersionArn={HEAD}image/x/1.0.0/1")
     answer = connection.getresponse()
@@ -262,7 +262,7 @@ def test_a_delay_holds_the_answer_back(server: Process) -> None:
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "malformed"])
-def test_a_spoilt_answer_is_no_image(server: Process, kind: str) -> None:
+def test_a_damaged_answer_is_not_an_image(server: Process, kind: str) -> None:
     _bake(server)
     server.control(faults=[{"operation": "GetImage", "kind": kind, "times": 1}])
     try:
@@ -304,7 +304,7 @@ def get_image_client(server: Process, credentials: dict[str, Any]) -> Any:
     )
 
 
-def test_a_clock_turned_by_hand_stands_still_until_it_is_turned(server: Process) -> None:
+def test_a_clock_at_speed_0_only_moves_by_hand(server: Process) -> None:
     server.control(speed=0)
     arn = _bake(server)
     assert server.client().get_image(imageBuildVersionArn=arn)["image"]["state"]["status"] == "PENDING"
@@ -312,7 +312,7 @@ def test_a_clock_turned_by_hand_stands_still_until_it_is_turned(server: Process)
     assert server.client().get_image(imageBuildVersionArn=arn)["image"]["state"]["status"] == "BUILDING"
 
 
-def test_the_control_plane_tells_what_it_does_not_know(server: Process) -> None:
+def test_the_control_plane_names_what_it_does_not_know(server: Process) -> None:
     assert "unknown key 'spede'" in server.control(spede=3)["error"]
     assert "faults[0].kind: 'x'" in server.control(faults=[{"kind": "x"}])["error"]
 
@@ -341,7 +341,7 @@ def test_the_service_ends_well_though_a_call_hangs_and_a_queue_waits_for_twenty_
     assert seconds < 15, "it waited for the queue"
 
 
-def test_a_scenario_that_is_none_and_a_port_that_is_taken_are_told_plainly(
+def test_an_invalid_scenario_and_a_taken_port_are_reported(
     server: Process, tmp_path: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from airflow_imagebuilder.local.__main__ import main

@@ -24,7 +24,7 @@ def test_every_operation_has_its_own_route_back() -> None:
         assert CODEC.route(http["method"], path) == name
 
 
-def test_another_method_or_path_is_no_operation() -> None:
+def test_another_method_or_path_is_not_an_operation() -> None:
     assert CODEC.route("POST", "/CreateImage") is None
     assert CODEC.route("GET", "/nothing") is None
 
@@ -41,7 +41,7 @@ def test_a_query_and_an_arn_in_the_path_are_read() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"], ids=["cut off", "a list", "no text"])
-def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         CODEC.parse("CreateImage", "/CreateImage", b"", body)
     assert caught.value.code == "SerializationException"
@@ -88,7 +88,7 @@ def _strings(shape: Any, seen: set[str]) -> Iterator[Any]:
         yield from _strings(member, seen)
 
 
-def test_every_pattern_of_the_model_is_one_that_python_reads() -> None:
+def test_python_compiles_every_pattern_of_the_model() -> None:
     seen: set[str] = set()
     patterns = {
         shape.metadata["pattern"]
@@ -104,7 +104,7 @@ def test_every_pattern_of_the_model_is_one_that_python_reads() -> None:
 
 
 @pytest.mark.parametrize("code", [shape.name for shape in MODEL.error_shapes])
-def test_an_error_bears_its_code_twice_and_the_status_of_the_model(code: str) -> None:
+def test_an_error_has_its_code_twice_and_the_status_of_the_model(code: str) -> None:
     status, body, headers = CODEC.error(ApiError(code, "why"))
     assert status == MODEL.shape_for(code).metadata["error"]["httpStatusCode"]
     assert json.loads(body) == {"__type": code, "message": "why"}
@@ -116,6 +116,6 @@ def test_an_unmodelled_error_has_a_status_too() -> None:
     assert CODEC.error(ApiError("ThrottlingException", "x"))[0] == 429
 
 
-def test_answers_bear_a_request_id_where_the_model_has_one() -> None:
+def test_answers_have_a_request_id_if_the_model_has_one() -> None:
     assert "requestId" in json.loads(CODEC.answer("CreateImage", {}))
     assert "requestId" not in json.loads(CODEC.answer("RetryImage", {}))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-def test_a_killed_service_goes_on_with_the_builds_that_it_had(tmp_path: Path) -> None:
+def test_a_killed_service_continues_its_builds_after_a_restart(tmp_path: Path) -> None:
     arguments = ("--speed", "0", "--state", str(tmp_path / "state.jsonl"))
     process = Process(*arguments)
     with process:
@@ -43,7 +43,7 @@ def test_a_killed_service_goes_on_with_the_builds_that_it_had(tmp_path: Path) ->
             assert [each["Name"] for each in found] == [ami["name"]]
 
 
-def test_builds_go_on_while_the_service_is_down(tmp_path: Path) -> None:
+def test_builds_continue_while_the_service_is_down(tmp_path: Path) -> None:
     process = Process("--speed", "3000", "--state", str(tmp_path / "state.jsonl"))
     with process:
         arn = process.client().create_image(**image_request())["imageBuildVersionArn"]

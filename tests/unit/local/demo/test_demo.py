@@ -1,0 +1,234 @@
+"""The demo on a platform of stubs: what it prints, how it fails, and that it always stops the platform."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from rich.console import Console
+
+from airflow_imagebuilder.local.demo.command_line import only_one, run
+from airflow_imagebuilder.local.demo.demo import Demo, DemoError
+from airflow_imagebuilder.local.stack.base import StackError
+
+if TYPE_CHECKING:
+    from airflow_imagebuilder.local.demo.demo import Platform
+    from airflow_imagebuilder.local.demo.display import Stages
+
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
+
+
+class Api:
+    """An Airflow whose only run is in one state, with one failed task."""
+
+    def __init__(self, state: str, arns: list[str]) -> None:
+        self._state = state
+        self._arns = arns
+
+    def wait_for_dag(self, _: str) -> None: ...
+
+    def unpause(self, _: str) -> None: ...
+
+    def trigger(self, _: str) -> str:
+        return "run-1"
+
+    def run(self, *_: str) -> dict[str, str]:
+        return {"state": self._state}
+
+    def xcoms(self, _dag_id: str, _run_id: str, key: str) -> list[str]:
+        assert key == "image_build_version_arn"
+        return self._arns
+
+    def states(self, *_: str) -> dict[str, str | None]:
+        return {"image": self._state}
+
+    def tasks(self, *_: str) -> list[dict[str, Any]]:
+        return [
+            {"task_id": "image", "state": "failed", "try_number": 2, "map_index": -1},
+            {"task_id": "report", "state": "success", "try_number": 1, "map_index": -1},
+        ]
+
+    def task_log(self, _dag_id: str, _run_id: str, task_id: str, try_number: int, _map_index: int) -> str:
+        return f"log of {task_id} {try_number}"
+
+
+class Aws:
+    """Image Builder with one finished image, and an EC2 that has the AMIs given to it."""
+
+    def __init__(self, *amis: str) -> None:
+        self._amis = amis
+
+    def get_image(self, imageBuildVersionArn: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        ami = {"region": "us-east-1", "image": "ami-1", "name": "golden"}
+        return {
+            "image": {
+                "arn": imageBuildVersionArn,
+                "state": {"status": "AVAILABLE"},
+                "outputResources": {"amis": [ami]},
+            }
+        }
+
+    def get_paginator(self, _: str) -> Aws:
+        return self
+
+    def paginate(self, **_: str) -> list[dict[str, Any]]:
+        return [{"workflowExecutions": []}]
+
+    def describe_images(self, **_: Any) -> dict[str, Any]:
+        return {"Images": [{"State": "available"} for _ in self._amis]}
+
+
+class Servers:
+    """A platform without servers; it keeps what the demo did to it."""
+
+    url, username, password, logs = "http://servers", "admin", "secret", "the folder"
+
+    def __init__(
+        self, state: str = "success", arns: tuple[str, ...] = (ARN,), aws: Aws | None = None
+    ) -> None:
+        self.api = Api(state, list(arns))
+        self.calls: list[str] = []
+        self.death: str | None = None
+        self.start_error: Exception | None = None
+        self._aws = aws or Aws("ami-1")
+
+    @property
+    def airflow(self) -> Any:
+        return self
+
+    @property
+    def service(self) -> Any:
+        return self
+
+    def client(self, *_: str) -> Aws:
+        return self._aws
+
+    def start(self, stages: Stages) -> None:
+        self.calls.append("start")
+        with stages("servers"):
+            if self.start_error:
+                raise self.start_error
+
+    def dead(self) -> str | None:
+        return self.death
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
+def ran(servers: Servers, *, stay: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    try:
+        Demo(console, cast("Platform", servers), dags=Path("dags")).run(stay=stay)
+    finally:
+        assert servers.calls == ["start", "stop"]
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_a_bake_ends_with_the_image_and_its_amis_as_ec2_has_them() -> None:
+    printed = ran(Servers())
+    assert "Airflow on http://servers, Image Builder on http://servers" in printed
+    assert "Image golden 1.0.0/1 AVAILABLE" in printed
+    assert "us-east-1  ami-1  golden  available" in printed
+
+
+def test_a_failed_run_is_reported_with_the_logs_of_its_failed_tasks_alone() -> None:
+    with pytest.raises(DemoError) as caught:
+        ran(Servers(state="failed"))
+    assert str(caught.value) == "Dag run run-1 ended failed\n\nLog of task image, try 2:\nlog of image 2"
+
+
+def test_a_successful_run_without_an_image_is_a_failure_of_the_demo() -> None:
+    with pytest.raises(DemoError, match="succeeded without an image"):
+        ran(Servers(arns=()))
+
+
+def test_an_ami_that_ec2_does_not_have_is_a_failure_of_the_demo() -> None:
+    with pytest.raises(DemoError, match="EC2 does not have every AMI"):
+        ran(Servers(aws=Aws()))
+
+
+def test_a_server_that_stops_during_the_bake_is_reported() -> None:
+    servers = Servers(state="running")
+    servers.death = "scheduler ended with 1"
+    with pytest.raises(StackError, match="scheduler ended with 1"):
+        ran(servers)
+
+
+def test_a_bake_that_takes_too_long_is_reported_with_the_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_imagebuilder.local.demo.demo._BAKE_SECONDS", -1)
+    with pytest.raises(DemoError, match=r"still running after -1 s\n\nLog of task image"):
+        ran(Servers(state="running"))
+
+
+def test_a_server_that_does_not_start_stops_the_others() -> None:
+    servers = Servers()
+    servers.start_error = StackError("no port is free")
+    with pytest.raises(StackError, match="no port is free"):
+        ran(servers)
+
+
+def test_with_stay_a_failed_bake_leaves_the_servers_running_until_one_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    servers = Servers(state="failed")
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        servers.death = "triggerer ended with 1"
+
+    monkeypatch.setattr("airflow_imagebuilder.local.demo.demo.time.sleep", wait)
+    with pytest.raises(StackError, match="triggerer ended with 1"):
+        ran(servers, stay=True)
+    assert len(waits) == 1
+
+
+def test_with_stay_an_interruption_ends_the_demo_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("airflow_imagebuilder.local.demo.demo.time.sleep", interrupt)
+    printed = ran(Servers(), stay=True)
+    assert "user admin, password secret" in printed
+    assert "export AWS_ENDPOINT_URL=http://servers" in printed
+    assert "Everything is stopped. Logs: the folder" in printed
+
+
+@pytest.mark.parametrize(("state", "code"), [("success", 0), ("failed", 1)])
+def test_the_exit_code_is_0_with_an_image_and_1_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], state: str, code: int
+) -> None:
+    made: list[tuple[Path, Path, float]] = []
+
+    def make(*arguments: Any) -> Platform:
+        made.append(arguments)
+        return cast("Platform", Servers(state=state))
+
+    given = ["--state", str(tmp_path / "here"), "--dags", str(tmp_path), "--speed", "7"]
+    assert run(make, given, module="m", description=None, state=tmp_path) == code
+    assert made == [(tmp_path / "here", tmp_path, 7.0)]
+    assert ("The demo failed: Dag run run-1 ended failed" in capsys.readouterr().out) is (code == 1)
+
+
+def test_an_interrupted_demo_has_the_exit_code_130(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make(*_: Any) -> Platform:
+        raise KeyboardInterrupt
+
+    assert run(make, [], module="m", description=None, state=tmp_path) == 130
+    assert "interrupted; everything is stopped" in capsys.readouterr().out
+
+
+def test_a_folder_that_another_demo_uses_is_refused(tmp_path: Path) -> None:
+    with (
+        only_one(tmp_path / "state"),
+        pytest.raises(DemoError, match=r"another demo runs in .*state; stop it"),
+        only_one(tmp_path / "state"),
+    ):
+        pass
+    with only_one(tmp_path / "state"):
+        pass
