@@ -94,7 +94,7 @@ OWNER = textwrap.dedent(
     """
     import signal, sys, time
     from pathlib import Path
-    from airflow_imagebuilder.local.stack.airflow import LocalService
+    from airflow_imagebuilder.local.stack.image_builder import LocalService
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the parent process may ignore it
     service = LocalService(home=Path(sys.argv[1])).start()
     print(service.pids["local service"], service._watchdog._popen.pid, flush=True)

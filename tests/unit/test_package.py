@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ast
+import inspect
 import json
+import re
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
 
 import jsonschema
@@ -57,29 +59,28 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert not loaded & set(HEAVY)
 
 
-def imports_of(folder: Path) -> set[str]:
-    """Return the absolute names of all modules that a folder's modules import, wherever in them."""
-    found = set()
-    for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module)
-    return found
+def exported_classes() -> list[type]:
+    exported = [getattr(airflow_imagebuilder, name) for name in airflow_imagebuilder.__all__]
+    return [kind for kind in exported if not issubclass(kind, (BaseException, Enum))]
 
 
-@pytest.mark.parametrize(
-    ("floor", "below"),
-    [("service", {"service"}), ("local", {"service", "local", "xcom"})],
-    ids=["service", "local"],
-)
-def test_imports_only_go_down(floor: str, below: set[str]) -> None:
-    imports = {tuple(name.split(".")) for name in imports_of(PACKAGE / floor)}
-    assert imports
-    assert not {name for name in imports if name[0] == "airflow"}
-    own = {name[1] for name in imports if name[0] == PACKAGE.name and len(name) > 1}
-    assert own <= below
+@pytest.mark.parametrize("kind", exported_classes(), ids=lambda kind: kind.__name__)
+def test_every_parameter_of_an_exported_class_is_documented_with_its_default(kind: type) -> None:
+    own = [base for base in kind.__mro__ if base.__module__.startswith(PACKAGE.name)]
+    documents = "\n".join(inspect.getdoc(base) or "" for base in own)
+    parameters = list(inspect.signature(kind).parameters.values())
+    assert parameters
+    for parameter in parameters:
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            found = re.search(rf":param {parameter.name}:(.*?)(?=\n\s*:|\n\n|\Z)", documents, re.DOTALL)
+            assert found, parameter.name
+            unset = parameter.default in (parameter.empty, None, ()) or "factory" in repr(parameter.default)
+            assert unset or "default" in found[1], parameter.name
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    declared = (PACKAGE.parent / "pyproject.toml").read_text("utf-8")
+    assert f'\nversion = "{airflow_imagebuilder.__version__}"\n' in declared
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
