@@ -1,5 +1,5 @@
 # Needs python3 (3.10 or newer) and make; everything else is installed into .venv on first use.
-# PYTHON=python3.12 make test   takes another interpreter (.venv is made anew where it differs).
+# PYTHON=python3.12 make test   takes another interpreter (.venv is made again if its version differs).
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 ifneq ($(origin PYTHON),undefined)
-# An interpreter was asked for: a .venv of another one is no use.
+# PYTHON names an interpreter: a .venv of another version is made again.
 ASKED := $(shell $(PYTHON) -c 'import sys; print(sys.version_info[:3])' 2>/dev/null)
 THERE := $(shell test -x $(BIN)/python && $(BIN)/python -c 'import sys; print(sys.version_info[:3])' 2>/dev/null)
 ifneq ($(ASKED),$(THERE))
@@ -70,8 +70,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(INSTALL)
 	@touch $@
 
-# uv takes seconds where pip takes minutes. It does not read pip's configuration, so the index is handed over;
-# where uv cannot be had or fails, pip does the work.
+# uv takes seconds where pip takes minutes. It does not read pip's configuration, so the index is passed on;
+# where uv is missing or fails, pip does the work.
 UV_HTTP_TIMEOUT ?= 20
 export UV_HTTP_TIMEOUT
 define INSTALL
@@ -81,12 +81,12 @@ define INSTALL
 		UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --compile-bytecode \
 			--python $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	then :; else \
-		echo "uv is not to be had; pip takes some minutes ..."; \
+		echo "uv is not available; pip takes some minutes ..."; \
 		$$pip install -q -c constraints.txt -e '.[dev]'; \
 	fi
 endef
 
-constraints: $(STAMP)  ## resolve constraints.txt anew, for every supported Python
+constraints: $(STAMP)  ## resolve constraints.txt again, for every supported Python
 	@printf 'uv\n' | $(BIN)/uv pip compile -q --universal --python-version 3.10 --all-extras --upgrade \
 		--no-annotate --no-header --no-emit-index-url --no-emit-package airflow-imagebuilder \
 		pyproject.toml - -o constraints.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.arn_grammar import is_like_an_arn
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def known_arn(rendered: object) -> str:
         from airflow.sdk.exceptions import AirflowSkipException
 
         raise AirflowSkipException("No image was submitted in this run, so there is nothing to watch.")
-    if isinstance(rendered, str) and rendered.startswith("arn:"):
+    if isinstance(rendered, str) and is_like_an_arn(rendered):
         return rendered
     allowed = "the ARN of an image build version, as text"
-    way_out = "give the XCom image_build_version_arn of the task that submits it, one image for each task"
-    raise InvalidRequestError([Fault("image_build_version_arn", rendered, allowed, way_out)])
+    remedy = "give the XCom image_build_version_arn of the task that submits it, one image for each task"
+    raise InvalidRequestError([Fault("image_build_version_arn", rendered, allowed, remedy)])
 
 
 def as_time(rendered: float | str | None) -> float | None:

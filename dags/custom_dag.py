@@ -1,8 +1,8 @@
 """
 The operator inside Dags of your own: bake, then roll out; and a matrix of images, one task each.
 
-``bake_and_roll_out`` bakes an image and makes its AMI the default of a launch template, so that every
-instance that an Auto Scaling group starts from then on runs it. ``image_matrix`` bakes one image a recipe.
+``bake_and_roll_out`` bakes an image and makes its AMI the default of a launch template. An Auto Scaling group
+that uses the default then starts its instances from this AMI. ``image_matrix`` bakes one image per recipe.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ with DAG(
 
 with DAG(
     dag_id="image_matrix",
-    description="Bake one image a recipe, each a mapped task with a readable name.",
+    description="Bake one image per recipe, each as a mapped task with a readable name.",
     schedule=None,
     start_date=START,
     catchup=False,

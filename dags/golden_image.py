@@ -1,8 +1,8 @@
 """
 Bake the fleet's golden image every week: build, nine tests, two regions.
 
-It is a quality gate. A failed test does not keep the others from running, so that all that fails is known by
-breakfast. But ``image`` fails then, and the asset is not updated, so that no Dag rolls the image out.
+This Dag is a quality gate. After a test has failed, the other tests still run, so one run shows all failures.
+The task ``image`` then fails and does not update the asset, so no Dag rolls the image out.
 
 The names are those that the local service is seeded with. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
@@ -28,7 +28,7 @@ def test(name: str) -> Workflow:
 with DAG(
     dag_id="golden_image",
     description="Bake the golden Amazon Linux 2023 image: build, nine tests, two regions.",
-    # Mondays at three, done by breakfast. Unpausing bakes nothing: the first run is the next Monday's.
+    # Every Monday at 03:00 UTC. Unpausing the Dag starts no run: the first one is on the next Monday.
     schedule=CronTriggerTimetable("0 3 * * 1", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
@@ -52,7 +52,7 @@ with DAG(
             TestGroup("security", tuple(map(test, ["cis-level-1", "package-audit"]))),
         ],
         tags={"baked-by": "airflow"},
-        # Where tests say CONTINUE, AWS calls an image AVAILABLE though they failed. This fails the run.
+        # With on_failure=CONTINUE, AWS makes an image AVAILABLE although tests failed; then fail the run.
         fail_on_test_failure=True,
         timeout=timedelta(hours=4),
         # A new try finds the image of the last one again, so there is nothing to wait for.

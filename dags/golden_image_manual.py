@@ -100,7 +100,7 @@ with DAG(
         run_tests="{{ params.test_groups | tojson }}",
         tags="{{ params.tags | tojson }}",
         timeout=timedelta(hours=4),
-        # A worker that dies costs nothing, and what failed is repaired once.
+        # One more try: it finds the image again if the worker died, or repairs the image if it failed.
         default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     )
 

@@ -5,7 +5,7 @@ set -eu
 
 file=${1:-.env}
 if [ -e "$file" ]; then
-    echo "$file exists and is kept; remove it (and the volumes: docker compose down --volumes) to start anew"
+    echo "$file exists and is kept; remove it (and the volumes: docker compose down --volumes) to start again without it"
     exit 0
 fi
 
@@ -24,7 +24,7 @@ AIRFLOW_FERNET_KEY=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 AIRFLOW_JWT_SECRET=$(secret 43)
 AIRFLOW_API_SECRET_KEY=$(secret 43)
 
-# Settings; docker-compose.yaml tells the defaults.
+# Settings; the defaults are in docker-compose.yaml.
 #AIRFLOW_IMAGE=apache/airflow:3.3.2-python3.12
 #AIRFLOW_PORT=8080
 #IMAGE_BUILDER_PORT=5005

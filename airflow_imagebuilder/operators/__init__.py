@@ -1,1 +1,1 @@
-"""The operators, one noun a module."""
+"""The operators, and the modules that they share."""

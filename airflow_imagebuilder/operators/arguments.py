@@ -12,7 +12,7 @@ from airflow_imagebuilder.operators.options import option_faults
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request.fields.suggestions import closest
 from airflow_imagebuilder.service.request.fields.templates import is_late
-from airflow_imagebuilder.service.request.image_request import NOT_HERE
+from airflow_imagebuilder.service.request.image_request import UNSUPPORTED_PARAMETERS
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.text import shortened
 
@@ -54,8 +54,10 @@ def unknown_arguments(operator: type[BaseOperator], given: Mapping[str, Any]) ->
     own, airflows = _names(operator)
     for name, value in given.items():
         if name not in own and name not in airflows:
-            way_out = _OF_THE_GROUP.get(name) or NOT_HERE.get(name) or _meant(name, (*own, *airflows))
-            yield Fault(name, value, f"{', '.join(own)}, and Airflow's own", way_out)
+            remedy = (
+                _OF_THE_GROUP.get(name) or UNSUPPORTED_PARAMETERS.get(name) or _meant(name, (*own, *airflows))
+            )
+            yield Fault(name, value, f"{', '.join(own)}, and Airflow's own", remedy)
 
 
 def unknown_group_arguments(group: type[TaskGroup], given: Mapping[str, Any]) -> Iterable[Fault]:
@@ -69,11 +71,11 @@ def unknown_group_arguments(group: type[TaskGroup], given: Mapping[str, Any]) ->
     airflows = _keywords(TaskGroup)
     for name, value in given.items():
         if name not in own and name not in airflows:
-            way_out = _OF_THE_OPERATOR.get(name) or NOT_HERE.get(name)
-            if not way_out and name in _keywords(BaseOperator):
-                way_out = f"it belongs to tasks: write default_args={{{name!r}: {shortened(repr(value))}}}"
-            way_out = way_out or _meant(name, (*own, *airflows))
-            yield Fault(name, value, f"{', '.join(own)}, and those of Airflow's TaskGroup", way_out)
+            remedy = _OF_THE_OPERATOR.get(name) or UNSUPPORTED_PARAMETERS.get(name)
+            if not remedy and name in _keywords(BaseOperator):
+                remedy = f"it belongs to tasks: write default_args={{{name!r}: {shortened(repr(value))}}}"
+            remedy = remedy or _meant(name, (*own, *airflows))
+            yield Fault(name, value, f"{', '.join(own)}, and those of Airflow's TaskGroup", remedy)
 
 
 def partial_faults(operator: type[BaseOperator], given: Mapping[str, Any]) -> Iterable[Fault]:

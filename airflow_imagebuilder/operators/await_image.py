@@ -28,22 +28,24 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
 
     :param image_build_version_arn: the image, for example the output of an
         :class:`ImageBuilderCreateImageOperator` with ``wait_for_completion=False``.
-    :param stale_until: Unix time until which a FAILED may be the one before a repair by that task;
-        ``None`` (default) without a repair.
+    :param stale_until: Unix time until which AWS may still show the FAILED from before that task's repair;
+        ``None`` (default) if that task did not repair the image.
     :param stale_failure: the workflow execution that had failed before that repair: a failure that names
         another one counts at once.
-    :param submitted_by: the try of that task. It shows whether both tasks were cleared, or this one alone: a
-        clear of this one alone cancels the build and then repairs it.
+    :param submitted_by: the try of the submitting task. It shows whether a person cleared both tasks, or only
+        this one. If only this one was cleared, it cancels the build and then repairs the image.
     :param submitted_at: Unix time of that task's submit or repair, from which ``timeout`` counts; ``None``
         (default) counts from the start of this task.
-    :param submitter: the id of that task, if it belongs to this run and publishes what it submits. A late
-        kill then does not cancel what a later try of it has repaired.
+    :param submitter: the id of the submitting task, if it belongs to this run and publishes what it submits.
+        With it, a late kill of this task does not cancel an image that a later try of the submitting task
+        has repaired.
     :param on_retry: ``repair`` (default). With ``rebuild`` or ``fail`` a new try fails, since this task never
         builds.
     :return: the :class:`ImageResult` as a JSON-safe mapping.
     :raises AirflowSkipException: no image was submitted in this run.
     :raises ImageFailedError: (or ImageCancelledError) the image did not end well.
-    :raises NotRepairableError: the image ended badly, and AWS does not take RetryImage for it.
+    :raises NotRepairableError: the image ended badly, and RetryImage does not accept it or ``on_retry``
+        forbids the repair.
     :raises DeadlineExceededError: the image did not finish in time.
     """
 
@@ -105,6 +107,6 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         return None if self.submitted_by in (None, "", "None") else self.submitted_by
 
     @property
-    def submitter_known_to_trigger(self) -> dict[str, Any]:
+    def submitter_arguments(self) -> dict[str, Any]:
         """Who submitted the image: the trigger needs it to decide whether a late kill still concerns it."""
         return {"submitter": self.submitter, "submitted_by": self._known_submitter}

@@ -115,7 +115,7 @@ class Cancellation:
         answer = "accepted the cancel" if self.accepted == arn else "refused the cancel, see above"
         raise ImageBuilderError(
             f"The task was killed while it submitted {arn}. AWS {answer}. For a new try, clear the task that "
-            "submitted it, with what follows it."
+            "submitted it, with its downstream tasks."
         )
 
     def at_deadline(self, arn: str, deadline: float | None = None) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class Cancellation:
             self.log.warning("%s", outputs_left(image))
 
     def _log_left_alone(self, *, known: bool) -> None:
-        image = f"Image {self.arn}" if self.arn else "What it submits"
+        image = f"Image {self.arn}" if self.arn else "Any image that this task has submitted"
         if known:
             self.log.info(
                 "This process is being stopped, and Airflow shows no kill of its task. %s keeps building. "

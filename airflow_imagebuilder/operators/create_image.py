@@ -16,7 +16,7 @@ from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, Invali
 from airflow_imagebuilder.service.request import ImageRequest, Workflow
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
 from airflow_imagebuilder.service.request.image_request import FIELDS, faults_in
-from airflow_imagebuilder.service.request.rules.combinations import surprises
+from airflow_imagebuilder.service.request.rules.combinations import request_warnings
 from airflow_imagebuilder.service.request.rules.regions import region_faults
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.test_choice import choose_tests, faults_in_choice, read_names
@@ -133,7 +133,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
             return self.await_image(context, submitted)
         self._publish_submission(context, submitted)
         self.announce(context, submitted.arn)
-        self.note_finished(context)
+        self.record_finished(context)
         return submitted.arn
 
     def submit(self, context: Context) -> Submitted:
@@ -169,7 +169,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         try:
             return self.hook.create_image(*self._submission.sent)
         except ImageBuilderError as error:
-            self.log.warning("The task was killed; it is not known whether it submitted an image: %s", error)
+            self.log.warning("Could not find out whether the stopped task submitted an image: %s", error)
             return None
 
     def _rendered(self) -> ImageRequest:
@@ -182,8 +182,8 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         refuse(faults_in(fields, later=never))
         connected = f"region of the connection {self.aws_conn_id!r}"
         refuse(region_faults(fields, region_of(self.hook), connected))
-        for surprise in surprises(fields, never):
-            self.log.warning("%s", surprise)
+        for warning in request_warnings(fields, never):
+            self.log.warning("%s", warning)
         return choose_tests(ImageRequest(**fields), read_names(self.run_tests))
 
     def _fields(self) -> dict[str, Any]:
@@ -193,8 +193,8 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         """Refuse what is known to be wrong when the Dag is parsed, and warn of what the user hardly means."""
         faults = [*option_faults(vars(self)), *faults_in(fields), *region_faults(fields, self.region_name)]
         refuse(faults or faults_in_choice(fields, self.run_tests), of=f"task {self.task_id!r}")
-        for surprise in surprises(fields, is_late):
-            warnings.warn(f"Task {self.task_id!r}: {surprise}", stacklevel=2)
+        for warning in request_warnings(fields, is_late):
+            warnings.warn(f"Task {self.task_id!r}: {warning}", stacklevel=2)
 
 
 def region_of(hook: Any) -> str | None:
@@ -224,8 +224,8 @@ def _members_of(request: object, of: str) -> dict[str, Any]:
     except InvalidRequestError as error:
         raise InvalidRequestError(error.faults, of=of) from None
     if not isinstance(made, ImageRequest):
-        way_out = "give single members instead: each of them takes a template or another task's output"
-        raise InvalidRequestError([Fault("request", request, "an ImageRequest", way_out)], of=of)
+        remedy = "give single members instead: each of them takes a template or another task's output"
+        raise InvalidRequestError([Fault("request", request, "an ImageRequest", remedy)], of=of)
     members = {name: _plain(getattr(made, name)) for name in FIELDS}
     return {name: value for name, value in members.items() if value not in (None, ())}
 
@@ -249,5 +249,5 @@ def _parsed(name: str, value: Any) -> Any:
         return json.loads(value.lower() if value in ("True", "False") else value)
     except ValueError:
         allowed = "a template that renders to JSON"
-        way_out = "write {{ ... | tojson }}, or render_template_as_native_obj=True on the Dag"
-        raise InvalidRequestError([Fault(name, value, allowed, way_out)]) from None
+        remedy = "write {{ ... | tojson }}, or render_template_as_native_obj=True on the Dag"
+        raise InvalidRequestError([Fault(name, value, allowed, remedy)]) from None

@@ -41,10 +41,10 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
     """
     Show one workflow of an image as a task: its state, its steps in the log, its duration, its failure.
 
-    It only observes: AWS, and whether the task that guards the image has ended. A kill of it changes nothing
-    on AWS. A retry or a clear of it reads AWS again. It never repairs: for that, clear the task that
-    submitted the image, or the one that guards it. A test that AWS cancelled because another one failed, or
-    because the image was cancelled, is skipped.
+    This task only observes. It polls AWS, and asks Airflow whether the task that waits for the image (its
+    ``guard``) has ended. Killing it changes nothing on AWS. A retry or a clear reads AWS again. It never
+    repairs an image: for that, clear the task that submitted the image, or the guard. A test that AWS
+    cancelled because another one failed, or because the image was cancelled, is skipped.
 
     :param image_build_version_arn: the image.
     :param workflow_type: BUILD, TEST (default) or DISTRIBUTION.
@@ -52,8 +52,8 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
     :param parallel_group: the test's parallel group; ``None`` (default) for a test without one.
     :param ordinal: which one, from 0 (default), where the same workflow runs more than once in the same
         group.
-    :param stale_until: Unix time until which a failure may be the one before a repair; ``None`` (default)
-        without a repair.
+    :param stale_until: Unix time until which AWS may still show the failure from before a repair; ``None``
+        (default) if the image was not repaired.
     :param poll_interval: seconds (or a timedelta) between two polls of the image; ``None`` (default) takes
         ``[imagebuilder] poll_interval``.
     :param guard: the full id of the task of this run that waits for the image and may repair it. Until it has
@@ -146,11 +146,11 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         resumes = int(event.get("resumes") or 0) + 1
         if resumes > MAX_RESUMES:
             raise ImageBuilderError(
-                f"{self._label} of image {arn}: AWS could not be asked how it ended, in {resumes} attempts. "
-                f"The image is not touched by this. Fix the cause, then clear this task: {trouble}"
+                f"Could not read from AWS how workflow {self._label} of image {arn} ended, in {resumes} "
+                f"attempts: {trouble}\nThis does not affect the image. Fix the cause, then clear this task."
             )
         self.log.warning(
-            "AWS could not be asked, so this task waits again (%d of at most %d times): %s",
+            "Could not read the workflow from AWS, so this task waits again (%d of at most %d times): %s",
             resumes,
             MAX_RESUMES,
             trouble,
@@ -236,5 +236,6 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
 
 
 _WHAT_TO_CLEAR = (
-    "This task only observes: to repair the image, clear the task that submitted it, with what follows it."
+    "This task only observes. To repair the image, clear the task that submitted it, with its downstream "
+    "tasks."
 )

@@ -52,7 +52,7 @@ class Duration(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
-class YesNo(Shape):
+class Boolean(Shape):
     """``True`` or ``False``, not as text: Airflow does not render it."""
 
     allowed: str = "True or False"
@@ -63,7 +63,7 @@ class YesNo(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneOf(Shape):
+class InstanceOf(Shape):
     """A value of one of some types.
 
     :param types: the types.
@@ -87,7 +87,7 @@ class ImageArn(ArnText):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment(Shape):
+class UnixTime(Shape):
     """A Unix time in seconds, or the text of one; Jinja renders a missing one as ``None``."""
 
     def is_unset(self, value: object) -> bool:
@@ -121,21 +121,23 @@ _NAME = Text(allowed="a name")
 OPTIONS: Mapping[str, Shape] = {
     "aws_conn_id": Text(allowed="the id of an AWS connection, or None for boto3's own credentials"),
     "region_name": Text(allowed="a region, such as eu-west-1"),
-    "verify": OneOf(allowed="True, False, or the path of a bundle of certificates", types=(bool, str)),
-    "botocore_config": OneOf(allowed="a mapping of botocore.config.Config's arguments", types=(Mapping,)),
+    "verify": InstanceOf(allowed="True, False, or the path of a bundle of certificates", types=(bool, str)),
+    "botocore_config": InstanceOf(
+        allowed="a mapping of botocore.config.Config's arguments", types=(Mapping,)
+    ),
     "timeout": Duration(),
     "poll_interval": Seconds(),
     "on_retry": Choice(words=tuple(word.value for word in OnRetry)),
-    "deferrable": YesNo(),
-    "wait_for_completion": YesNo(),
-    "cancel_on_kill": YesNo(),
-    "delete_outputs_on_kill": YesNo(),
-    "fail_on_test_failure": YesNo(),
+    "deferrable": Boolean(),
+    "wait_for_completion": Boolean(),
+    "cancel_on_kill": Boolean(),
+    "delete_outputs_on_kill": Boolean(),
+    "fail_on_test_failure": Boolean(),
     "image_build_version_arn": ImageArn(kind=ImageBuildVersionArn.KIND),
-    "stale_until": Moment(),
+    "stale_until": UnixTime(),
     "stale_failure": Text(allowed="the id of a workflow execution"),
     "submitted_by": Text(allowed="the seed of a try"),
-    "submitted_at": Moment(),
+    "submitted_at": UnixTime(),
     "submitter": Text(allowed="the id of a task"),
     "guard": Text(allowed="the id of a task"),
     "workflow_type": Choice(words=tuple(WorkflowType.__members__)),
@@ -146,7 +148,7 @@ OPTIONS: Mapping[str, Shape] = {
 """Every parameter that AWS does not have, by its name in the operators and the task group."""
 
 _ALWAYS = frozenset(
-    {name for name, shape in OPTIONS.items() if isinstance(shape, (YesNo, Duration, Position))}
+    {name for name, shape in OPTIONS.items() if isinstance(shape, (Boolean, Duration, Position))}
     | {"workflow_type"}
 )
 _TEMPLATED = frozenset(

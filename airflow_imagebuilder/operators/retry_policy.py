@@ -26,8 +26,8 @@ from airflow_imagebuilder.service.errors import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-AFTER_TROUBLE = timedelta(minutes=1)
-AFTER_QUOTA = timedelta(minutes=15)
+ERROR_RETRY_DELAY = timedelta(minutes=1)
+QUOTA_RETRY_DELAY = timedelta(minutes=15)
 
 _NOT_RETRIED = (
     InvalidRequestError,
@@ -47,9 +47,9 @@ class ImageBuilderRetryPolicy(RetryPolicy):
 
     Invalid input, an unknown connection and missing permissions fail a submit at once: a person must act. In
     a wait they are retried (:class:`WaitInterruptedError`), since the build may still be running. Throttling
-    and faults of the service are retried after :data:`AFTER_TROUBLE`, an exceeded quota after
-    :data:`AFTER_QUOTA`. Every other error, such as a failed component or test, follows the task's ``retries``
-    and ``retry_delay``.
+    and faults of the service are retried after :data:`ERROR_RETRY_DELAY`, an exceeded quota after
+    :data:`QUOTA_RETRY_DELAY`. Every other error, such as a failed component or test, follows the task's
+    ``retries`` and ``retry_delay``.
     """
 
     def evaluate(
@@ -69,11 +69,12 @@ class ImageBuilderRetryPolicy(RetryPolicy):
         :return: the decision, with the reason for the task's log.
         """
         if isinstance(exception, QuotaExceededError):
-            return RetryDecision.retry(AFTER_QUOTA, "a service quota of Image Builder is used up")
+            return RetryDecision.retry(QUOTA_RETRY_DELAY, "a service quota of Image Builder is used up")
         if isinstance(exception, (WaitInterruptedError, StateStoreError)):
-            return RetryDecision.retry(AFTER_TROUBLE, "trouble of a call says nothing about the image")
+            reason = "a call to AWS or Airflow failed, which says nothing about the image"
+            return RetryDecision.retry(ERROR_RETRY_DELAY, reason)
         if isinstance(exception, TransientError):
-            return RetryDecision.retry(AFTER_TROUBLE, "AWS could not be reached or throttled the calls")
+            return RetryDecision.retry(ERROR_RETRY_DELAY, "AWS could not be reached or throttled the calls")
         if isinstance(exception, _NOT_RETRIED):
             return RetryDecision.fail("another try would be refused in the same way")
         if isinstance(exception, RefusedError) and exception.code != "ResourceInUseException":

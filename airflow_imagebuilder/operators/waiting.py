@@ -22,7 +22,7 @@ from airflow_imagebuilder.service.errors import (
     NotFoundError,
     TestsFailedError,
     WaitInterruptedError,
-    ended_badly,
+    error_for_image,
 )
 from airflow_imagebuilder.service.results.cause import failed_execution
 from airflow_imagebuilder.service.results.image import ImageResult
@@ -60,9 +60,9 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
     An operator that waits for an image. A kill of its task cancels the image.
 
     :param deferrable: wait in the triggerer (default), or on the worker.
-    :param timeout: how long the image may take (default: 12 hours), from its submit or its repair, through
-        all tries; then it is cancelled. The task's ``execution_timeout`` counts too, from the start of each
-        try: the one that is over first decides.
+    :param timeout: how long the image may take (default: 12 hours), counted from its submit or its repair
+        through all tries; then the task cancels it. The task's ``execution_timeout``, counted from the start
+        of each try, applies too: the earlier of the two decides.
     :param poll_interval: seconds (or a timedelta) between two polls of the image; ``None`` (default) takes
         ``[imagebuilder] poll_interval``.
     :param cancel_on_kill: cancel the image when the task is killed, cleared or out of time (default: yes).
@@ -203,12 +203,12 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             cancel_on_kill=self.cancel_on_kill,
             delete_outputs_on_kill=self.delete_outputs_on_kill,
             resumes=resumes,
-            **self.submitter_known_to_trigger,
+            **self.submitter_arguments,
             **self.aws,
         )
 
     @property
-    def submitter_known_to_trigger(self) -> dict[str, Any]:
+    def submitter_arguments(self) -> dict[str, Any]:
         """The trigger's arguments that say who submitted the image; empty where this task did."""
         return {}
 
@@ -264,17 +264,17 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         """
         executions = self.hook.list_workflow_executions(image["arn"])
         if image["state"]["status"] not in IMAGE_SUCCEEDED:
-            raise ended_badly(image["arn"], image, executions, self._steps_of_failure(image, executions))
+            raise error_for_image(image["arn"], image, executions, self._steps_of_failure(image, executions))
         result = ImageResult.from_api(image, executions)
         self._log_result(result)
-        self.note_finished(context)
+        self.record_finished(context)
         failed = [test.name for test in result.tests if test.status in WORKFLOW_FAILED]
         if failed and self.fail_on_test_failure:
             raise TestsFailedError(arn=result.arn, tests=failed)
         update_asset_events(context, self.outlets, result)
         return result.to_dict()
 
-    def note_finished(self, context: Context) -> None:
+    def record_finished(self, context: Context) -> None:
         """Note for later tries that this one is finished: only a clear can follow it."""
         Submission(self.hook, TaskStore(context)).finished(this_try(context))
 

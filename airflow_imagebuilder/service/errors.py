@@ -15,7 +15,7 @@
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
     ├── WaitInterruptedError        the task could not observe its image any longer; it may still be building
     ├── StateStoreError             Airflow's task state store did not answer, so nothing was sent to AWS
-    └── AwsError                    AWS answered an error, or in a shape that cannot be read
+    └── AwsError                    AWS answered with an error, or in a shape that cannot be read
         ├── TransientError          another try may succeed
         │   └── ThrottledError      too many calls
         ├── QuotaExceededError      a service quota is used up
@@ -60,22 +60,22 @@ class Fault:
     :param field: the field as the user wrote it, e.g. ``workflows[2].parallel_group``.
     :param value: the value that the user gave; ``None`` if none was given.
     :param allowed: what is allowed there.
-    :param way_out: what to do.
+    :param remedy: what to do.
     """
 
     field: str
     value: object
     allowed: str
-    way_out: str
+    remedy: str
 
     def __str__(self) -> str:
         # Repeated spaces may be the fault, so they stay.
         value = cut_and_clean(repr(self.value)).replace("\n", " ")
         got = "not given" if self.value is None else f"got {value}"
-        field, allowed, way_out = (
-            one_line(part, _MESSAGE) for part in (self.field, self.allowed, self.way_out)
+        field, allowed, remedy = (
+            one_line(part, _MESSAGE) for part in (self.field, self.allowed, self.remedy)
         )
-        return f"{field}: {got}; allowed: {allowed}; {way_out}"
+        return f"{field}: {got}; allowed: {allowed}; {remedy}"
 
 
 class ImageBuilderError(Exception):
@@ -93,7 +93,7 @@ class ImageBuilderError(Exception):
 class InvalidRequestError(ImageBuilderError, ValueError):
     """A request was refused before anything was sent to AWS.
 
-    :param faults: all faults at once, each with its field, value, what is allowed and the way out.
+    :param faults: all faults at once, each with its field, value, what is allowed and the remedy.
     :param of: whose request it is, e.g. ``task 'bake'``: Airflow's import errors do not show the Dag's line.
     """
 
@@ -168,16 +168,17 @@ class NotRepairableError(ImageBuilderError):
         self,
         arn: str,
         ended: ImageBuilderError,
-        why: str = "AWS refused RetryImage: it accepts AMIs only, from the test phase on, and needs the "
-        "permission imagebuilder:RetryImage",
+        why: str = "RetryImage accepts AMIs only, from the test phase on, and needs the permission "
+        "imagebuilder:RetryImage",
     ) -> None:
         self.arn = arn
         self.ended = ended
         super().__init__(
             f"{ended.without_next_step()}\n"
-            f"This task does not repair the image ({why}), so another try of it would fail in the same way.\n"
-            "To build a new image, clear the task that submitted this one, with what follows it: in a task "
-            "group, clear the whole group."
+            f"This task does not repair the image ({why}). Another try of this task would fail in the same "
+            "way.\n"
+            "To build a new image, clear the task that submitted this one, with its downstream tasks. In a "
+            "task group, clear the whole group."
         )
 
 
@@ -217,7 +218,7 @@ class ImageNotFoundError(ImageBuilderError):
             "It may still be building, so this task started no other image. Check the name, version, account "
             "and region of the ARN, and that the Airflow connection uses this account and region: the next "
             "try then waits for the image.\n"
-            "If the image was deleted, clear the task that submits it, with what follows it, to build "
+            "If the image was deleted, clear the task that submits it, with its downstream tasks, to build "
             "another one."
         )
 
@@ -281,7 +282,7 @@ class DeadlineExceededError(ImageBuilderError, TimeoutError):
     :param arn: the image build version ARN.
     :param deadline: the deadline in seconds since the epoch.
     :param status: the last status that AWS reported.
-    :param cancelled: whether AWS accepted to cancel the image because of that; default False.
+    :param cancelled: whether AWS accepted the cancel that this task submitted at the deadline; default False.
     """
 
     def __init__(
@@ -320,8 +321,8 @@ class WaitInterruptedError(ImageBuilderError):
             f"{labelled('image', arn)}\n"
             "Airflow's next try of this task resumes watching this image, and builds no other. If no try is "
             "left, do not clear the task while the image is building: with cancel_on_kill=True a clear "
-            "cancels it. In a task group, wait until it is AVAILABLE, then clear `image` with what follows "
-            "it.\n"
+            "cancels it. In a task group, wait until it is AVAILABLE, then clear `image` with its downstream "
+            "tasks.\n"
             f"To see it now: {aws_command('get-image', arn)}"
         )
 
@@ -338,14 +339,14 @@ class StateStoreError(ImageBuilderError):
             "No build was started: Airflow's task state store could not be read or written: "
             f"{one_line(reason)}\n"
             "Without a record there, a later try could not find the image, and would build a second one.\n"
-            "The next try of this task starts with the store again. If no try is left, check that Airflow's "
-            "API server answers its workers, then clear this task, with what follows it. The clear cancels "
+            "The next try of this task reads the store again. If no try is left, check that Airflow's API "
+            "server answers its workers, then clear this task, with its downstream tasks. The clear cancels "
             "an image of this task that is still building, unless cancel_on_kill is False."
         )
 
 
 class AwsError(ImageBuilderError):
-    """AWS answered an error.
+    """AWS answered with an error.
 
     :param operation: the API operation, e.g. ``GetImage``.
     :param code: AWS's error code, or the name of the client's error where no answer came.
@@ -355,7 +356,7 @@ class AwsError(ImageBuilderError):
     """
 
     retryable: ClassVar[bool] = False
-    way_out: ClassVar[str] = ""
+    remedy: ClassVar[str] = ""
     attempts: int = 1
     """The number of attempts of the call, all of which failed."""
 
@@ -375,32 +376,32 @@ class AwsError(ImageBuilderError):
         answer = " ".join(str(part) for part in (status, self.code) if part)
         head = ": ".join(part for part in (self.operation, answer, self.message) if part)
         request = f" (request id {self.request_id})" if self.request_id else ""
-        super().__init__(f"{head}{request}" + (f"\n{self.way_out}" if self.way_out else ""))
+        super().__init__(f"{head}{request}" + (f"\n{self.remedy}" if self.remedy else ""))
 
 
 class TransientError(AwsError):
     """An error that may pass: throttling, 5xx, the connection, credentials that have just expired."""
 
     retryable = True
-    way_out = "If it lasts, check region, endpoint_url, network, credentials and this machine's clock."
+    remedy = "If it lasts, check region, endpoint_url, network, credentials and this machine's clock."
 
 
 class ThrottledError(TransientError):
     """Too many calls: to Image Builder, or from Image Builder to EC2 and SSM."""
 
-    way_out = "Call less often: a longer poll interval, fewer builds at once."
+    remedy = "Call less often: a longer poll interval, fewer builds at once."
 
 
 class QuotaExceededError(AwsError):
     """A service quota is used up (ServiceQuotaExceededException, HTTP 402)."""
 
-    way_out = "Wait until running builds finish, or ask for a higher quota in the Service Quotas console."
+    remedy = "Wait until running builds finish, or ask for a higher quota in the Service Quotas console."
 
 
 class ForbiddenError(AwsError):
     """The caller may not do this, or AWS does not recognize the caller."""
 
-    way_out = (
+    remedy = (
         "Check the Airflow connection: its credentials and role, its region, "
         "and that its policy allows this imagebuilder action (CreateImage also needs iam:PassRole)."
     )
@@ -409,13 +410,13 @@ class ForbiddenError(AwsError):
 class NotFoundError(AwsError):
     """No resource has this ARN, in this account and region."""
 
-    way_out = "Check name, version, account and region of the ARN; wildcards match existing versions only."
+    remedy = "Check name, version, account and region of the ARN; wildcards match existing versions only."
 
 
 class ParametersChangedError(AwsError):
     """The client token was used before, with other parameters (IdempotentParameterMismatchException)."""
 
-    way_out = "Send the parameters of the first request, or take a new client token to build a new image."
+    remedy = "Send the parameters of the first request, or take a new client token to build a new image."
 
 
 class RefusedError(AwsError):
@@ -423,12 +424,12 @@ class RefusedError(AwsError):
 
 
 class MalformedAnswerError(AwsError):
-    """AWS answered success, but in a shape that cannot be read."""
+    """AWS answered with success, but in a shape that cannot be read."""
 
-    way_out = "Another server may have answered in place of AWS: check endpoint_url and proxies."
+    remedy = "Another server may have answered in place of AWS: check endpoint_url and proxies."
 
 
-def ended_badly(
+def error_for_image(
     arn: str,
     image: Mapping[str, Any],
     executions: Sequence[Mapping[str, Any]] = (),

@@ -22,7 +22,7 @@ _PAGE = re.compile(r"<!doctype html|<html\b", re.IGNORECASE)
 _HEADINGS = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 
-CLEAR = "clear the task group (without one: the task that submitted the image, with what follows it)"
+CLEAR = "clear the task group (without one: the task that submitted the image) with its downstream tasks"
 """The step in Airflow that continues the image or builds another one."""
 MAY_CONTINUE = "RetryImage continues this image where AWS allows it, otherwise a new one is built."
 

@@ -40,10 +40,10 @@ class Declared:
         def written(found: re.Match[str]) -> str:
             return self.paths[int(found[1])]
 
-        field, way_out = (
-            re.sub(r"\bworkflows\[(\d+)\]", written, text) for text in (fault.field, fault.way_out)
+        field, remedy = (
+            re.sub(r"\bworkflows\[(\d+)\]", written, text) for text in (fault.field, fault.remedy)
         )
-        return replace(fault, field=field, way_out=way_out)
+        return replace(fault, field=field, remedy=remedy)
 
 
 def declare(build: object, tests: object, distribution: object) -> Declared:
@@ -89,8 +89,8 @@ def request_of(request: object, members: Mapping[str, Any], declared: Declared) 
         raise InvalidRequestError([*declared.faults, *twice])
     made = ImageRequest.from_api(request) if isinstance(request, Mapping) else request
     if not isinstance(made, ImageRequest):
-        way_out = "give single members instead: each of them except the workflows may be a template"
-        raise InvalidRequestError([Fault("request", request, "an ImageRequest", way_out)])
+        remedy = "give single members instead: each of them except the workflows may be a template"
+        raise InvalidRequestError([Fault("request", request, "an ImageRequest", remedy)])
     if faults := list(_not_drawable(made)):
         raise InvalidRequestError(faults)
     return made
@@ -140,15 +140,15 @@ def _misplaced(path: str, workflow: Workflow, stage: WorkflowType) -> Iterator[F
     theirs = stage_of(workflow)
     if theirs not in (None, stage):
         allowed = f"the ARN of a {stage.lower()} workflow"
-        way_out = f"this is a {theirs.lower()} workflow: {_HOMES[theirs]}"
-        yield Fault(f"{path}.arn", workflow.arn, allowed, way_out)
+        remedy = f"this is a {theirs.lower()} workflow: {_HOMES[theirs]}"
+        yield Fault(f"{path}.arn", workflow.arn, allowed, remedy)
 
 
 def _not_drawable(request: ImageRequest) -> Iterator[Fault]:
     listed: Any = request.workflows
     if not isinstance(listed, Sequence) or isinstance(listed, str):
-        way_out = "write them out, for the graph to show; run_tests chooses among them when the task runs"
-        yield Fault("workflows", listed, "a list of workflows that is known when the Dag is parsed", way_out)
+        remedy = "write them out, for the graph to show; run_tests chooses among them when the task runs"
+        yield Fault("workflows", listed, "a list of workflows that is known when the Dag is parsed", remedy)
         return
     for number, item in enumerate(listed):
         path = f"workflows[{number}]"
@@ -161,8 +161,8 @@ def _not_drawable(request: ImageRequest) -> Iterator[Fault]:
 def _not_drawn(path: str, workflow: Workflow) -> Iterator[Fault]:
     """Yield what the graph needs to know of a workflow and cannot. The request itself refuses a wrong ARN."""
     if is_late(workflow.parallel_group) and not is_template(workflow.parallel_group):
-        way_out = "write it out, for the graph to show"
-        yield Fault(f"{path}.parallel_group", workflow.parallel_group, "a name", way_out)
+        remedy = "write it out, for the graph to show"
+        yield Fault(f"{path}.parallel_group", workflow.parallel_group, "a name", remedy)
     if is_late(workflow.arn) and stage_of(workflow) is None:
-        way_out = "the graph shows its stage and name: write this part of the ARN plainly, without a template"
-        yield Fault(f"{path}.arn", workflow.arn, ARN_WITH_STAGE, way_out)
+        remedy = "the graph shows its stage and name: write this part of the ARN plainly, without a template"
+        yield Fault(f"{path}.arn", workflow.arn, ARN_WITH_STAGE, remedy)

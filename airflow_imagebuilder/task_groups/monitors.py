@@ -38,8 +38,8 @@ class TestsByName(dict[str, Any]):
 
     def __missing__(self, name: object) -> Any:
         close = closest(name, self)
-        way_out = f"did you mean {close!r}?" if close else "take one of these"
-        raise NoSuchTestsError([Fault(f"tests[{name!r}]", name, ", ".join(self) or "no test", way_out)])
+        remedy = f"did you mean {close!r}?" if close else "take one of these"
+        raise NoSuchTestsError([Fault(f"tests[{name!r}]", name, ", ".join(self) or "no test", remedy)])
 
 
 class Monitors:

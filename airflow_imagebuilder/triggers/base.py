@@ -23,8 +23,8 @@ class ImageBuilderTrigger(BaseTrigger):
 
     :param image_build_version_arn: the image to watch.
     :param deadline: Unix time at which the wait stops; ``None`` (default) waits without a limit.
-    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before a repair; ``None``
-        (default) without a repair.
+    :param stale_until: Unix time until which AWS may still show the FAILED or CANCELLED from before a repair;
+        ``None`` (default) if the image was not repaired.
     :param poll_interval: seconds between two polls; ``None`` (default) takes ``[imagebuilder]
         poll_interval``.
     :param aws_conn_id: the AWS connection (default: ``aws_default``); ``None`` takes boto3's own chain of

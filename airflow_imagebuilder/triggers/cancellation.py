@@ -127,12 +127,12 @@ class Cancellation:
 
     def _log_left_alone(self, why: str) -> None:
         if not self.attempts:
-            self.log.info("Nothing is cancelled: %s. Image %s is left alone.", why, self.arn)
+            self.log.info("This wait does not cancel image %s (%s).", self.arn, why)
             return
         self.log.warning(
-            "This task was killed, but AWS has not accepted the cancel of image %s before a new try took the "
-            "image over, so the cancel is given up after %d attempts. To stop the image that the new try has "
-            "repaired, kill the new try.",
+            "This task was killed, but a new try took image %s over before AWS accepted the cancel. The "
+            "cancel is given up after %d attempts. To stop the image that the new try has repaired, kill the "
+            "new try.",
             self.arn,
             self.attempts,
         )
@@ -161,5 +161,6 @@ class _NotKilledError(Exception):
 
 
 _FOR_A_NEW_TRY = (
-    "For a new try, clear the task that submitted the image, with what follows it: a task group as a whole. "
+    "For a new try, clear the task that submitted the image (in a task group, the whole group), with its "
+    "downstream tasks. "
 )

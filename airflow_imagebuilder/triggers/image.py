@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError, NotFoundError
-from airflow_imagebuilder.service.text import one_line
+from airflow_imagebuilder.service.text import image_name, one_line
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
 from airflow_imagebuilder.triggers.cancellation import Cancellation
 from airflow_imagebuilder.triggers.supervisor import warm_up
@@ -165,7 +165,7 @@ async def follow(
     :param arn: image build version ARN.
     :param log: the task's logger.
     :param deadline: Unix time at which the wait stops; ``None`` (default) waits without a limit.
-    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before a repair.
+    :param stale_until: Unix time until which AWS may still show the FAILED or CANCELLED from before a repair.
     :param stale_failure: the workflow execution that had failed before the repair.
     :param first_look: minimum seconds of the wait; ``None`` (default) takes ``[imagebuilder] first_look``.
     :return: the image's last status.
@@ -176,14 +176,14 @@ async def follow(
     watch = watcher.watch(
         arn,
         deadline=deadline,
-        ignore_terminal_until=stale_until,
+        stale_until=stale_until,
         stale_failure=stale_failure,
         first_look=first_look,
     )
     async for snapshot in watch:
         if snapshot.status != status:
             status = snapshot.status
-            log.info("%s is %s%s", arn.rsplit(":", 1)[-1], status, _reason(snapshot))
+            log.info("Image %s is %s%s", image_name(arn), status, _reason(snapshot))
     return status
 
 

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import tenacity
 
+from airflow_imagebuilder.service.arn_grammar import path_of
 from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
 
 log = logging.getLogger(__name__)
@@ -180,7 +181,7 @@ def _after_lag(states: set[str]) -> KillCheck:
 
 
 def _between(states: set[str], arn: str, announced: Any) -> KillCheck:
-    if isinstance(announced, str) and ":image/" in announced and announced != arn:
+    if isinstance(announced, str) and path_of(announced, "image") and announced != arn:
         return KillCheck(True, f"it was cleared: its new try waits for {announced}")
     if states == {"deferred"}:
         return KillCheck(False, "its task is still deferred: another triggerer watches it now")

@@ -37,8 +37,8 @@ AFTER_DEADLINE = 300.0
 """Seconds between two questions about the guard's state, after a monitor's deadline has passed."""
 
 
-class _Life(NamedTuple):
-    """How a workflow ended in one life of its image: each RetryImage begins another life."""
+class _Attempt(NamedTuple):
+    """How a workflow ended in one attempt of its image: each RetryImage begins another attempt."""
 
     verdict: Verdict
     undoable: bool
@@ -51,10 +51,10 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
     """
     Watch one workflow of an image, log its steps, and end the task in the trigger where possible.
 
-    If the workflow completed, or was skipped, the task ends here, without a second worker process. If it
-    failed, the task resumes on a worker, which raises the error with all that AWS shows of it: so the
-    callbacks of a failed task get it. A failure or a skip that a repair of the image could undo counts only
-    after the task that may repair it (``guard``) has ended.
+    If the workflow completed, or was skipped, the trigger ends the task, without a second worker process. If
+    it failed, the task resumes on a worker. The worker raises an error with the details from AWS, so the
+    callbacks of a failed task get that error. A failure or a skip that a repair of the image could undo
+    counts only after the task that may repair the image (``guard``) has ended.
 
     Fires at most once, with ``outcome``, ``message``, ``deadline``, ``resumes`` and ``supervised``. The
     outcome is ``failed``, ``deadline`` or ``error``.
@@ -146,7 +146,7 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
                 if await self._guard_has_ended():
                     raise
                 self.log.info(
-                    "The time of this task is over. It continues to wait, since %s has not ended.", self.guard
+                    "This task's timeout has passed. It keeps waiting: task %s has not ended.", self.guard
                 )
                 deadline = time.time() + AFTER_DEADLINE
                 continue
@@ -166,13 +166,13 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
 
     async def _life(
         self, watcher: ImageWatcher, steps: StepLog, stale_until: float | None, deadline: float | None
-    ) -> _Life:
+    ) -> _Attempt:
         moved = False
         watch = watcher.watch(
             self.image_build_version_arn,
             workflows=True,
             deadline=deadline,
-            ignore_terminal_until=stale_until,
+            stale_until=stale_until,
             first_look=0.0,  # a task that ends in the trigger does not resume, so it may end at once
         )
         async with contextlib.aclosing(watch):
@@ -185,7 +185,7 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
                     continue
                 undoable = self.guard is not None and may_be_undone(snapshot, self.selector, verdict)
                 if snapshot.terminal or not undoable:
-                    return _Life(verdict, undoable, moved)
+                    return _Attempt(verdict, undoable, moved)
         raise ImageBuilderError(f"{self.image_build_version_arn} ended, and AWS shows no such workflow in it")
 
     async def _guard_has_ended(self) -> bool:

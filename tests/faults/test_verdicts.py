@@ -167,7 +167,7 @@ def kill(stage: Stage) -> None:
 
 
 def clear(stage: Stage) -> None:
-    """Clear the killed group, with what follows it."""
+    """Clear the killed group, with its downstream tasks."""
     run = stage.runs["killed"]
     tasks = sorted({task["task_id"] for task in stage.scene.api.tasks(run.dag_id, run.run_id)})
     stage.scene.api.clear(run.dag_id, run.run_id, tasks)

@@ -336,7 +336,7 @@ def test_the_region_of_the_task_comes_before_that_of_the_connection(monkeypatch:
     ],
     ids=["no region", "no such region", "no credentials", "half of them"],
 )
-def test_a_client_that_cannot_be_made_is_an_error_with_the_way_out(
+def test_a_client_that_cannot_be_made_is_an_error_with_the_remedy(
     environment: dict[str, str | None], region: str | None, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in environment:

@@ -162,14 +162,21 @@ def prose_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def texts() -> list[Path]:
-    folders = ("airflow_imagebuilder", "dags", "tests", "benchmarks", "docs", "docker")
-    found = [
+    """Return what a person reads of the repository: code, documents, build files."""
+    folders = ("airflow_imagebuilder", "dags", "tests", "benchmarks", "docs", "docker", ".ci")
+    kinds = {".py", ".md", ".sh", ".yaml", ".toml", "", ".Dockerfile"}
+    found = {path for folder in folders for path in (REPOSITORY / folder).rglob("*")}
+    found |= set(REPOSITORY.glob("*")) - {REPOSITORY / "LICENSE"}
+    own = Path(__file__)  # it has the list itself
+    return sorted(
         path
-        for folder in folders
-        for path in (REPOSITORY / folder).rglob("*")
-        if path.suffix in {".py", ".md"}
-    ]
-    return sorted({*found, *REPOSITORY.glob("*.md")} - {Path(__file__)})  # it has the list itself
+        for path in found
+        if path.is_file()
+        and path.suffix in kinds
+        and "__pycache__" not in path.parts
+        and path != own
+        and not path.name.startswith(".")
+    )
 
 
 @pytest.mark.parametrize("path", texts(), ids=lambda path: str(path.relative_to(REPOSITORY)))

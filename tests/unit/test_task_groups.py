@@ -177,7 +177,7 @@ def test_the_scheduler_finishes_the_leaf_itself_whatever_default_args_set(dag: D
     assert set(read.task_dict) - on_worker == {"g.monitored", "g.ready"}
 
 
-def test_a_fail_fast_dag_is_refused_with_the_way_out() -> None:
+def test_a_fail_fast_dag_is_refused_with_the_remedy() -> None:
     with (
         DAG("quick", schedule=None, fail_fast=True),
         pytest.raises(ValueError, match=r"'g'.*'quick'.*fail_fast=True.*ALL_DONE.*Set fail_fast=False"),
@@ -422,7 +422,7 @@ def test_two_groups_in_a_plain_task_group_share_no_edge(dag: DAG) -> None:
 
 
 @pytest.mark.parametrize("deep", [False, True], ids=["directly", "in a plain task group"])
-def test_a_mapped_task_group_is_refused_with_the_way_out(dag: DAG, deep: bool) -> None:
+def test_a_mapped_task_group_is_refused_with_the_remedy(dag: DAG, deep: bool) -> None:
     @task_group
     def each(recipe: str) -> None:
         if deep:

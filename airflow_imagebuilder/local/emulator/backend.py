@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.local.emulator import scenario as scenarios
 from airflow_imagebuilder.local.emulator.engine import ApiError, Clock, Effect, Engine, World, iso
 from airflow_imagebuilder.local.emulator.faults import Faults
-from airflow_imagebuilder.local.emulator.journal import Journal, JournalError, Moments
+from airflow_imagebuilder.local.emulator.journal import Journal, JournalError, PausableClock
 from airflow_imagebuilder.local.emulator.records import Records
 from airflow_imagebuilder.local.emulator.seed import seed as seed_engine
 
@@ -52,7 +52,7 @@ class Backend:
         self._world, self._sink = world, sink
         self._scenario = dict(scenario or {})
         self._seeded = seeded
-        self._moments = Moments()
+        self._moments = PausableClock()
         self._journal = Journal(state) if state else None
         self.records = Records()
         self.faults = Faults(self._scenario.get("seed"))

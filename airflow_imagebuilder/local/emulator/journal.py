@@ -26,7 +26,7 @@ class JournalError(RuntimeError):
     """The state file is not a journal, or this version cannot replay it."""
 
 
-class Moments:
+class PausableClock:
     """Real time that can be stopped, so that a call has one moment, and the same moment in a replay."""
 
     def __init__(self) -> None:

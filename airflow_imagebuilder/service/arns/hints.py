@@ -40,10 +40,10 @@ def fault_in_arn(kind: ArnKind, text: object, field: str) -> Fault | None:
     """
     if kind.accepts(text):
         return None
-    return Fault(field, text, f"the ARN of {kind.noun}, such as {kind.example()}", _way_out(kind, text))
+    return Fault(field, text, f"the ARN of {kind.noun}, such as {kind.example()}", _remedy(kind, text))
 
 
-def _way_out(kind: ArnKind, text: object) -> str:
+def _remedy(kind: ArnKind, text: object) -> str:
     """Return the first hint that fits, with the corrected ARN where it can be known."""
     if not isinstance(text, str):
         return f"give the ARN as text, not as {type(text).__name__}"

@@ -221,5 +221,5 @@ def _invalid(error: BaseException, operation: str) -> Fault:
         field=operation,
         value=one_line(error),
         allowed="what botocore's model of the operation allows",
-        way_out="correct the parameters of the call",
+        remedy="correct the parameters of the call",
     )

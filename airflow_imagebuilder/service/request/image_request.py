@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FIELDS: tuple[str, ...] = tuple(MEMBERS)
 """The members of :class:`ImageRequest`, in order."""
 
-NOT_HERE = {
+UNSUPPORTED_PARAMETERS = {
     "client_token": "leave it out: the sender of the request makes the token, a stable one",
     "dry_run": "leave it out: CreateImage has no dry run (CreateImagePipeline has one)",
 }
@@ -55,7 +55,7 @@ def known_members(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 def _unknown(name: object, value: object) -> Fault:
-    known = NOT_HERE.get(_snake(str(name)))
+    known = UNSUPPORTED_PARAMETERS.get(_snake(str(name)))
     if known:
         return Fault(str(name), value, ", ".join(FIELDS), known)
     return unknown_member("", name, value, FIELDS)
@@ -143,8 +143,8 @@ class ImageRequest:
         :raises InvalidRequestError: AWS would refuse them, or CreateImage has no such parameter.
         """
         if not isinstance(mapping, Mapping):
-            way_out = "give its members by AWS's names, such as imageRecipeArn"
-            raise InvalidRequestError([Fault("request", mapping, "a mapping", way_out)])
+            remedy = "give its members by AWS's names, such as imageRecipeArn"
+            raise InvalidRequestError([Fault("request", mapping, "a mapping", remedy)])
         known = {_camel(name): name for name in FIELDS}
         given = {known.get(name, name): value for name, value in mapping.items()}
         if faults := faults_in(given):

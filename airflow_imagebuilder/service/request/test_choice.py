@@ -58,8 +58,8 @@ def read_names(value: object) -> list[str] | None:
     names = list(read)
     wrong = [number for number, name in enumerate(names) if not isinstance(name, str)]
     if wrong:
-        way_out = "write each name as text, in quotes"
-        raise InvalidRequestError([Fault(f"run_tests[{n}]", names[n], _ALLOWED, way_out) for n in wrong])
+        remedy = "write each name as text, in quotes"
+        raise InvalidRequestError([Fault(f"run_tests[{n}]", names[n], _ALLOWED, remedy) for n in wrong])
     return names
 
 
@@ -87,17 +87,17 @@ def _faults(workflows: Sequence[Workflow], chosen: Sequence[str], *, disabled: b
     if unknown:
         close = closest(unknown[0], names)
         mean = f"did you mean {close!r}? " if close else ""
-        way_out = f"{mean}choose among these, or leave run_tests out to run all"
-        return [Fault("run_tests", unknown, ", ".join(names) or "no name: workflows has no test", way_out)]
+        remedy = f"{mean}choose among these, or leave run_tests out to run all"
+        return [Fault("run_tests", unknown, ", ".join(names) or "no name: workflows has no test", remedy)]
     left = chosen or any(w.type is not WorkflowType.TEST for w in workflows) or (disabled and not workflows)
     if left:
         return []
-    way_out = (
+    remedy = (
         "choose a test, or list a build workflow; to run no test at all, leave run_tests out and set "
         "image_tests_configuration to {'imageTestsEnabled': False}"
     )
     allowed = f"at least one of {', '.join(names)}" if names else "not given"
-    return [Fault("run_tests", chosen, f"{allowed}: without any workflow AWS runs its default ones", way_out)]
+    return [Fault("run_tests", chosen, f"{allowed}: without any workflow AWS runs its default ones", remedy)]
 
 
 def _read(text: str) -> Any:

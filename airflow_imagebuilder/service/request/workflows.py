@@ -136,8 +136,8 @@ class Workflow:
         # Not WorkflowArn.parse: account and region may be templates while type and name are plain.
         type_, name = workflow_type_and_name(self.arn)
         if type_ is None or name is None:
-            way_out = f"its {wanted} is read from the ARN: write this part of it plainly, without a template"
-            raise InvalidRequestError([Fault("arn", self.arn, ARN_WITH_STAGE, way_out)])
+            remedy = f"its {wanted} is read from the ARN: write this part of it plainly, without a template"
+            raise InvalidRequestError([Fault("arn", self.arn, ARN_WITH_STAGE, remedy)])
         return type_, name
 
 
@@ -169,8 +169,8 @@ class TestGroup:
     def _name_faults(self) -> Iterator[Fault]:
         yield from PARALLEL_GROUP.faults("name", self.name, is_template)
         if self.name is None and isinstance(self.workflows, tuple) and len(self.workflows) > 1:
-            way_out = "name the group, or list tests that run alone beside the groups"
-            yield Fault("name", None, f"{PARALLEL_GROUP.allowed}; none for a single test", way_out)
+            remedy = "name the group, or list tests that run alone beside the groups"
+            yield Fault("name", None, f"{PARALLEL_GROUP.allowed}; none for a single test", remedy)
 
     def _workflow_faults(self) -> Iterator[Fault]:
         tests: object = self.workflows
@@ -200,15 +200,15 @@ def not_a_workflow(path: str, value: object, allowed: str = "a Workflow") -> Fau
     """
     arn = value.get("workflowArn") if isinstance(value, Mapping) else value
     if value is ...:
-        way_out = "the dots are not a workflow: write the workflows that they mean, or take the dots out"
+        remedy = "the dots are not a workflow: write the workflows that they mean, or take the dots out"
     elif isinstance(value, TestGroup):
-        way_out = f"list its workflows, each with parallel_group={value.name!r}"
+        remedy = f"list its workflows, each with parallel_group={value.name!r}"
     elif is_late(value):
-        way_out = "write the workflow out: only the account and the region of its ARN may be templates"
+        remedy = "write the workflow out: only the account and the region of its ARN may be templates"
     else:
         written = arn if is_like_an_arn(arn) else WorkflowArn.KIND.example()
-        way_out = f"write Workflow({written!r})"
-    return Fault(path, value, allowed, way_out)
+        remedy = f"write Workflow({written!r})"
+    return Fault(path, value, allowed, remedy)
 
 
 _A_TUPLE = "a tuple of Workflow, one at least"

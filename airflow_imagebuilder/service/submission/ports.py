@@ -68,8 +68,8 @@ class Submitted:
 
     :param arn: image build version ARN.
     :param origin: how the try got it.
-    :param stale_until: Unix time until which a FAILED or CANCELLED may be the one before the repair;
-        ``None`` (default) without a repair.
+    :param stale_until: Unix time until which AWS may still show the FAILED or CANCELLED from before the
+        repair; ``None`` (default) if the image was not repaired.
     :param submitted_at: Unix time of the last CreateImage or RetryImage of the image; ``None`` (default) if
         it is not known.
     :param stale_failure: the workflow execution that had failed before the repair, empty if none had. A

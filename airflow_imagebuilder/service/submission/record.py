@@ -40,8 +40,9 @@ class Record:
         Return whether a person has cleared the task since this record was written.
 
         A clear sets ``max_tries`` to the tries so far plus the ``retries`` of the Dag. If ``retries`` was
-        lowered, the sum can be equal to the old number. But only a clear can follow a try that has finished,
-        unless its worker died before Airflow noted the end: then the count of the run's clears is the same.
+        lowered, the new number can equal the old one, and ``epoch`` does not show the clear. Then
+        ``finished`` shows it, because Airflow does not retry a finished try. One exception: the worker died
+        before Airflow stored that the try had finished. Then the run's count of clears has not changed.
 
         :param current: the try that asks.
         """

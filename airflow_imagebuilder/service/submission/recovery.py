@@ -18,7 +18,7 @@ from airflow_imagebuilder.service.errors import (
     NotRepairableError,
     RefusedError,
     WaitInterruptedError,
-    ended_badly,
+    error_for_image,
 )
 from airflow_imagebuilder.service.states import IMAGE_SUCCEEDED, is_image_terminal
 from airflow_imagebuilder.service.submission.decision import Action, OnRetry, decide
@@ -90,7 +90,7 @@ class Recovery:
 
         :param arn: image build version ARN.
         :param current: the try that attaches.
-        :param stale_until: Unix time until which a FAILED may be the one before a repair by that task.
+        :param stale_until: Unix time until which AWS may still show the FAILED before that task's repair.
         :param stale_failure: the workflow execution that had failed before that, see :class:`Submitted`.
         :param submitted_by: the try of that task which submitted, found or repaired it (:attr:`Try.seed`).
         :param submitted_at: Unix time of that task's CreateImage or RetryImage.
@@ -131,12 +131,12 @@ class Recovery:
             record.save(self.store)
             return attached
         if action is Action.FAIL:
-            raise ended_badly(arn, now)
+            raise error_for_image(arn, now)
         if action is Action.BUILD:
-            raise NotRepairableError(arn, ended_badly(arn, now), f"on_retry is {self.on_retry.value}")
+            raise NotRepairableError(arn, error_for_image(arn, now), f"on_retry is {self.on_retry.value}")
         repaired = self.repair(record, now, current)
         if repaired is None:
-            raise NotRepairableError(arn, ended_badly(arn, now))
+            raise NotRepairableError(arn, error_for_image(arn, now))
         return repaired
 
     def finished(self, current: Try) -> None:
@@ -216,7 +216,7 @@ class Recovery:
             except NotFoundError as error:
                 if self.clock() - begin >= FIND_PATIENCE:
                     raise ImageNotFoundError(arn, error) from error
-                log.info("AWS does not find image %s. Asking again for %.0f s.", arn, FIND_PATIENCE)
+                log.info("AWS does not find image %s. Retrying for %.0f s in all.", arn, FIND_PATIENCE)
             except AwsError as error:
                 raise WaitInterruptedError(arn, error) from error
             self.sleep(_FIND_INTERVAL)
@@ -245,7 +245,9 @@ class Recovery:
         )
 
     def _cancel(self, arn: str) -> None:
-        log.warning("No kill has cancelled image %s: cancelling it now, for the clear of this task.", arn)
+        log.warning(
+            "The earlier try did not cancel image %s. This try cancels it, because the task was cleared.", arn
+        )
         try:
             self.images.cancel_image(arn, random_token())
         except RefusedError as refusal:

@@ -18,7 +18,9 @@ refused
 image in progress      attach                          wait until the kill has cancelled it, then as
                                                        below; attach with ``cancel=False``
 image succeeded        take it: the worker died        a new image
-                       before it could return it
+                       before it could return it; a
+                       new image if the request has
+                       changed
 FAILED or CANCELLED    :class:`OnRetry` decides:       the same; a new image where ``on_retry`` is FAIL
                        RetryImage where AWS allows
                        it, else a new image
@@ -45,7 +47,7 @@ from airflow_imagebuilder.service.errors import (
     RefusedError,
     RequestChangedError,
     StateStoreError,
-    ended_badly,
+    error_for_image,
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
 from airflow_imagebuilder.service.states import is_image_terminal
@@ -132,7 +134,7 @@ class Submission(Recovery):
         if action is Action.ATTACH:
             return self._attach(record, changed, current)
         if action is Action.FAIL:
-            raise ended_badly(arn, image)
+            raise error_for_image(arn, image)
         if action is Action.REPAIR and (repaired := self.repair(record, image, current)):
             return repaired
         log.info("Image %s of an earlier try is %s: building a new one.", arn, image["state"]["status"])
@@ -202,7 +204,9 @@ class Submission(Recovery):
         try:
             record.save(self.store)
         except StateStoreError as error:
-            log.warning("The answer of AWS could not be stored; the client token was: %s", error.reason)
+            log.warning(
+                "Could not store AWS's answer: %s. A later try sends the same token again.", error.reason
+            )
 
 
 def _is_first_answer(refusal: AwsError) -> bool:

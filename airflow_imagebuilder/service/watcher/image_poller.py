@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
-from airflow_imagebuilder.service.watcher.executions_read import ExecutionsRead
+from airflow_imagebuilder.service.watcher.execution_pages import ExecutionPages
 from airflow_imagebuilder.service.watcher.listing import Listings
 from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE
 from airflow_imagebuilder.service.watcher.tracked_image import NextPoll
@@ -17,7 +17,7 @@ from airflow_imagebuilder.service.watcher.tracked_image import NextPoll
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_imagebuilder.service.watcher.listing import Found, Listing, ListRead
+    from airflow_imagebuilder.service.watcher.listing import Found, Listing, ListPages
     from airflow_imagebuilder.service.watcher.poll_timer import PollTimer
     from airflow_imagebuilder.service.watcher.reporting import Report
     from airflow_imagebuilder.service.watcher.scheduled_client import ScheduledClient
@@ -105,7 +105,7 @@ class ImagePoller:
             if tracked.next_poll is NextPoll.GET_AT_ONCE:
                 self._reschedule(tracked)  # without waiting for the other pages
 
-    def _release(self, reading: ListRead, now: float, throttled: TransientError | None) -> None:
+    def _release(self, reading: ListPages, now: float, throttled: TransientError | None) -> None:
         """Schedule the images that a list was read for; those that it did not show are due at once."""
         for arn in reading.missing:
             tracked = reading.claimed[arn]
@@ -130,7 +130,7 @@ class ImagePoller:
             return
         reading = tracked.reading
         if reading is None:
-            reading = ExecutionsRead(now, self._wall(), urgent=timer.due == AT_ONCE)
+            reading = ExecutionPages(now, self._wall(), urgent=timer.due == AT_ONCE)
             tracked.reading = reading
         answer = await self._client.call(
             reading.OPERATION,

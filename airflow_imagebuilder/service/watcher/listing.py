@@ -33,7 +33,7 @@ _FAILURES = 3
 Found = list[tuple["TrackedImage", Mapping[str, Any]]]
 
 
-class ListRead:
+class ListPages:
     """
     One read of a list: the builds claimed for it, those that it has not shown yet, and the time it took.
 
@@ -120,15 +120,15 @@ class Listing:
             return self._cost * 2 <= len(self.members)
         return len(self.members) >= self._retry_size or now >= self._retry_at
 
-    def claim(self, now: float, interval: float) -> ListRead:
+    def claim(self, now: float, interval: float) -> ListPages:
         """Start a read for the members that a list will do for, and schedule their next poll."""
         claimed = {arn: one for arn, one in self.members.items() if one.listable(now, interval)}
         for one in claimed.values():
             one.image_timer.due = now + interval
-        return ListRead(claimed, now)
+        return ListPages(claimed, now)
 
     async def read(
-        self, reading: ListRead, client: ScheduledClient, settings: WatchSettings
+        self, reading: ListPages, client: ScheduledClient, settings: WatchSettings
     ) -> AsyncGenerator[Found, None]:
         """
         Yield what each page shows of the claimed builds, until all are shown or the read costs too much.
@@ -157,7 +157,7 @@ class Listing:
         finally:
             self.reading = False
 
-    def judge(self, reading: ListRead, now: float, settings: WatchSettings, *, slowed: bool) -> None:
+    def judge(self, reading: ListPages, now: float, settings: WatchSettings, *, slowed: bool) -> None:
         """Decide from a read that succeeded whether to use the list again."""
         self._failures = 0
         if reading.is_cheap(settings.poll_interval, slowed=slowed):

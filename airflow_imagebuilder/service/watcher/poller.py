@@ -14,7 +14,7 @@ from airflow_imagebuilder.service.client.aio_client import NotWantedError
 from airflow_imagebuilder.service.errors import ImageBuilderError
 from airflow_imagebuilder.service.watcher.image_poller import ImagePoller
 from airflow_imagebuilder.service.watcher.poll_timer import PollTimer
-from airflow_imagebuilder.service.watcher.reporting import OnceAMinute, WatcherStats
+from airflow_imagebuilder.service.watcher.reporting import LogLimiter, WatcherStats
 from airflow_imagebuilder.service.watcher.tracked_image import TrackedImage
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Poller:
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._polls: dict[str, asyncio.Task[None]] = {}
-        self._own_faults, self._may_log = PollTimer(0.0), OnceAMinute()
+        self._own_faults, self._may_log = PollTimer(0.0), LogLimiter()
 
     def stats(self) -> WatcherStats:
         """Return what the poll is doing now."""

@@ -43,7 +43,7 @@ class WatcherStats:
     calls_per_second: float
 
 
-class OnceAMinute:
+class LogLimiter:
     """Decides whether a log line is due: a thousand waits with one fault must not write a thousand lines."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class Report:
         self._calls = self._failed = 0
         self._failing_since: float | None = None
         self._last_error: ImageBuilderError | None = None
-        self._may_complain = OnceAMinute()
+        self._may_complain = LogLimiter()
 
     async def prepare(self) -> None:
         """Send a first number in a thread: a metrics system reads its configuration when it gets that one."""
@@ -162,8 +162,8 @@ class Report:
             since = self._failing_since = self._failing_since or now
             log.warning(
                 "%d of the last %d calls to Image Builder failed and will be retried (failing for %.0f s; "
-                "last error: %s). Polling runs at %.1f calls/s at most; no task fails of this before its "
-                "deadline: %d images, %d waits.",
+                "last error: %s). Polling runs at %.1f calls/s at most. No task fails because of this before "
+                "its deadline (%d images, %d waits).",
                 self._failed, self._calls, now - since, str(self._last_error).partition("\n")[0],
                 self.rate, self.images, self.waits,
             )  # fmt: skip

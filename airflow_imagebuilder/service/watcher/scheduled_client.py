@@ -30,7 +30,9 @@ _SPARE = 1.1
 
 class ScheduledClient:
     """
-    Makes the calls of one watcher: spread over the interval, in turn, so many at once, one try each.
+    Makes the calls of one watcher.
+
+    It spreads polls over the interval, limits how many calls run at once, and does not retry a poll.
 
     :param connect: as for :class:`airflow_imagebuilder.service.client.aio_client.AioClient`.
     :param settings: how to poll.
@@ -163,8 +165,8 @@ class ScheduledClient:
         return 1 / min(max(_UNHURRIED, _SPARE * self._peak_demand(interval) / interval), self.rate)
 
     def _peak_demand(self, interval: float) -> int:
-        # The peak of this interval and the last: when images have stopped, those polled after them must not
-        # come later for it.
+        # The highest demand of this interval and of the last one. When images finish, the demand falls; wider
+        # gaps between the calls would delay the images that are polled after them.
         now = asyncio.get_running_loop().time()
         if now - self._peak_since >= interval:
             self._peak_before = self._peak if now - self._peak_since < 2 * interval else 0

@@ -14,7 +14,7 @@ class WatchSettings:
         interval after its image.
     :param max_calls_per_second: calls per second that all watchers of a process with this value make
         together, above 0 (default 10).
-    :param first_look: seconds before an image's first poll, and that a wait lasts at least (default 5):
+    :param first_look: minimum seconds that a wait lasts, and before the image's first poll (default 5).
         Airflow's scheduler can fail a task that resumes within its first seconds.
     :param call_timeout: seconds after which one call is given up, above 0 (default 20).
     :param max_connections: calls in flight at once, above 0 (default 10).

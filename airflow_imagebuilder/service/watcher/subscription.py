@@ -26,7 +26,7 @@ class Subscription:
     :param workflows: whether snapshots hold workflow executions.
     :param ready: the loop's time before which no snapshot is delivered.
     :param deadline: absolute time at which the wait is over; None if it has no deadline.
-    :param stale_until: absolute time until which a FAILED or CANCELLED counts as the one before a repair.
+    :param stale_until: absolute time until which a FAILED or CANCELLED counts as the state before a repair.
     :param stale_failure: the id of the workflow execution that failed before the repair; empty if none did.
         None makes every failure before ``stale_until`` stale.
     :param wall: returns absolute time.

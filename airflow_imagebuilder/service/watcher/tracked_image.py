@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_imagebuilder.service.errors import ImageBuilderError
-    from airflow_imagebuilder.service.watcher.executions_read import ExecutionsRead
+    from airflow_imagebuilder.service.watcher.execution_pages import ExecutionPages
     from airflow_imagebuilder.service.watcher.subscription import Subscription
 
 _BEFORE_TESTS = frozenset({ImageStatus.PENDING, ImageStatus.CREATING, ImageStatus.BUILDING})
@@ -74,7 +74,7 @@ class TrackedImage:
         self.image_timer = PollTimer(due)
         self.executions_timer: PollTimer | None = None
         """When to poll the executions; None if no wait wants them."""
-        self.reading: ExecutionsRead | None = None
+        self.reading: ExecutionPages | None = None
         """The executions of which not all pages have been read."""
         self.complete = False
         """Whether GetImage has answered: lists do not show which workflows an image has."""

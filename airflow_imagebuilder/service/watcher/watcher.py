@@ -84,7 +84,7 @@ class ImageWatcher:
         *,
         workflows: bool = False,
         deadline: float | None = None,
-        ignore_terminal_until: float | None = None,
+        stale_until: float | None = None,
         stale_failure: str | None = None,
         first_look: float | None = None,
     ) -> AsyncGenerator[ImageSnapshot, None]:
@@ -97,11 +97,11 @@ class ImageWatcher:
         :param arn: the image build version ARN.
         :param workflows: whether the snapshots hold the workflow executions (default False).
         :param deadline: absolute time (``time.time()``) at which the wait is over; None if it has none.
-        :param ignore_terminal_until: absolute time until which a FAILED or CANCELLED counts as the one before
+        :param stale_until: absolute time until which a FAILED or CANCELLED counts as the one before
             a RetryImage, unless a poll has shown the image in progress since the wait began.
         :param stale_failure: the ``failureContext.workflowExecutionId`` of the failure that RetryImage
             repaired. A FAILED that names another execution is then news at once, also before
-            ``ignore_terminal_until``. Empty if the image had not failed in an execution (it was CANCELLED).
+            ``stale_until``. Empty if the image had not failed in an execution (it was CANCELLED).
             None ignores each FAILED before that time.
         :param first_look: seconds that this wait lasts at least; the settings' value if None.
         :return: the snapshots, as an async generator.
@@ -119,7 +119,7 @@ class ImageWatcher:
             workflows=workflows,
             ready=asyncio.get_running_loop().time() + first_look,
             deadline=deadline,
-            stale_until=ignore_terminal_until,
+            stale_until=stale_until,
             stale_failure=stale_failure,
             wall=self._wall,
         )

@@ -136,7 +136,7 @@ def test_any_argument_is_taken_or_refused_with_faults(make: Callable[..., Any], 
         beside = bare if name == "request" and make in (create, bake) else {}
         with DAG("d", schedule=None):
             faults = faults_of(make, **{**needed(make), **beside, name: value})
-        assert all(str(fault) and fault.field and fault.way_out for fault in faults), value
+        assert all(str(fault) and fault.field and fault.remedy for fault in faults), value
 
 
 TEMPLATED = [*BASE, *OPTIONAL, "run_tests", "on_retry"]

@@ -51,16 +51,16 @@ MISSPELT: list[tuple[Callable[..., Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "name", "way_out"), MISSPELT)
+@pytest.mark.parametrize(("make", "name", "remedy"), MISSPELT)
 def test_a_misspelt_argument_is_refused_with_the_one_that_was_meant(
-    dag: DAG, make: Callable[..., Any], name: str, way_out: str
+    dag: DAG, make: Callable[..., Any], name: str, remedy: str
 ) -> None:
     options: dict[str, Any] = {name: 5}
     if (make, name) == (create, "task_id"):
         options = {}
     line = refused(make, **options)
     assert line.startswith(f"{name}: got 5; allowed: ")
-    assert way_out in line
+    assert remedy in line
 
 
 def test_a_misspelt_argument_of_partial_is_refused_too(dag: DAG) -> None:

@@ -139,16 +139,16 @@ def test_a_group_whose_workflows_are_known_only_later_is_refused(dag: DAG) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "way_out"),
+    ("name", "remedy"),
     [("securty", "did you mean 'security'?"), ("colour", "take one of these"), (0, "take one")],
 )
 def test_a_test_group_that_is_not_drawn_is_an_error_that_lists_the_others(
-    dag: DAG, name: Any, way_out: str
+    dag: DAG, name: Any, remedy: str
 ) -> None:
     golden = bake(test_groups=[TestGroup("functional", (BOOT,)), TestGroup("security", (CIS,))])
     with pytest.raises(KeyError) as caught:
         golden.tests[name]
-    assert f"tests[{name!r}]: got {name!r}; allowed: functional, security; {way_out}" in str(caught.value)
+    assert f"tests[{name!r}]: got {name!r}; allowed: functional, security; {remedy}" in str(caught.value)
     assert isinstance(caught.value, InvalidRequestError)
     assert golden.tests.get(name) is None
     assert name not in golden.tests

@@ -93,7 +93,7 @@ def test_a_request_and_members_at_once_are_refused() -> None:
     assert [fault.field for fault in error.value.faults] == ["image_recipe_arn"]
 
 
-def test_a_request_that_another_task_returns_is_refused_with_the_way_out() -> None:
+def test_a_request_that_another_task_returns_is_refused_with_the_remedy() -> None:
     with DAG("d", schedule=None):
         first = ImageBuilderBaseOperator(task_id="first")
         with pytest.raises(InvalidRequestError, match="give single members instead"):
@@ -137,7 +137,7 @@ def test_a_template_may_render_json() -> None:
     assert sent["enhancedImageMetadataEnabled"] is False
 
 
-def test_a_template_that_does_not_render_to_json_is_refused_with_the_way_out() -> None:
+def test_a_template_that_does_not_render_to_json_is_refused_with_the_remedy() -> None:
     operator = create(FakeImageBuilder("BUILDING"), tags="{{ params.tags }}")
     operator.render_template_fields({"params": {"tags": {"team": "a"}}})
     with pytest.raises(InvalidRequestError, match="tojson"):

@@ -174,7 +174,7 @@ def test_a_monitor_resumes_a_bounded_number_of_times() -> None:
     hook = troubled(TROUBLE[1])
     known = {"outcome": "error", "message": "no", "resumes": MAX_RESUMES}
     with pytest.raises(
-        ImageBuilderError, match=r"AWS could not be asked.*then clear this task.*AccessDenied"
+        ImageBuilderError, match=r"(?s)Could not read from AWS.*AccessDenied.*then clear this task"
     ):
         monitor(hook).execute_complete(context(), known)
 

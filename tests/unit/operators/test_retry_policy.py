@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_imagebuilder.operators.retry_policy import (
-    AFTER_QUOTA,
-    AFTER_TROUBLE,
+    ERROR_RETRY_DELAY,
+    QUOTA_RETRY_DELAY,
     ImageBuilderRetryPolicy,
     default_retry_policy,
 )
@@ -63,9 +63,9 @@ def test_an_error_that_another_try_would_meet_again_fails_at_once(error: Excepti
 @pytest.mark.parametrize(
     ("error", "delay"),
     [
-        (ThrottledError("CreateImage", "CallRateLimitExceededException", 429), AFTER_TROUBLE),
-        (TransientError("GetImage", "ServiceUnavailableException", 503), AFTER_TROUBLE),
-        (QuotaExceededError("CreateImage", "ServiceQuotaExceededException", 402), AFTER_QUOTA),
+        (ThrottledError("CreateImage", "CallRateLimitExceededException", 429), ERROR_RETRY_DELAY),
+        (TransientError("GetImage", "ServiceUnavailableException", 503), ERROR_RETRY_DELAY),
+        (QuotaExceededError("CreateImage", "ServiceQuotaExceededException", 402), QUOTA_RETRY_DELAY),
     ],
     ids=named,
 )

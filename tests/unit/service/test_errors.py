@@ -46,7 +46,7 @@ AWS_ERRORS: list[type[AwsError]] = [AwsError, *AwsError.__subclasses__(), Thrott
 
 ERRORS: list[ImageBuilderError] = [
     InvalidRequestError(
-        faults=[Fault(field="tags", value={}, allowed="1 to 50 tags", way_out="leave it out")]
+        faults=[Fault(field="tags", value={}, allowed="1 to 50 tags", remedy="leave it out")]
     ),
     ImageFailedError(arn=answers.ARN, failure=FAILURE),
     ImageCancelledError(arn=answers.ARN, reason="by me"),
@@ -92,15 +92,15 @@ def test_only_what_is_transient_may_be_retried(kind: type[AwsError]) -> None:
 @pytest.mark.parametrize(
     "kind", [QuotaExceededError, ForbiddenError, NotFoundError, ParametersChangedError, ThrottledError]
 )
-def test_an_error_of_aws_names_operation_answer_and_way_out(kind: type[AwsError]) -> None:
+def test_an_error_of_aws_names_operation_answer_and_remedy(kind: type[AwsError]) -> None:
     text = str(kind("CreateImage", code="Code", status=418, message="no", request_id="r-1"))
-    assert text == f"CreateImage: 418 Code: no (request id r-1)\n{kind.way_out}"
-    assert kind.way_out
+    assert text == f"CreateImage: 418 Code: no (request id r-1)\n{kind.remedy}"
+    assert kind.remedy
 
 
 def test_an_error_without_an_answer_shows_the_known_parts() -> None:
     error = TransientError("GetImage", code="EndpointConnectionError", message="refused")
-    assert str(error) == f"GetImage: EndpointConnectionError: refused\n{TransientError.way_out}"
+    assert str(error) == f"GetImage: EndpointConnectionError: refused\n{TransientError.remedy}"
     assert str(RefusedError("GetImage")) == "GetImage"
 
 

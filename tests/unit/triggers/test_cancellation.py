@@ -111,7 +111,7 @@ async def test_a_cancel_belongs_to_one_life_of_the_image(
     await deferred_trigger().on_kill()
     assert (hook.cancelled, len(hook.called("acancel_image"))) == ([], 3)
     assert caplog.messages[-1].startswith(
-        f"This task was killed, but AWS has not accepted the cancel of image {ARN} before a new try took"
+        f"This task was killed, but a new try took image {ARN} over before AWS accepted the cancel."
     )
     assert "given up after 3 attempts" in caplog.messages[-1]
     assert caplog.text.count("Airflow has ended this task (") == 1
@@ -187,7 +187,7 @@ async def test_the_log_says_what_became_of_the_image(
 
 
 @pytest.mark.asyncio
-async def test_the_log_names_an_image_that_cannot_be_cancelled_and_the_way_out(
+async def test_the_log_names_an_image_that_cannot_be_cancelled_and_the_remedy(
     airflow: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))

@@ -52,8 +52,8 @@ async def test_each_state_is_logged_once_with_its_reason(
     monkeypatch.setattr(type(trigger), "log", logging.getLogger("task"), raising=False)
     await events(trigger)
     assert caplog.messages == [
-        "image/golden/1.0.0/1 is BUILDING",
-        "image/golden/1.0.0/1 is FAILED: disk full",
+        "Image golden 1.0.0/1 is BUILDING",
+        "Image golden 1.0.0/1 is FAILED: disk full",
     ]
 
 
@@ -64,7 +64,7 @@ async def test_the_watch_has_the_deadline_and_the_repair(monkeypatch: pytest.Mon
     assert watcher.asked == {
         "arn": ARN,
         "deadline": 7.0,
-        "ignore_terminal_until": 5.0,
+        "stale_until": 5.0,
         "stale_failure": None,
         "first_look": None,
     }

@@ -91,8 +91,8 @@ class Text(Shape):
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if not isinstance(value, str):
             yield Fault(path, value, self.allowed, f"write it as text{_as_text(value)}")
-        elif way_out := self._hinted(value) or self._length(value) or self._matched(value):
-            yield Fault(path, value, self.allowed, way_out)
+        elif remedy := self._hinted(value) or self._length(value) or self._matched(value):
+            yield Fault(path, value, self.allowed, remedy)
 
     def _hinted(self, value: str) -> str | None:
         return self.hint(value) if self.hint else None
@@ -122,7 +122,7 @@ class ArnText(Shape):
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if fault := fault_in_arn(self.kind, value, path):
-            yield replace(fault, way_out=RENDERED_NONE) if value == "None" else fault
+            yield replace(fault, remedy=RENDERED_NONE) if value == "None" else fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +138,8 @@ class Choice(Shape):
         if value not in self.words:
             # The values are short, so that half of the letters is alike enough.
             close = closest(value, self.words, cutoff=0.5) if isinstance(value, str) else None
-            way_out = f"did you mean {close!r}?" if close else "write one of these, or leave it out"
-            yield Fault(path, value, self.allowed or " or ".join(self.words), way_out)
+            remedy = f"did you mean {close!r}?" if close else "write one of these, or leave it out"
+            yield Fault(path, value, self.allowed or " or ".join(self.words), remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +233,8 @@ class MapOf(Shape):
         if len(value) < self.minimum:
             yield Fault(path, value, self.allowed, "the mapping is empty: leave it out")
         if self.maximum is not None and len(value) > self.maximum:
-            way_out = f"take out {len(value) - self.maximum}"
-            yield Fault(path, f"{len(value)} entries", self.allowed, way_out)
+            remedy = f"take out {len(value) - self.maximum}"
+            yield Fault(path, f"{len(value)} entries", self.allowed, remedy)
         for key, item in value.items():
             yield from self.key.needed(f"{path}[{key!r}]", key, never)  # Airflow renders values, not keys
             yield from self.value.needed(f"{path}[{key!r}]", item, later)

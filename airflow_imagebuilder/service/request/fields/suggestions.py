@@ -37,8 +37,8 @@ def unknown_member(
     :param known: the names of the known members.
     """
     close = closest(name, known)
-    way_out = f"did you mean {close}?" if close else "leave it out"
-    return Fault(f"{path}.{name}" if path else str(name), value, ", ".join(known), way_out)
+    remedy = f"did you mean {close}?" if close else "leave it out"
+    return Fault(f"{path}.{name}" if path else str(name), value, ", ".join(known), remedy)
 
 
 def refuses_unknown_names(

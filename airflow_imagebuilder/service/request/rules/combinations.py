@@ -38,7 +38,7 @@ def broken_rules(fields: Mapping[str, object], later: Later) -> Iterator[Fault]:
         yield from rule(draft)
 
 
-def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
+def request_warnings(fields: Mapping[str, object], later: Later) -> Iterator[str]:
     """Yield a warning for what AWS takes although the user hardly means it.
 
     .. seealso:: "Manage image workflows": a stage without a workflow is skipped.
@@ -56,9 +56,9 @@ def surprises(fields: Mapping[str, object], later: Later) -> Iterator[str]:
 
 def _infrastructure(draft: RequestDraft) -> Iterator[Fault]:
     if not draft.is_set("infrastructure_configuration_arn"):
-        way_out = "give the configuration of the instances that build the image"
+        remedy = "give the configuration of the instances that build the image"
         yield Fault(
-            "infrastructure_configuration_arn", None, "the ARN of an infrastructure configuration", way_out
+            "infrastructure_configuration_arn", None, "the ARN of an infrastructure configuration", remedy
         )
 
 
@@ -68,18 +68,16 @@ def _one_recipe(draft: RequestDraft) -> Iterator[Fault]:
     if len(given) == 1 or draft.is_late(*names):
         return
     value = {name: draft.fields[name] for name in given} or None
-    way_out = (
+    remedy = (
         "leave one out" if given else "give image_recipe_arn for an AMI, container_recipe_arn for a container"
     )
-    yield Fault(" and ".join(names), value, "exactly one of the two", way_out)
+    yield Fault(" and ".join(names), value, "exactly one of the two", remedy)
 
 
 def _role_for_workflows(draft: RequestDraft) -> Iterator[Fault]:
     if draft.is_set("workflows") and not draft.is_late("workflows") and not draft.is_set("execution_role"):
-        way_out = (
-            "give the role that runs the workflows; its policy is EC2ImageBuilderExecutionPolicy or less"
-        )
-        yield Fault("execution_role", None, f"{_ROLE}, required with workflows", way_out)
+        remedy = "give the role that runs the workflows; its policy is EC2ImageBuilderExecutionPolicy or less"
+        yield Fault("execution_role", None, f"{_ROLE}, required with workflows", remedy)
 
 
 def _role_for_log_group(draft: RequestDraft) -> Iterator[Fault]:
@@ -87,10 +85,8 @@ def _role_for_log_group(draft: RequestDraft) -> Iterator[Fault]:
     outside = isinstance(group, str) and not group.startswith(_NAMESPACE)
     if outside and not draft.is_set("execution_role"):
         allowed = f"{_ROLE}, required with a log group outside {_NAMESPACE}"
-        way_out = (
-            f"give a role that may write to {group!r}, or name a log group that begins with {_NAMESPACE}"
-        )
-        yield Fault("execution_role", None, allowed, way_out)
+        remedy = f"give a role that may write to {group!r}, or name a log group that begins with {_NAMESPACE}"
+        yield Fault("execution_role", None, allowed, remedy)
 
 
 def _at_most_ten(draft: RequestDraft) -> Iterator[Fault]:
@@ -121,8 +117,8 @@ def _tests_only(draft: RequestDraft) -> Iterator[Fault]:
         for name in names:
             value = entry.members.get(name)
             if value not in (None, "") and not draft.later(value):
-                way_out = f"leave it out: this is the {entry.type.lower()} workflow"
-                yield Fault(f"{entry.path}.{name}", value, "set on test workflows only", way_out)
+                remedy = f"leave it out: this is the {entry.type.lower()} workflow"
+                yield Fault(f"{entry.path}.{name}", value, "set on test workflows only", remedy)
 
 
 def _managed_is_newest(draft: RequestDraft) -> Iterator[Fault]:
@@ -133,8 +129,8 @@ def _managed_is_newest(draft: RequestDraft) -> Iterator[Fault]:
                 continue
             if arn != arn.newest:
                 allowed = "the newest version of a workflow that Amazon manages"
-                way_out = f"AWS takes it in its newest version alone: write {str(arn.newest)!r}"
-                yield Fault(f"{entry.path}.{name}", text, allowed, way_out)
+                remedy = f"AWS takes it in its newest version alone: write {str(arn.newest)!r}"
+                yield Fault(f"{entry.path}.{name}", text, allowed, remedy)
 
 
 def _each_parameter_once(draft: RequestDraft) -> Iterator[Fault]:

@@ -30,9 +30,9 @@ def one_region(draft: RequestDraft) -> Iterator[Fault]:
     found = _regions(draft)
     firsts = {region: path for path, region in reversed(found.items())}
     if len(firsts) > 1:
-        way_out = "Image Builder builds in one region, from resources of this region: write all ARNs with it"
+        remedy = "Image Builder builds in one region, from resources of this region: write all ARNs with it"
         paths = [path for path in found if path in firsts.values()]
-        yield Fault(" and ".join(paths), found, "ARNs of one region", way_out)
+        yield Fault(" and ".join(paths), found, "ARNs of one region", remedy)
 
 
 def region_faults(
@@ -53,8 +53,8 @@ def region_faults(
     (theirs,) = regions
     if region != theirs:
         allowed = f"{theirs}, the region of {' and '.join(list(found)[:2])}"
-        way_out = f"Image Builder builds in one region: write {theirs!r} here, or the ARNs with {region!r}"
-        yield Fault(named, region, allowed, way_out)
+        remedy = f"Image Builder builds in one region: write {theirs!r} here, or the ARNs with {region!r}"
+        yield Fault(named, region, allowed, remedy)
 
 
 def _regions(draft: RequestDraft) -> dict[str, str]:

@@ -23,24 +23,24 @@ def _needs_tests(draft: RequestDraft) -> Iterator[Fault]:
     tested = Flag().clean(draft.inner(_TESTS, "imageTestsEnabled"))
     if scans is True and tested is False:
         allowed = f"True where {_SCAN}.imageScanningEnabled is"
-        way_out = "Inspector scans during the tests: turn them on, or the scan off"
-        yield Fault(f"{_TESTS}.imageTestsEnabled", False, allowed, way_out)
+        remedy = "Inspector scans during the tests: turn them on, or the scan off"
+        yield Fault(f"{_TESTS}.imageTestsEnabled", False, allowed, remedy)
 
 
 def _scan_of_amis_needs_an_ami(draft: RequestDraft) -> Iterator[Fault]:
     late = draft.is_late("image_recipe_arn", "container_recipe_arn")
     container = draft.is_set("container_recipe_arn") and not draft.is_set("image_recipe_arn")
     if container and not late and _scan_types(draft) == [_ON_DEMAND]:
-        way_out = f"leave it out: {_ON_DEMAND} scans what an image recipe makes"
-        yield Fault(f"{_SCAN}.imageScanningTypes", [_ON_DEMAND], f"[{_DEFAULT!r}] with containers", way_out)
+        remedy = f"leave it out: {_ON_DEMAND} scans what an image recipe makes"
+        yield Fault(f"{_SCAN}.imageScanningTypes", [_ON_DEMAND], f"[{_DEFAULT!r}] with containers", remedy)
 
 
 def _condition_needs_scan_of_amis(draft: RequestDraft) -> Iterator[Fault]:
     condition = draft.inner(_SCAN, "scanResultCondition")
     if condition is not None and _scan_types(draft) not in (None, [_ON_DEMAND]):
         allowed = f"set with imageScanningTypes [{_ON_DEMAND!r}] only"
-        way_out = "set this scan type, or leave the condition out"
-        yield Fault(f"{_SCAN}.scanResultCondition", condition, allowed, way_out)
+        remedy = "set this scan type, or leave the condition out"
+        yield Fault(f"{_SCAN}.scanResultCondition", condition, allowed, remedy)
 
 
 SCAN_RULES: tuple[Callable[[RequestDraft], Iterator[Fault]], ...] = (

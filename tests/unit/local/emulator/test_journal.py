@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.local.emulator.journal import Journal, JournalError, Moments
+from airflow_imagebuilder.local.emulator.journal import Journal, JournalError, PausableClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def test_a_damaged_line_is_named(path: Path) -> None:
         list(Journal(path).read())
 
 
-def test_another_format_is_refused_with_the_way_out(path: Path) -> None:
+def test_another_format_is_refused_with_the_remedy(path: Path) -> None:
     path.parent.mkdir()
     path.write_text('{"journal": 99}\n')
     with pytest.raises(JournalError, match="not a journal of format 1; remove it to start without state"):
@@ -111,7 +111,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 
 
 def test_time_stops_while_it_is_held(wall: Wall) -> None:
-    moments = Moments()
+    moments = PausableClock()
     assert moments.hold() == 1000.0
     wall.now = 1005.0
     assert moments() == 1000.0
@@ -120,7 +120,7 @@ def test_time_stops_while_it_is_held(wall: Wall) -> None:
 
 
 def test_a_replay_sees_the_moment_of_the_journal(wall: Wall) -> None:
-    moments = Moments()
+    moments = PausableClock()
     assert moments.hold(400.0) == 400.0
     assert moments() == 400.0
     moments.release()
@@ -128,7 +128,7 @@ def test_a_replay_sees_the_moment_of_the_journal(wall: Wall) -> None:
 
 
 def test_time_does_not_go_back_behind_a_replayed_moment(wall: Wall) -> None:
-    moments = Moments()
+    moments = PausableClock()
     moments.hold(2000.0)
     moments.release()
     assert moments() == 2000.0

@@ -8,10 +8,10 @@ from functools import cache
 
 import botocore.session
 import pytest
-from airflow_imagebuilder.service.arn_grammar import image_version_in, region_in
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from airflow_imagebuilder.service.arn_grammar import image_version_in, region_in
 from airflow_imagebuilder.service.arns.arns import (
     Arn,
     ComponentArn,
@@ -153,7 +153,7 @@ def test_a_text_that_is_not_an_arn_cannot_be_made_into_one() -> None:
         ImagePipelineArn(region="us-east-1", account="123456789012", name="Golden")
 
 
-def test_a_wrong_arn_is_a_value_error_with_value_and_way_out() -> None:
+def test_a_wrong_arn_is_a_value_error_with_value_and_remedy() -> None:
     with pytest.raises(
         ValueError, match=r"got '.*container-recipe/golden/1.0.0'.*give it as container_recipe_arn"
     ):
@@ -217,12 +217,12 @@ WRONG: list[tuple[type[Arn], object, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "text", "message"), WRONG)
-def test_a_wrong_arn_is_a_fault_with_the_way_out(kind: type[Arn], text: object, message: str) -> None:
+def test_a_wrong_arn_is_a_fault_with_the_remedy(kind: type[Arn], text: object, message: str) -> None:
     fault = fault_in_arn(kind.KIND, text, "the_field")
     assert fault is not None
     assert (fault.field, fault.value) == ("the_field", text)
     assert kind.KIND.noun in fault.allowed
-    assert message in fault.way_out
+    assert message in fault.remedy
 
 
 near_misses = st.text("arnwsimgbuld:/-xX.0123 \n{", max_size=40).map(lambda tail: HERE + tail) | st.text()
@@ -236,4 +236,4 @@ near_misses = st.text("arnwsimgbuld:/-xX.0123 \n{", max_size=40).map(lambda tail
 def test_any_text_is_a_fault_exactly_if_aws_would_refuse_it(kind: type[Arn], text: str) -> None:
     fault = fault_in_arn(kind.KIND, text, "arn")
     assert (fault is None) == kind.accepts(text)
-    assert fault is None or fault.way_out
+    assert fault is None or fault.remedy

@@ -271,7 +271,7 @@ def test_of_many_regions_the_advice_is_for_the_one_that_the_message_names() -> N
 )
 def test_the_advice_names_what_to_clear_in_airflow(stage: str | None, type_: str, then: str) -> None:
     text = ImageFailure(image_status="FAILED", stage=stage, image_type=type_).describe()
-    assert "Then clear the task group (without one: the task that submitted the image, with what" in text
+    assert "Then clear the task group (without one: the task that submitted the image) with its" in text
     assert then in text
 
 

@@ -218,8 +218,8 @@ def test_the_text_of_a_failed_component() -> None:
             "--log-stream-name 1.0.0/3 --query 'events[].message' --output text"
         ),
         then=(
-            "Then clear the task group (without one: the task that submitted the image, with what follows "
-            "it): "
+            "Then clear the task group (without one: the task that submitted the image) with its downstream "
+            "tasks: "
             "that builds a new image.\n              "
             "(RetryImage cannot continue this one: it repeats the test and distribution phases of AMIs only.)"
         ),

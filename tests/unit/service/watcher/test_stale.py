@@ -27,7 +27,7 @@ class Failing(Service):
 def seen(service: Service, **kwargs: Any) -> list[tuple[float, str]]:
     async def main() -> list[tuple[float, str]]:
         async with watcher_of(service) as watcher:
-            watch = watcher.watch(ARN, ignore_terminal_until=EPOCH + 60, **kwargs)
+            watch = watcher.watch(ARN, stale_until=EPOCH + 60, **kwargs)
             return [(now(), str(one.image["state"].get("failureContext"))) async for one in watch]
 
     return run(main())
@@ -65,12 +65,10 @@ def test_a_snapshot_from_before_the_wait_is_not_news() -> None:
 
     async def main() -> list[tuple[float, str]]:
         async with watcher_of(service) as watcher:
-            first = watcher.watch(ARN, ignore_terminal_until=EPOCH + 300, stale_failure="wf-first")
+            first = watcher.watch(ARN, stale_until=EPOCH + 300, stale_failure="wf-first")
             task = asyncio.ensure_future(anext(first))
             await asyncio.sleep(36)
-            second = watcher.watch(
-                ARN, ignore_terminal_until=EPOCH + 300, stale_failure="wf-second", first_look=0
-            )
+            second = watcher.watch(ARN, stale_until=EPOCH + 300, stale_failure="wf-second", first_look=0)
             found = [
                 (now(), one.image["state"]["failureContext"]["workflowExecutionId"]) async for one in second
             ]

@@ -192,7 +192,7 @@ def test_after_a_repair_the_old_end_counts_as_stale_until_the_image_is_in_progre
 
     async def main() -> list[str]:
         async with watcher_of(service) as watcher:
-            seen = await statuses(watcher, ARN, ignore_terminal_until=EPOCH + 60)
+            seen = await statuses(watcher, ARN, stale_until=EPOCH + 60)
             return [one for _, one in seen]
 
     assert run(main()) == ["TESTING", status]
@@ -204,7 +204,7 @@ def test_an_end_that_is_still_there_after_the_grace_is_reported() -> None:
 
     async def main() -> list[tuple[float, str]]:
         async with watcher_of(service) as watcher:
-            return await statuses(watcher, ARN, ignore_terminal_until=EPOCH + 60)
+            return await statuses(watcher, ARN, stale_until=EPOCH + 60)
 
     [(given, status)] = run(main())
     assert status == "FAILED"
@@ -217,7 +217,7 @@ def test_a_build_that_succeeded_needs_no_grace() -> None:
 
     async def main() -> float:
         async with watcher_of(service) as watcher:
-            await statuses(watcher, ARN, ignore_terminal_until=EPOCH + 60)
+            await statuses(watcher, ARN, stale_until=EPOCH + 60)
             return now()
 
     assert run(main()) < 6

@@ -1,4 +1,4 @@
-"""ExecutionsRead: the workflow executions of one image, read page by page."""
+"""ExecutionPages: the workflow executions of one image, read page by page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class ExecutionsRead:
+class ExecutionPages:
     """
     One read of an image's workflow executions, a page per poll: the image is polled between two pages.
 
