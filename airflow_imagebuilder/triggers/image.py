@@ -13,6 +13,7 @@ from airflow_imagebuilder.service.text import image_name, one_line
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
 from airflow_imagebuilder.triggers.cancellation import Cancellation
 from airflow_imagebuilder.triggers.supervisor import warm_up
+from airflow_imagebuilder.xcom import ARN_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,7 +86,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
     async def wait(self) -> dict[str, Any]:
         """Wait until the image has finished, and return the payload that :meth:`run` fires."""
         known = {
-            "image_build_version_arn": self.image_build_version_arn,
+            ARN_KEY: self.image_build_version_arn,
             "deadline": self.deadline,
             "stale_until": self.stale_until,
             "stale_failure": self.stale_failure,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from airflow_imagebuilder.local.stack.airflow_client import AirflowApi, AirflowApiError
+from airflow_imagebuilder.xcom import ARN_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,6 @@ T = TypeVar("T")
 
 SPEED = 120
 """Virtual seconds per second of the local service."""
-ARN_KEY = "image_build_version_arn"
 IN_PROGRESS = frozenset({"PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING"})
 
 

@@ -18,17 +18,23 @@ HEADING = "a test that fails once"
 ONCE = {"builds": 1, "failed test runs": 2, "RetryImage calls": 1, "status": "AVAILABLE"}
 
 
-@pytest.fixture(autouse=True)
-def failing_test(service: LocalService) -> None:
-    """Let the test cis-level-1 fail once per image."""
+@pytest.fixture(scope="module")
+def started(scene: Scene, service: LocalService) -> dict[str, str]:
+    """Let the test cis-level-1 fail once per image, start one run per Dag, and return their ids."""
     service.control(
         clear_failures=True,
         failures=[{"workflow": "cis-level-1", "times": 1, "per": "image", "message": "weak password rules"}],
     )
+    return {
+        dag_id: scene.start(dag_id)[0]
+        for dag_id in ("repair_task", "repair_group_retry", "repair_group_clear")
+    }
 
 
-def test_the_second_try_of_a_task_repairs_its_image(scene: Scene, report: Report) -> None:
-    run_id = scene.start("repair_task")[0]
+def test_the_second_try_of_a_task_repairs_its_image(
+    started: dict[str, str], scene: Scene, report: Report
+) -> None:
+    run_id = started["repair_task"]
     ended = scene.api.wait_for_run("repair_task", run_id, 300)["state"]
     found = {}
     for mode in ("deferred", "on_worker"):
@@ -41,8 +47,10 @@ def test_the_second_try_of_a_task_repairs_its_image(scene: Scene, report: Report
     assert found == {"deferred": ONCE, "on_worker": ONCE}
 
 
-def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(scene: Scene, report: Report) -> None:
-    run_id = scene.start("repair_group_retry")[0]
+def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(
+    started: dict[str, str], scene: Scene, report: Report
+) -> None:
+    run_id = started["repair_group_retry"]
     ended = scene.api.wait_for_run("repair_group_retry", run_id, 300)["state"]
     found = _history(scene, scene.arn(Task("repair_group_retry", run_id, "bake.image")))
     report.add(HEADING, "a task group, whose `image` has one retry", _summary(ended, found))
@@ -50,9 +58,11 @@ def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(scene: Sce
     assert (found, states["bake.image"], states["bake.create_image"]) == (ONCE, "success", "success")
 
 
-def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(scene: Scene, report: Report) -> None:
+def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(
+    started: dict[str, str], scene: Scene, report: Report
+) -> None:
     dag_id = "repair_group_clear"
-    run_id = scene.start(dag_id)[0]
+    run_id = started[dag_id]
     assert scene.api.wait_for_run(dag_id, run_id, 300)["state"] == "failed"
     before = scene.api.states(dag_id, run_id)
     scene.api.clear(dag_id, run_id, sorted({task["task_id"] for task in scene.api.tasks(dag_id, run_id)}))
