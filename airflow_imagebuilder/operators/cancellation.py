@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_imagebuilder.operators.task_state import was_killed
 from airflow_imagebuilder.service.client.tokens import random_token
@@ -18,11 +18,11 @@ from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal
 from airflow_imagebuilder.service.submission.cancel_text import cancel_by_hand, cancel_result, outputs_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from airflow.sdk import Context
 
-    from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
+    from airflow_imagebuilder.hooks import ImageBuilderHook
 
 
 class Stop(Enum):
@@ -34,6 +34,24 @@ class Stop(Enum):
     TIMED_OUT = "execution_timeout is over"
 
 
+class CancellingOperator(Protocol):
+    """What a cancellation needs of its operator."""
+
+    @property
+    def hook(self) -> ImageBuilderHook:
+        """The hook that makes the calls."""
+
+    @property
+    def log(self) -> Any:
+        """The task's logger."""
+
+    def cancel(self, arn: str) -> dict[str, Any]:
+        """Submit CancelImageCreation, and return GetImage's ``image`` after it."""
+
+    def learn_arn(self) -> str | None:
+        """Return the image before it is announced; ``None`` where there is none yet."""
+
+
 class Cancellation:
     """
     The cancel of one try's image: when to submit it, and what became of it.
@@ -42,24 +60,21 @@ class Cancellation:
     the image that is known by then. An image that is submitted at that moment is cancelled by the main thread
     in :meth:`raise_if_killed`.
 
-    :param operator: the operator, for its hook and its log.
+    :param operator: the operator, which a user's class may have changed.
     :param allowed: whether a kill may cancel the image (``cancel_on_kill``).
     :param delete_outputs: whether to remove the AMIs and snapshots of a cancelled image.
-    :param learn_arn: returns the image before it is announced; ``None`` where there is none yet.
     """
 
     def __init__(
         self,
-        operator: ImageBuilderBaseOperator,
+        operator: CancellingOperator,
         *,
         allowed: bool,
         delete_outputs: bool,
-        learn_arn: Callable[[], str | None],
     ) -> None:
         self.operator = operator
         self.allowed = allowed
         self.delete_outputs = delete_outputs
-        self.learn_arn = learn_arn
         self.context: Context | None = None
         """The try's context, once it has begun."""
         self.arn: str | None = None
@@ -96,8 +111,8 @@ class Cancellation:
         # Set before the calls: a second signal must not cancel a second time.
         self.stop = Stop.KILLED
         # Airflow ends the process in five seconds: the answer of a CreateImage on its way may come too late.
-        if arn := self.arn or self.learn_arn():
-            self.cancel(arn)
+        if arn := self.arn or self.operator.learn_arn():
+            self.operator.cancel(arn)
 
     def raise_if_killed(self, arn: str) -> None:
         """
@@ -111,7 +126,7 @@ class Cancellation:
         if self.stop is not Stop.KILLED:
             return
         if self.accepted != arn:
-            self.cancel(arn)
+            self.operator.cancel(arn)
         answer = "accepted the cancel" if self.accepted == arn else "refused the cancel, see above"
         raise ImageBuilderError(
             f"The task was killed while it submitted {arn}. AWS {answer}. For a new try, clear the task that "
@@ -129,7 +144,7 @@ class Cancellation:
         """
         when = deadline or time.time()
         try:
-            image = self.cancel(arn) if self.allowed else self.operator.hook.get_image(arn)
+            image = self.operator.cancel(arn) if self.allowed else self.operator.hook.get_image(arn)
         except AwsError as trouble:
             if self.accepted != arn:
                 raise
@@ -142,7 +157,7 @@ class Cancellation:
             return image
         raise DeadlineExceededError(arn, when, status, cancelled=accepted)
 
-    def cancel(self, arn: str) -> dict[str, Any]:
+    def submit(self, arn: str) -> dict[str, Any]:
         """
         Submit CancelImageCreation. A refusal means that the image has finished, or is being cancelled.
 
@@ -156,7 +171,7 @@ class Cancellation:
         except RefusedError as refusal:
             self.log.info("CancelImageCreation was refused: %s", refusal)
         image = hook.get_image(arn)
-        self.log.info("%s. Image: %s", cancel_result(image), arn)
+        self.log.info("%s. Image: %s", cancel_result(image, accepted=self.accepted == arn), arn)
         if self.delete_outputs:
             self._delete_outputs(image)
         return image

@@ -123,8 +123,9 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             the wait for a build that was submitted.
         :raises ImageBuilderError: the task was killed while it submitted the image.
         """
-        self.cancellation.arn = arn
-        self.cancellation.raise_if_killed(arn)
+        cancellation = self.cancellation
+        cancellation.context, cancellation.arn = context, arn
+        cancellation.raise_if_killed(arn)
         publish_arn(context, arn)
         image = self._image_or_none(arn)
         persist_links(context, self, arn, image)
@@ -298,15 +299,17 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
     @property
     def cancellation(self) -> Cancellation:
         """The cancel of this try's image. The try makes it: Airflow copies an operator before it runs it."""
-        new = Cancellation(
-            self,
-            allowed=self.cancel_on_kill,
-            delete_outputs=self.delete_outputs_on_kill,
-            learn_arn=self.learn_arn,
-        )
+        new = Cancellation(self, allowed=self.cancel_on_kill, delete_outputs=self.delete_outputs_on_kill)
         # A signal handler may come here in the middle of the main thread's first call: both get the same one.
         kept: Cancellation = self.__dict__.setdefault("_cancellation", new)
+        # A signal may also come before Airflow copies the operator: then the copy has that of the original.
+        kept.operator = self
         return kept
+
+    @property
+    def arn(self) -> str | None:
+        """The image of this try, once it is announced."""
+        return self.cancellation.arn
 
     def on_kill(self) -> None:
         """Cancel the image if a person killed the running task, not if its worker is being stopped."""
@@ -314,7 +317,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
     def cancel(self, arn: str) -> dict[str, Any]:
         """Submit CancelImageCreation, and return GetImage's ``image`` after it."""
-        return self.cancellation.cancel(arn)
+        return self.cancellation.submit(arn)
 
     def learn_arn(self) -> str | None:
         """Return this try's image before it is announced; ``None`` where there is none yet."""

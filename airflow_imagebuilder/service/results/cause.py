@@ -31,7 +31,8 @@ def failed_execution(
     """Return the workflow execution that failed the image.
 
     AWS names it in failureContext or in the image's reason. Where AWS does not name it, it is the likeliest
-    (see :func:`likeliest`) of the failed executions in the stage that failed.
+    (see :func:`likeliest`) of the failed executions in the stage that failed; where only certain causes
+    count, it is the first one of these.
 
     :param image: GetImage's ``image``.
     :param executions: ListWorkflowExecutions' ``workflowExecutions``; those that a retry superseded are left
@@ -46,14 +47,12 @@ def failed_execution(
     for item in current:
         if name and item.get("workflowExecutionId") == name:
             return item
-    return likeliest(
-        image,
-        (
-            item
-            for item in current
-            if stage in (None, item.get("type")) and not (certain and _is_doubtful(image, item))
-        ),
-    )
+    possible = [item for item in current if stage in (None, item.get("type"))]
+    if not certain:
+        return likeliest(image, possible)
+    failed = [i for i in possible if i.get("status") in _FAILING and not _is_doubtful(image, i)]
+    # The first failure aborts the image. Those that follow may be a consequence.
+    return min(failed, key=lambda item: str(item.get("endTime") or "~"), default=None)
 
 
 def likeliest(image: Mapping[str, Any], executions: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.results.step_error import STOPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from typing_extensions import Self
 
 
@@ -118,7 +117,8 @@ class FailureRecord:
         """Read the result of :meth:`to_dict`, of this or another version; unknown members are ignored."""
         known = known_members(cls, mapping)
         for name, part in _PARTS.items():
-            known[name] = part(**known_members(part, known.get(name) or {}))
+            stored = known.get(name)
+            known[name] = part(**known_members(part, stored if isinstance(stored, Mapping) else {}))
         known["regions"] = tuple(known.get("regions") or ())
         known["details"] = dict(known.get("details") or {})
         return cls(**known)

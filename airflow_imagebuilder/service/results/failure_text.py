@@ -8,7 +8,6 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.arn_grammar import name_and_version, region_in
-from airflow_imagebuilder.service.results.advice.advice import advice
 from airflow_imagebuilder.service.results.step_error import unframed
 from airflow_imagebuilder.service.text import cut_and_clean, image_name, one_line
 
@@ -98,6 +97,9 @@ def _lines(failure: FailureRecord, *, repairable: bool) -> Iterator[tuple[str, s
         yield "", f"and {len(failure.regions) - _REGIONS} more"
     yield "log", failure.log.group and f"CloudWatch group {failure.log.group}, stream {failure.log.stream}"
     yield "", log_command(failure)
+    # Imported here: a Dag file that is parsed has no use for the tables of advice.
+    from airflow_imagebuilder.service.results.advice.advice import advice
+
     yield "what to do", advice(failure, repairable=repairable)
 
 

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def cancel_result(image: Mapping[str, Any]) -> str:
+def cancel_result(image: Mapping[str, Any], *, accepted: bool = True) -> str:
     """
     Describe an image after CancelImageCreation, as a clause without a full stop.
 
     AWS answers first and cancels afterwards, so the image may still be in progress.
 
     :param image: GetImage's ``image``, read after the call.
+    :param accepted: whether AWS accepted the call (default).
     """
     status, reason = image["state"]["status"], image["state"].get("reason")
     if status == ImageStatus.FAILED:
@@ -27,6 +28,8 @@ def cancel_result(image: Mapping[str, Any]) -> str:
         return f"The image is {status}"
     if status in IMAGE_SUCCEEDED:
         return f"The image is not CANCELLED: it was {status} before the cancel came"
+    if not accepted:
+        return f"The image is not CANCELLED: AWS refused CancelImageCreation while it was {status}"
     return f"The image is being cancelled: AWS accepted CancelImageCreation while it was {status}"
 
 

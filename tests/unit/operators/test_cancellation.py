@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from airflow_imagebuilder.service.errors import ImageBuilderError
+from airflow_imagebuilder.operators import cancellation
+from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
+from airflow_imagebuilder.service.errors import ImageBuilderError, RefusedError
+from airflow_imagebuilder.service.submission.cancel_text import cancel_result
 from tests.support.arns import IMAGE
 from tests.support.image_builder import FakeImageBuilder
-from tests.support.operators import create, event
+from tests.support.operators import MEMBERS, create, event, with_hook
 from tests.support.task import FakeTask
 
 if TYPE_CHECKING:
@@ -70,3 +73,56 @@ def test_a_kill_at_any_instruction_cancels_the_image_once(work: Callable[[Any, A
     for number in range(1, instructions + 1):
         _, aws = killed_at(number, work)
         assert aws.targets("cancel_image") == [IMAGE], f"killed at instruction {number} of {instructions}"
+
+
+def test_a_signal_before_airflow_copies_the_operator_is_handled_by_the_copy() -> None:
+    aws, task = FakeImageBuilder("BUILDING"), FakeTask()
+    parsed = create(aws)
+    parsed.on_kill()
+    operator = parsed.prepare_for_execution()
+    with contextlib.suppress(TaskDeferred):
+        operator.execute(task.context)
+    assert operator.cancellation.operator is operator
+    task.state = "failed"
+    operator.on_kill()
+    assert aws.cancelled == [IMAGE]
+
+
+def test_a_refused_cancel_is_not_described_as_accepted() -> None:
+    image = {"arn": IMAGE, "state": {"status": "INTEGRATING"}}
+    assert "AWS refused CancelImageCreation while it was INTEGRATING" in cancel_result(image, accepted=False)
+    assert "AWS accepted CancelImageCreation while it was INTEGRATING" in cancel_result(image)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_the_log_of_a_cancel_says_whether_aws_accepted_it(
+    refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = []
+
+    def describe(image: object, *, accepted: bool) -> str:
+        described.append(accepted)
+        return "described"
+
+    monkeypatch.setattr(cancellation, "cancel_result", describe)
+    aws = FakeImageBuilder("INTEGRATING")
+    if refused:
+        aws.before("cancel_image", RefusedError("CancelImageCreation", "InvalidRequestException", 400))
+    create(aws).cancel(IMAGE)
+    assert described == [not refused]
+
+
+def test_an_operator_of_a_user_may_announce_an_image_and_cancel_in_its_own_way() -> None:
+    cancelled = []
+
+    class Own(ImageBuilderCreateImageOperator):
+        def cancel(self, arn: str) -> dict[str, Any]:
+            cancelled.append(arn)
+            return super().cancel(arn)
+
+    aws, task = FakeImageBuilder("BUILDING"), FakeTask("failed")
+    operator = with_hook(Own(task_id="t", **MEMBERS), aws)
+    operator.announce(task.context, IMAGE)
+    assert operator.arn == IMAGE
+    operator.on_kill()
+    assert cancelled == aws.cancelled == [IMAGE]

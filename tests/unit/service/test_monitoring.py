@@ -443,3 +443,12 @@ def test_a_message_of_aws_is_one_clean_line_of_the_log() -> None:
     [line] = StepLog().news([{**step, "message": "a\x1b[31mred\r\nflag" + "x" * 10_000}])
     assert line.isprintable()
     assert len(line) < 2_000
+
+
+def test_the_first_of_several_failures_is_named_as_the_cause() -> None:
+    first = execution("test", "first", "FAILED", endTime="2026-01-01T19:01:00Z")
+    second = execution("test", "second", "FAILED", endTime="2026-01-01T19:01:09Z")
+    third = execution("test", "third", "CANCELLED", startTime="2026-01-01T19:00:00Z")
+    verdict = judge(seen("TESTING", second, first, third), WorkflowSelector(WorkflowType.TEST, "third"))
+    assert verdict is not None
+    assert verdict.reason == "cancelled, because the test workflow first failed"

@@ -530,3 +530,9 @@ members = st.none() | st.text(max_size=20)
 def test_a_failure_with_missing_members_has_a_text_and_can_be_stored(failure: ImageFailure) -> None:
     assert "what to do" in failure.describe()
     assert ImageFailure.from_dict(json.loads(json.dumps(failure.to_dict()))) == failure
+
+
+@pytest.mark.parametrize("flat", [{"workflow": "learn-x"}, {"component": "arn", "step": None}])
+def test_a_record_with_other_shapes_is_read_without_its_parts(flat: dict[str, Any]) -> None:
+    failure = ImageFailure.from_dict({"stage": "TESTING", **flat})
+    assert (failure.stage, failure.workflow.name, failure.component.arn) == ("TESTING", None, None)
