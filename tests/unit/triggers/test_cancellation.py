@@ -198,12 +198,18 @@ async def test_the_log_names_an_image_that_cannot_be_cancelled_and_the_remedy(
 
 
 async def assert_killed(
-    trigger: ImageBuilderImageTrigger, *, times: int, then: Callable[[], None] = lambda: None
+    airflow: Supervisor,
+    trigger: ImageBuilderImageTrigger,
+    *,
+    times: int,
+    then: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a trigger as Airflow's triggerer does, kill it so often (0: stop it), and see it cancelled."""
     runner = TriggerRunner()
     runner.triggers[1] = {"task": None, "is_watcher": False, "name": "wait", "events": 0}  # type: ignore[typeddict-item]
     task = asyncio.create_task(runner.run_trigger(1, trigger))
+    # It asks a first question as it begins. A kill on a busy machine must not come before that.
+    await eventually(lambda: bool(airflow.asked))
     await asyncio.sleep(0.01)
     for _ in range(times):
         task.cancel(_USER_ACTION_CANCEL_MSG)
@@ -223,7 +229,7 @@ async def test_a_cancellation_survives_repeated_kills(
     hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
     hook.before("acancel_image", often.wait)
     install_endless_watcher(monkeypatch)
-    await assert_killed(deferred_trigger(), times=5, then=often.set)
+    await assert_killed(airflow, deferred_trigger(), times=5, then=often.set)
     assert hook.cancelled == [ARN]
 
 
@@ -234,7 +240,7 @@ async def test_a_question_survives_repeated_kills(
     hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
     install_endless_watcher(monkeypatch)
     airflow.open.clear()  # the first question of a process takes seconds
-    await assert_killed(deferred_trigger(), times=5, then=airflow.open.set)
+    await assert_killed(airflow, deferred_trigger(), times=5, then=airflow.open.set)
     assert hook.cancelled == [ARN]
     assert airflow.answered == 2  # the first question of the process, and the kill's
 
@@ -245,7 +251,7 @@ async def test_a_stop_of_the_triggerer_cancels_nothing(
 ) -> None:
     hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
     install_endless_watcher(monkeypatch)
-    await assert_killed(deferred_trigger(), times=0)
+    await assert_killed(airflow, deferred_trigger(), times=0)
     assert hook.cancelled == []
 
 
@@ -271,7 +277,7 @@ def test_a_stop_of_the_triggerer_in_the_middle_of_a_cancellation_is_logged(
         await asyncio.sleep(3600)
 
     async def triggerer() -> None:
-        kill = asyncio.create_task(assert_killed(deferred_trigger(), times=3))
+        kill = asyncio.create_task(assert_killed(airflow, deferred_trigger(), times=3))
         await eventually(lambda: bool(stuck if answers else airflow.asked[1:]))
         # The first question of a process comes before a kill, the second one is the kill's.
         assert not kill.done()  # now the triggerer stops, and its loop with it
