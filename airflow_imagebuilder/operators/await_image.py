@@ -8,7 +8,8 @@ from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.options import as_on_retry
 from airflow_imagebuilder.operators.task_state import TaskStore, this_try
 from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
-from airflow_imagebuilder.service.submission.submission import OnRetry, Submission
+from airflow_imagebuilder.service.submission.decision import OnRetry
+from airflow_imagebuilder.service.submission.submission import Submission
 from airflow_imagebuilder.xcom import as_time, known_arn, publish_arn
 
 if TYPE_CHECKING:

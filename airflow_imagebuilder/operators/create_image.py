@@ -20,8 +20,9 @@ from airflow_imagebuilder.service.request.rules.combinations import request_warn
 from airflow_imagebuilder.service.request.rules.regions import region_faults
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.test_choice import choose_tests, faults_in_choice, read_names
+from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.service.submission.ports import Origin, Submitted
-from airflow_imagebuilder.service.submission.submission import OnRetry, Submission
+from airflow_imagebuilder.service.submission.submission import Submission
 from airflow_imagebuilder.xcom import SUBMISSION_KEY, publish_arn, submission_record
 
 if TYPE_CHECKING:

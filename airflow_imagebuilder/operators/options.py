@@ -12,7 +12,7 @@ from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request import WorkflowType
 from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Shape, Text
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
-from airflow_imagebuilder.service.submission.submission import OnRetry
+from airflow_imagebuilder.service.submission.decision import OnRetry
 
 
 @dataclass(frozen=True, kw_only=True)

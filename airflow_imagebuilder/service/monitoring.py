@@ -267,6 +267,3 @@ def _line(step: Mapping[str, Any]) -> str:
     if step.get("message"):
         parts.append(one_line(str(step["message"])))
     return ", ".join(parts)
-
-
-__all__ = ["Outcome", "StepLog", "Verdict", "WorkflowSelector", "judge", "may_be_undone"]

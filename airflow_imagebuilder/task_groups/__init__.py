@@ -15,7 +15,7 @@ from airflow_imagebuilder.operators.options import LONGEST, as_seconds
 from airflow_imagebuilder.service.request import WorkflowType
 from airflow_imagebuilder.service.request.image_request import FIELDS
 from airflow_imagebuilder.service.request.test_plan import test_plan
-from airflow_imagebuilder.service.submission.submission import OnRetry
+from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.task_groups.arguments import checked_request, listed_outlets, refuse_place
 from airflow_imagebuilder.task_groups.declaration import declare
 from airflow_imagebuilder.task_groups.monitors import MARGIN, Monitors

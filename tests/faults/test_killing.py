@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.submission.submission import KILL_GRACE
+from airflow_imagebuilder.service.submission.recovery import KILL_GRACE
 from tests.faults.scene import Scene, Task, until
 
 if TYPE_CHECKING:

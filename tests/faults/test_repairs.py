@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.service.submission.submission import KILL_GRACE
+from airflow_imagebuilder.service.submission.recovery import KILL_GRACE
 from tests.faults.scene import SPEED, Scene, Task, until
 
 if TYPE_CHECKING:

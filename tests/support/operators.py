@@ -18,7 +18,8 @@ from airflow_imagebuilder.service.errors import (
     ThrottledError,
     TransientError,
 )
-from tests.support.arns import IMAGE, INFRASTRUCTURE, RECIPE
+from airflow_imagebuilder.service.request import ImageRequest, Workflow
+from tests.support.arns import BOOT, BUILD, IMAGE, INFRASTRUCTURE, PREFIX, RECIPE, USERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,19 @@ MEMBERS: dict[str, Any] = {
     "infrastructure_configuration_arn": INFRASTRUCTURE,
 }
 """The members of CreateImage that a request needs at least."""
+
+TESTS = ImageRequest(
+    **MEMBERS,
+    execution_role="r",
+    workflows=[
+        Workflow(BUILD),
+        Workflow(BOOT, parallel_group="functional"),
+        Workflow(USERS, parallel_group="functional"),
+        Workflow(f"{PREFIX}:workflow/test/performance/1.0.0/1"),
+        Workflow(f"{PREFIX}:workflow/test/cis/1.0.0/1", parallel_group="security"),
+    ],
+)
+"""A build, a group of two tests, a test that runs alone, and a group of one."""
 
 TROUBLES: tuple[AwsError, ...] = (
     TransientError("GetImage", "ServiceUnavailableException", 503),

@@ -9,11 +9,12 @@ import botocore.session
 
 from airflow_imagebuilder.service.request import Workflow
 from airflow_imagebuilder.service.request.image_request import faults_in
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.service.errors import Fault
 
-HERE = "arn:aws:imagebuilder:us-east-1:123456789012:"
+HERE = f"{PREFIX}:"
 MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow"
 BUILD = f"{HERE}workflow/build/golden-build/1.0.0/1"
 TEST = f"{HERE}workflow/test/boot/1.0.0/1"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import StateStoreError
 from airflow_imagebuilder.service.request.image_request import ImageRequest
-from airflow_imagebuilder.service.submission.submission import OnRetry, Submission
+from airflow_imagebuilder.service.submission.decision import OnRetry
+from airflow_imagebuilder.service.submission.submission import Submission
 from tests.support.arns import INFRASTRUCTURE, PREFIX
 from tests.support.fault_plan import ALWAYS
 from tests.support.image_builder import FakeImageBuilder

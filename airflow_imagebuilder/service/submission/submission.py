@@ -51,28 +51,16 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
 from airflow_imagebuilder.service.states import is_image_terminal
-from airflow_imagebuilder.service.submission.decision import Action, OnRetry
+from airflow_imagebuilder.service.submission.decision import Action
 from airflow_imagebuilder.service.submission.ports import Origin, Submitted, Try
 from airflow_imagebuilder.service.submission.record import (
-    GUARD_KEY,
-    RECORD_KEY,
     Record,
     SubmissionRecord,
 )
-from airflow_imagebuilder.service.submission.recovery import FIND_PATIENCE, KILL_GRACE, Recovery
+from airflow_imagebuilder.service.submission.recovery import Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-__all__ = [
-    "FIND_PATIENCE",
-    "GUARD_KEY",
-    "KILL_GRACE",
-    "RECORD_KEY",
-    "OnRetry",
-    "RequestChangedError",
-    "Submission",
-]
 
 log = logging.getLogger(__name__)
 

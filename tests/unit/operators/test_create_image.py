@@ -15,10 +15,11 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.request.image_request import FIELDS, ImageRequest
 from airflow_imagebuilder.service.request.workflows import Workflow
-from tests.support.arns import BOOT, BUILD, PREFIX, RECIPE, USERS
+from tests.support.arns import BOOT, BUILD, PREFIX, RECIPE
 from tests.support.image_builder import FakeImageBuilder
 from tests.support.operators import (
     MEMBERS,
+    TESTS,
     create,
     with_hook,
 )
@@ -145,18 +146,6 @@ def test_a_template_that_does_not_render_to_json_is_refused_with_the_remedy() ->
 
 
 # -- run_tests -------------------------------------------------------------------------------------------
-
-TESTS = ImageRequest(
-    **MEMBERS,
-    execution_role="r",
-    workflows=[
-        Workflow(BUILD),
-        Workflow(BOOT, parallel_group="functional"),
-        Workflow(USERS, parallel_group="functional"),
-        Workflow(f"{PREFIX}:workflow/test/performance/1.0.0/1"),
-        Workflow(f"{PREFIX}:workflow/test/cis/1.0.0/1", parallel_group="security"),
-    ],
-)
 
 
 @pytest.mark.parametrize(

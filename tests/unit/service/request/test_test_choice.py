@@ -7,22 +7,8 @@ import pytest
 from airflow_imagebuilder.service.request.image_request import ImageRequest
 from airflow_imagebuilder.service.request.test_choice import choose_tests
 from airflow_imagebuilder.service.request.workflows import Workflow
-from tests.support.arns import BOOT, BUILD, PREFIX, USERS
-from tests.support.operators import (
-    MEMBERS,
-)
-
-TESTS = ImageRequest(
-    **MEMBERS,
-    execution_role="r",
-    workflows=[
-        Workflow(BUILD),
-        Workflow(BOOT, parallel_group="functional"),
-        Workflow(USERS, parallel_group="functional"),
-        Workflow(f"{PREFIX}:workflow/test/performance/1.0.0/1"),
-        Workflow(f"{PREFIX}:workflow/test/cis/1.0.0/1", parallel_group="security"),
-    ],
-)
+from tests.support.arns import BOOT, USERS
+from tests.support.operators import MEMBERS, TESTS
 
 
 @pytest.mark.parametrize(

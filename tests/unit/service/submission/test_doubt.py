@@ -17,8 +17,10 @@ from airflow_imagebuilder.service.errors import (
     ThrottledError,
     WaitInterruptedError,
 )
+from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.service.submission.ports import Origin, Try
-from airflow_imagebuilder.service.submission.submission import FIND_PATIENCE, RECORD_KEY, OnRetry
+from airflow_imagebuilder.service.submission.record import RECORD_KEY
+from airflow_imagebuilder.service.submission.recovery import FIND_PATIENCE
 from tests.support.fault_plan import ALWAYS
 from tests.support.submissions import World, request
 

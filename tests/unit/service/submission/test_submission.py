@@ -18,9 +18,11 @@ from airflow_imagebuilder.service.errors import (
     RequestChangedError,
     WaitInterruptedError,
 )
+from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.service.submission.ports import Origin, Try
+from airflow_imagebuilder.service.submission.record import RECORD_KEY
+from airflow_imagebuilder.service.submission.recovery import KILL_GRACE
 from airflow_imagebuilder.service.submission.repair import repair
-from airflow_imagebuilder.service.submission.submission import KILL_GRACE, RECORD_KEY, OnRetry
 from tests.support.fault_plan import ALWAYS
 from tests.support.submissions import CRASH_POINTS, Crash, World, request
 from tests.support.task import FakeStateStore
