@@ -1,11 +1,23 @@
 # Needs python3 (3.10 or newer) and make; everything else is installed into .venv on first use.
-# PYTHON=python3.12 make test   takes another interpreter (.venv is made again if its version differs).
+# make test PYTHON=python3.12   takes another interpreter (.venv is made again if its version differs).
+# make test AIRFLOW=3.0         takes another version of Airflow (into .venv-3.0.6), one of constraints/.
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .PHONY: help install demo up test test-faults bench lint types compose-env compose-demo test-compose constraints clean
 
-VENV := .venv
+ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
+VERSIONS := $(ALL_CONSTRAINTS:constraints/airflow-%.txt=%)
+NEWEST := $(lastword $(VERSIONS))
+OLDEST := $(firstword $(VERSIONS))
+AIRFLOW ?= $(NEWEST)
+CONSTRAINTS := $(lastword $(sort $(wildcard constraints/airflow-$(AIRFLOW)*.txt)))
+ifeq ($(CONSTRAINTS),)
+$(error AIRFLOW=$(AIRFLOW): there are constraints for $(VERSIONS))
+endif
+VERSION := $(CONSTRAINTS:constraints/airflow-%.txt=%)
+
+VENV := $(if $(filter $(NEWEST),$(VERSION)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -42,7 +54,7 @@ compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, t
 	@$(BIN)/python -m airflow_imagebuilder.local.demo.compose $(ARGS)
 
 test-compose: $(STAMP)  ## many images at once on Docker, and what is left of them when parts die
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[compose]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[compose]'
 	@$(BIN)/python -m pytest -s tests/distributed $(ARGS)
 
 bench: $(STAMP)  ## the benchmarks
@@ -57,14 +69,14 @@ types: $(STAMP)  ## mypy, strict
 
 install: $(STAMP)  ## fill .venv
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 		echo "$(PYTHON) is missing or older than 3.10; name another one: PYTHON=python3.12 make ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments." >&2; \
 		echo "On Debian and Ubuntu: apt-get install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; \
 		exit 1; }
-	@echo "Installing into $(VENV) (once) ..."
+	@echo "Installing Airflow $(VERSION) into $(VENV) (once) ..."
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL)
@@ -77,20 +89,18 @@ export UV_HTTP_TIMEOUT
 define INSTALL
 	pip="$(BIN)/python -m pip --disable-pip-version-check"; \
 	index="$${PIP_INDEX_URL:-$$($$pip config get global.index-url 2>/dev/null)}"; \
-	if $$pip install -q -c constraints.txt uv 2>/dev/null && \
+	if $$pip install -q -c $(CONSTRAINTS) uv 2>/dev/null && \
 		UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --compile-bytecode \
-			--python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+			--python $(BIN)/python -c $(CONSTRAINTS) -e '.[dev]'; \
 	then :; else \
 		echo "uv is not available; pip takes some minutes ..."; \
-		$$pip install -q -c constraints.txt -e '.[dev]'; \
+		$$pip install -q -c $(CONSTRAINTS) -e '.[dev]'; \
 	fi
 endef
 
-constraints: $(STAMP)  ## resolve constraints.txt again, for every supported Python
-	@printf 'uv\n' | $(BIN)/uv pip compile -q --universal --python-version 3.10 --all-extras --upgrade \
-		--no-annotate --no-header --no-emit-index-url --no-emit-package airflow-imagebuilder \
-		pyproject.toml - -o constraints.txt
+constraints: $(STAMP)  ## resolve constraints/ again, for every supported Python
+	@UV=$(BIN)/uv sh constraints/resolve.sh $(VERSIONS)
 
 clean:  ## remove everything that was made here
-	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.exceptions import BotoCoreError, ClientError
 
+from airflow_imagebuilder.compat import uninterrupted
 from airflow_imagebuilder.service.client.aio_client import AioClient
 from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.cleanup import delete_outputs
@@ -152,7 +153,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
         """Return the context manager of an aiobotocore client, which is made outside the event loop."""
-        client: AbstractAsyncContextManager[Any] = await self.get_async_conn()
+        client: AbstractAsyncContextManager[Any] = await uninterrupted(self.get_async_conn())
         return client
 
     async def acancel_image(

@@ -31,7 +31,7 @@ def known_arn(rendered: object) -> str:
     :raises InvalidRequestError: the template rendered something that is not an ARN.
     """
     if rendered in (None, "", "None"):
-        from airflow.sdk.exceptions import AirflowSkipException
+        from airflow_imagebuilder.compat import AirflowSkipException
 
         raise AirflowSkipException("No image was submitted in this run, so there is nothing to watch.")
     if isinstance(rendered, str) and is_like_an_arn(rendered):

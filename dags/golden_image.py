@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
+from airflow.sdk import DAG, Asset, Param
+from airflow.timetables.trigger import CronTriggerTimetable
 
 from airflow_imagebuilder import ImageBuilderTaskGroup, TestGroup, Workflow
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_imagebuilder import ImageBuilderTaskGroup, TestGroup, Workflow
+from airflow_imagebuilder.compat import AirflowFailException
 
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
 RECIPES = {

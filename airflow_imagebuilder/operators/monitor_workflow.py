@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-
+from airflow_imagebuilder.compat import AirflowFailException, AirflowSkipException
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.options import as_seconds
 from airflow_imagebuilder.operators.waiting import MAX_RESUMES

@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
-from airflow.sdk.exceptions import AirflowNotFoundException
-
+from airflow_imagebuilder.compat import AirflowNotFoundException, RetryDecision, RetryPolicy
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     InvalidRequestError,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 from airflow.sdk.exceptions import AirflowRuntimeError
 
+from airflow_imagebuilder.compat import can_ask_airflow, older_store
 from airflow_imagebuilder.service.errors import StateStoreError
 from airflow_imagebuilder.service.submission.ports import Try
+from airflow_imagebuilder.service.submission.record import GUARD_KEY, RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +45,18 @@ class TaskStore:
     first one too: a request that is sent without its token in the store would be built a second time by a
     later try.
 
+    Before Airflow 3.3, which has that store, Variables keep the values. A new try after an upgrade to 3.3
+    finds them.
+
     :param context: the task's context.
+    :param written: whether this try may have stored something already (default: no).
     """
 
-    def __init__(self, context: Context) -> None:
-        self._store: Any = context.get("task_state_store")
+    def __init__(self, context: Context, *, written: bool = False) -> None:
+        ti = context["ti"]
+        self._older = older_store(ti)
+        self._store: Any = context.get("task_state_store") or self._older
+        self._blank = not written and (getattr(ti, "try_number", None) or 1) <= 1
 
     def get(self, key: str) -> Any:
         """
@@ -55,7 +64,12 @@ class TaskStore:
 
         :raises StateStoreError: the store does not answer.
         """
-        return self._ask(lambda store: store.get(key))
+        if self._blank and self._store is not None and self._store is self._older:
+            return None  # what is there is of a run with the same id, which was deleted
+        found = self._ask(lambda store: store.get(key), self._store)
+        if found is None and not self._blank and self._older is not None:
+            found = self._ask(lambda store: store.get(key), self._older)
+        return found
 
     def set(self, key: str, value: Any) -> None:
         """
@@ -63,15 +77,42 @@ class TaskStore:
 
         :raises StateStoreError: the store does not answer.
         """
-        self._ask(lambda store: store.set(key, value))
+        self._blank = False
+        self._ask(lambda store: store.set(key, value), self._store)
 
-    def _ask(self, question: Callable[[Any], T]) -> T:
-        if self._store is None:
+    @staticmethod
+    def _ask(question: Callable[[Any], T], store: Any) -> T:
+        if store is None:
             raise StateStoreError("this task's context has no task_state_store")
         try:
-            return tenacity.Retrying(**_PATIENTLY)(question, self._store)
+            return tenacity.Retrying(**_PATIENTLY)(question, store)
         except _UNREACHABLE as error:
             raise StateStoreError(str(error) or type(error).__name__) from error
+
+
+def forget(context: Context) -> None:
+    """
+    Remove the Variables of an image that ended well: a callback of tasks that succeed, before Airflow 3.3.
+
+    Airflow has stored the success by then, so no retry follows that would need them. The tasks of one image
+    are its submitter and the task that waits for it.
+
+    :param context: the task's context.
+    """
+    task: Any = context["task"]
+    if not getattr(task, "wait_for_completion", True):
+        return  # another task waits for the image, and a new try of this one may repair it
+    submitter = getattr(task, "submitter", None)
+    kept = [(None, GUARD_KEY if hasattr(task, "submitter") else RECORD_KEY)]
+    kept += [(submitter, RECORD_KEY)] if submitter else []
+    for task_id, key in kept:
+        store = older_store(context["ti"], task_id)
+        if store is None:
+            return
+        try:
+            store.delete(key)
+        except _UNREACHABLE as error:
+            log.warning("Could not remove Variable %s, which no task needs: %s", store.variable(key), error)
 
 
 def this_try(context: Context) -> Try:
@@ -100,6 +141,9 @@ def was_killed(context: Context) -> bool | None:
     :param context: the task's context.
     :return: ``None`` if Airflow does not answer within :data:`ASK_PATIENCE` seconds.
     """
+    if not can_ask_airflow():
+        log.info("SIGTERM came in the middle of a call to Airflow, so the question waits until after it.")
+        return None
     query = _StateQuery(context["ti"])
     query.start()
     query.join(ASK_PATIENCE)

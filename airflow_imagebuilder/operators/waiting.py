@@ -7,14 +7,18 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk.exceptions import AirflowTaskTimeout
-
 from airflow_imagebuilder.assets import update_asset_events
+from airflow_imagebuilder.compat import (
+    HAS_RETRY_POLICY,
+    AirflowTaskTimeout,
+    final_errors,
+    stores_in_variables,
+)
 from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.cancellation import Cancellation, Stop
 from airflow_imagebuilder.operators.retry_policy import default_retry_policy
-from airflow_imagebuilder.operators.task_state import TaskStore, this_try
+from airflow_imagebuilder.operators.task_state import TaskStore, forget, this_try
 from airflow_imagebuilder.service.errors import (
     AwsError,
     ImageBuilderError,
@@ -86,9 +90,11 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         fail_on_test_failure: bool = False,
         **kwargs: Any,
     ) -> None:
-        if kwargs.get("retry_policy") is None:  # .partial() passes None, so setdefault would miss it
-            kwargs["retry_policy"] = default_retry_policy()
+        policy = kwargs.pop("retry_policy", None) or default_retry_policy()  # .partial() passes None
+        if HAS_RETRY_POLICY:
+            kwargs["retry_policy"] = policy
         super().__init__(**kwargs)
+        self.retry_policy = policy
         self.deferrable = deferrable
         self.timeout = timeout
         self.poll_interval = poll_interval
@@ -97,6 +103,9 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         self.fail_on_test_failure = fail_on_test_failure
         self._refuse_options()
         self._submission: Submission | None = None
+        if stores_in_variables():
+            # Set here: as an argument it would replace the callbacks of the Dag's default_args.
+            self.on_success_callback = [*self.on_success_callback, forget]
 
     # -- waiting -------------------------------------------------------------------------------------------
 
@@ -237,6 +246,10 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         :raises WaitInterruptedError: time was up, and AWS did not accept the cancel.
         :raises AirflowTaskTimeout: time was up before there was an image.
         """
+        with final_errors(self.retry_policy, context):
+            return self._in_time(context, work)
+
+    def _in_time(self, context: Context, work: Callable[[], T]) -> T | dict[str, Any]:
         try:
             self.cancellation.begin(context)
             return work()
@@ -277,7 +290,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
     def record_finished(self, context: Context) -> None:
         """Note for later tries that this one is finished: only a clear can follow it."""
-        Submission(self.hook, TaskStore(context)).finished(this_try(context))
+        Submission(self.hook, TaskStore(context, written=True)).finished(this_try(context))
 
     def _steps_of_failure(
         self, image: Mapping[str, Any], executions: Sequence[Mapping[str, Any]]

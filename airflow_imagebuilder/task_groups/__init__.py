@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import TaskGroup, TriggerRule
+from airflow.sdk import TaskGroup
 
+from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.operators.arguments import refuse, unknown_group_arguments
 from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator

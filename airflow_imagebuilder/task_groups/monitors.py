@@ -8,8 +8,9 @@ from datetime import timedelta
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import TaskGroup, TriggerRule
+from airflow.sdk import TaskGroup
 
+from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.operators.monitor_workflow import ImageBuilderMonitorWorkflowOperator
 from airflow_imagebuilder.service.errors import Fault, NoSuchTestsError
 from airflow_imagebuilder.service.request import WorkflowType

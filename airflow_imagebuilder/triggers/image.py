@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_imagebuilder.compat import trigger_has_on_kill
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError, NotFoundError
 from airflow_imagebuilder.service.text import image_name, one_line
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
@@ -81,7 +82,14 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         """Watch the image, log each change of its state, and fire when it has finished."""
         if self.cancel_on_kill:
             warm_up(self.task_instance)
-        yield TriggerEvent(await self.wait())
+        try:
+            event = await self.wait()
+        except asyncio.CancelledError:
+            # Before 3.3 Airflow gives no reason for the end of a wait, so this asks for it. cleanup waits.
+            if self.cancel_on_kill and self.task_instance is not None and not trigger_has_on_kill():
+                self._begin_cancellation()
+            raise
+        yield TriggerEvent(event)
 
     async def wait(self) -> dict[str, Any]:
         """Wait until the image has finished, and return the payload that :meth:`run` fires."""
@@ -128,6 +136,9 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
         if not self.cancel_on_kill:
             self.log.info("Image %s is left alone: cancel_on_kill is off.", self.image_build_version_arn)
             return
+        await asyncio.shield(self._begin_cancellation())
+
+    def _begin_cancellation(self) -> asyncio.Task[None]:
         cancellation = Cancellation(
             self,
             submitter=self.submitter,
@@ -135,11 +146,11 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
             delete_outputs=self.delete_outputs_on_kill,
         )
         self._cancelling = asyncio.create_task(cancellation.run())
-        await asyncio.shield(self._cancelling)
+        return self._cancelling
 
     async def cleanup(self) -> None:
         """
-        Wait until the cancellation that :meth:`on_kill` began has finished.
+        Wait until the cancellation that :meth:`on_kill` or :meth:`run` began has finished.
 
         Airflow cancels the coroutine of a killed trigger again every second (3.3.2). That interrupts
         ``on_kill`` after one second, but not this loop.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.observability import stats
+from airflow_imagebuilder.compat import metrics
 
 PREFIX = "imagebuilder."
 
@@ -24,12 +24,12 @@ class AirflowMetrics:
 
     def incr(self, name: str, count: int) -> None:
         """Add to a counter."""
-        stats.incr(PREFIX + name, count, tags=self._tags)
+        metrics().incr(PREFIX + name, count, tags=self._tags)
 
     def gauge(self, name: str, value: float) -> None:
         """Set a gauge."""
-        stats.gauge(PREFIX + name, value, tags=self._tags)
+        metrics().gauge(PREFIX + name, value, tags=self._tags)
 
     def timing(self, name: str, seconds: float) -> None:
         """Record a duration in seconds."""
-        stats.timing(PREFIX + name, timedelta(seconds=seconds), tags=self._tags)
+        metrics().timing(PREFIX + name, timedelta(seconds=seconds), tags=self._tags)

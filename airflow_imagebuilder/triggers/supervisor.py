@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import tenacity
 
+from airflow_imagebuilder.compat import uninterrupted
 from airflow_imagebuilder.service.arn_grammar import path_of
 from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
 
@@ -52,9 +53,6 @@ _PATIENTLY: dict[str, Any] = {
     "reraise": True,
 }
 
-_questions: set[asyncio.Task[Any]] = set()
-"""Questions without an answer yet. Python may collect an asyncio task that nothing refers to."""
-
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 _warm: list[asyncio.Task[None]] = []
@@ -85,8 +83,8 @@ async def ask(question: Any) -> Any:
     """
     Send a message of Airflow's task protocol to the triggerer's supervisor, and return its answer.
 
-    A cancel of the caller does not cancel the question: on Airflow 3.0 and 3.1 a cancelled question loses its
-    place in the queue of answers, and the triggerer process dies.
+    A cancel of the caller does not cancel the question
+    (:func:`~airflow_imagebuilder.compat.uninterrupted`).
 
     :param question: a message of ``airflow.sdk.execution_time.comms``.
     :return: the message that answers it.
@@ -96,10 +94,8 @@ async def ask(question: Any) -> Any:
     from airflow.sdk.execution_time import task_runner
 
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_QUESTIONS_AT_ONCE)):
-        answer = asyncio.create_task(task_runner.SUPERVISOR_COMMS.asend(question))
-        _questions.add(answer)
-        answer.add_done_callback(_questions.discard)
-        return await asyncio.wait_for(asyncio.shield(answer), ASK_PATIENCE)
+        answer = uninterrupted(task_runner.SUPERVISOR_COMMS.asend(question))
+        return await asyncio.wait_for(answer, ASK_PATIENCE)
 
 
 async def task_states(ti: Any, task_id: str | None = None) -> set[str]:

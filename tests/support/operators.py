@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
 
+from airflow_imagebuilder.compat import AirflowTaskTimeout
 from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
 from airflow_imagebuilder.operators.monitor_workflow import ImageBuilderMonitorWorkflowOperator
@@ -19,6 +19,7 @@ from airflow_imagebuilder.service.errors import (
     TransientError,
 )
 from airflow_imagebuilder.service.request import ImageRequest, Workflow
+from tests.support.airflow_names import TaskDeferred
 from tests.support.arns import BOOT, BUILD, IMAGE, INFRASTRUCTURE, PREFIX, RECIPE, USERS
 
 if TYPE_CHECKING:

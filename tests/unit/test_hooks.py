@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowNotFoundException
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
+from airflow_imagebuilder.compat import AirflowNotFoundException
 from airflow_imagebuilder.hooks import ImageBuilderHook
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,

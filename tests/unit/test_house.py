@@ -33,6 +33,8 @@ FLOORS = (
     "service.watcher",
     "service.submission",
     "service.monitoring",
+    "variable_store",
+    "compat",
     "xcom",
     "assets",
     "links",

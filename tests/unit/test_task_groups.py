@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset, TaskGroup, TriggerRule, task, task_group
+from airflow.sdk import DAG, Asset, TaskGroup, task, task_group
 
 from airflow_imagebuilder import (
     ImageBuilderAwaitImageOperator,
@@ -20,6 +20,7 @@ from airflow_imagebuilder import (
     TestGroup,
     Workflow,
 )
+from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from tests.support.arns import PREFIX as HERE
 

@@ -6,15 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import (
-    AirflowSkipException,
-    TaskDeferred,
-)
 
+from airflow_imagebuilder.compat import AirflowSkipException
 from airflow_imagebuilder.service.errors import (
     DeadlineExceededError,
     ImageFailedError,
 )
+from tests.support.airflow_names import TaskDeferred
 from tests.support.image_builder import FakeImageBuilder
 from tests.support.operators import (
     assert_defers,

@@ -7,12 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_imagebuilder.operators import cancellation
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
 from airflow_imagebuilder.service.errors import ImageBuilderError, RefusedError
 from airflow_imagebuilder.service.submission.cancel_text import cancel_result
+from tests.support.airflow_names import TaskDeferred
 from tests.support.arns import IMAGE
 from tests.support.image_builder import FakeImageBuilder
 from tests.support.operators import MEMBERS, create, event, with_hook

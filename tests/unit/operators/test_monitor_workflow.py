@@ -7,12 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import (
-    AirflowFailException,
-    AirflowSkipException,
-    TaskDeferred,
-)
 
+from airflow_imagebuilder.compat import AirflowFailException, AirflowSkipException
 from airflow_imagebuilder.operators.waiting import MAX_RESUMES
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
@@ -23,6 +19,7 @@ from airflow_imagebuilder.service.errors import (
     ThrottledError,
 )
 from airflow_imagebuilder.triggers.workflow import ImageBuilderWorkflowTrigger
+from tests.support.airflow_names import TaskDeferred
 from tests.support.arns import BOOT
 from tests.support.fault_plan import ALWAYS
 from tests.support.image_builder import FakeImageBuilder

@@ -95,7 +95,7 @@ def test_a_decision_gives_its_reason() -> None:
 
 
 def test_an_unknown_connection_is_not_retried() -> None:
-    from airflow.sdk.exceptions import AirflowNotFoundException
+    from airflow_imagebuilder.compat import AirflowNotFoundException
 
     for hopeless in (
         AirflowNotFoundException("nowhere"),

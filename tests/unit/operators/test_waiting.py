@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import (
-    TaskDeferred,
-)
 
 from airflow_imagebuilder.service.errors import (
     DeadlineExceededError,
@@ -20,6 +17,7 @@ from airflow_imagebuilder.service.errors import (
     TestsFailedError,
 )
 from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
+from tests.support.airflow_names import TaskDeferred
 from tests.support.arns import BOOT, USERS
 from tests.support.arns import IMAGE as ARN
 from tests.support.image_builder import FakeImageBuilder

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import (
-    AirflowTaskTimeout,
-    TaskDeferred,
-)
 
+from airflow_imagebuilder.compat import AirflowTaskTimeout
 from airflow_imagebuilder.operators import task_state as state
 from airflow_imagebuilder.operators.retry_policy import ImageBuilderRetryPolicy
 from airflow_imagebuilder.service.errors import (
@@ -21,6 +18,7 @@ from airflow_imagebuilder.service.errors import (
     WaitInterruptedError,
 )
 from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
+from tests.support.airflow_names import TaskDeferred
 from tests.support.arns import IMAGE as ARN
 from tests.support.fault_plan import ALWAYS
 from tests.support.image_builder import FakeImageBuilder

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from airflow.jobs.triggerer_job_runner import _USER_ACTION_CANCEL_MSG, TriggerRunner
+from airflow.jobs import triggerer_job_runner
+from airflow.jobs.triggerer_job_runner import TriggerRunner
 
 from airflow_imagebuilder.service.errors import RefusedError, ThrottledError
 from tests.support.arns import IMAGE as ARN
@@ -212,7 +213,7 @@ async def assert_killed(
     await eventually(lambda: bool(airflow.asked))
     await asyncio.sleep(0.01)
     for _ in range(times):
-        task.cancel(_USER_ACTION_CANCEL_MSG)
+        task.cancel(getattr(triggerer_job_runner, "_USER_ACTION_CANCEL_MSG", None))
         await asyncio.sleep(0.01)
     then()
     if not times:

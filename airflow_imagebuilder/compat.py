@@ -1,0 +1,255 @@
+"""
+What differs between the versions of Airflow that this package runs on. No other module asks for a version.
+
+=========  ==============================================================================================
+since 3.1  ``airflow.sdk.TriggerRule``
+since 3.2  exceptions of tasks in ``airflow.sdk.exceptions``; a task may ask Airflow from two threads; a
+           trigger may be cancelled while it asks Airflow
+since 3.3  ``task_state_store``, ``BaseTrigger.on_kill``, ``retry_policy``, ``airflow.observability.stats``
+=========  ==============================================================================================
+
+What a version lacks is probed, not derived from its number: a distribution of Airflow may have it earlier.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_imagebuilder.variable_store import VariableStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterator
+    from datetime import timedelta
+
+    from airflow.sdk import Context, TriggerRule
+    from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+    )
+
+    HAS_RETRY_POLICY: bool
+else:
+    try:
+        from airflow.sdk.exceptions import (
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+            AirflowTaskTimeout,
+        )
+    except ImportError:  # before 3.2
+        from airflow.exceptions import (
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+            AirflowTaskTimeout,
+        )
+    try:
+        from airflow.sdk import TriggerRule
+    except ImportError:  # before 3.1
+        from airflow.utils.trigger_rule import TriggerRule
+    try:
+        from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+
+        HAS_RETRY_POLICY = True
+    except ImportError:  # before 3.3
+        from dataclasses import dataclass
+        from enum import Enum
+
+        HAS_RETRY_POLICY = False
+
+        class RetryAction(str, Enum):
+            """What Airflow does with a task whose try has failed."""
+
+            FAIL = "fail"
+            RETRY = "retry"
+            DEFAULT = "default"
+
+        @dataclass(frozen=True)
+        class RetryDecision:
+            """Airflow 3.3's class of this name, as far as :func:`final_errors` needs it."""
+
+            action: RetryAction = RetryAction.DEFAULT
+            retry_delay: timedelta | None = None
+            reason: str | None = None
+
+            @classmethod
+            def fail(cls, reason: str | None = None) -> RetryDecision:
+                """Do not try again."""
+                return cls(RetryAction.FAIL, None, reason)
+
+            @classmethod
+            def retry(cls, delay: timedelta | None = None, reason: str | None = None) -> RetryDecision:
+                """Try again. The delay is ignored: the task's ``retry_delay`` applies."""
+                return cls(RetryAction.RETRY, delay, reason)
+
+            @classmethod
+            def default(cls) -> RetryDecision:
+                """Do what the task's ``retries`` allow."""
+                return cls()
+
+        class RetryPolicy:
+            """Airflow 3.3's class of this name: its ``evaluate`` returns a decision."""
+
+
+__all__ = [
+    "HAS_RETRY_POLICY",
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowSkipException",
+    "AirflowTaskTimeout",
+    "RetryDecision",
+    "RetryPolicy",
+    "TriggerRule",
+    "can_ask_airflow",
+    "final_errors",
+    "metrics",
+    "older_store",
+    "stores_in_variables",
+    "trigger_has_on_kill",
+    "uninterrupted",
+]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_unfinished: set[asyncio.Future[Any]] = set()
+"""What continues after a cancel of its caller. Python may collect an asyncio task that nothing refers to."""
+
+
+# -- the task's store --------------------------------------------------------------------------------------
+
+
+def stores_in_variables() -> bool:
+    """Return whether Airflow lacks a task state store, so that Variables keep what outlives a try."""
+    from airflow.sdk.definitions.context import Context
+
+    return "task_state_store" not in Context.__annotations__
+
+
+def older_store(ti: Any, task_id: str | None = None) -> VariableStore | None:
+    """
+    Return the store of a task in an Airflow before 3.3; ``None`` outside of a running task.
+
+    :param ti: the task instance.
+    :param task_id: another task of its run, unmapped; ``None`` (default) means its own.
+    """
+    from airflow.sdk.execution_time import task_runner
+
+    return VariableStore(ti, task_id) if getattr(task_runner, "SUPERVISOR_COMMS", None) else None
+
+
+# -- kills -------------------------------------------------------------------------------------------------
+
+
+def trigger_has_on_kill() -> bool:
+    """Return whether Airflow calls ``on_kill`` of a trigger. If not, it only cancels the trigger."""
+    from airflow.triggers.base import BaseTrigger
+
+    return hasattr(BaseTrigger, "on_kill")
+
+
+def can_ask_airflow() -> bool:
+    """
+    Return whether a signal handler may ask Airflow a question.
+
+    Before 3.2 it may not, if the signal has interrupted a call to Airflow: each of the two calls would read
+    the other one's answer. Later versions have a lock for that.
+    """
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import CommsDecoder
+
+    if hasattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "_thread_lock"):
+        return True
+    frame, call = sys._getframe(), CommsDecoder.send.__code__  # noqa: SLF001 (the public way to walk the stack)
+    while frame is not None and frame.f_code is not call:
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is None
+
+
+async def uninterrupted(work: Awaitable[T]) -> T:
+    """
+    Await something that a cancel of the caller must not interrupt: it then ends in the background.
+
+    On Airflow 3.0 and 3.1 a trigger's question to its supervisor that is cancelled half way loses its place
+    in the queue of answers: the next question gets the wrong answer, and the triggerer process ends.
+
+    :param work: a question, or what may contain one, such as reading a connection.
+    """
+    task = asyncio.ensure_future(work)
+    _unfinished.add(task)
+    task.add_done_callback(_forget)
+    return await asyncio.shield(task)
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _unfinished.discard(task)
+    if not task.cancelled():
+        task.exception()  # read it: asyncio complains of an error that nothing has read
+
+
+# -- the retry policy --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def final_errors(policy: Any, context: Context) -> Iterator[None]:
+    """
+    Before Airflow 3.3, which asks a retry policy itself, make an error final where the policy says so.
+
+    The error keeps its class and message, and is an ``AirflowFailException`` too: Airflow fails such a task
+    without another try. A delay of the policy cannot be kept: the task's ``retry_delay`` applies.
+
+    :param policy: the operator's retry policy; ``None`` means that all errors are retried.
+    :param context: the task's context.
+    """
+    try:
+        yield
+    except (AirflowFailException, AirflowSkipException):
+        raise
+    except Exception as error:
+        if HAS_RETRY_POLICY or policy is None or not _is_final(error, policy, context):
+            raise
+        _make_final(error)
+        raise
+
+
+def _is_final(error: Exception, policy: Any, context: Context) -> bool:
+    ti = context["ti"]
+    try:
+        decision = policy.evaluate(error, ti.try_number, ti.max_tries, context)
+    except Exception:
+        log.exception("The retry policy failed, so the task's own retries apply.")
+        return False
+    final = bool(decision.action.value == "fail")
+    if final:
+        log.info("Airflow does not try this task again: %s.", decision.reason)
+    return final
+
+
+def _make_final(error: Exception) -> None:
+    kind = type(error)
+    try:
+        error.__class__ = type(kind.__name__, (kind, AirflowFailException), {"__module__": kind.__module__})
+    except TypeError:  # a class of Python's own, written in C
+        raise AirflowFailException(str(error)) from error
+
+
+# -- metrics -----------------------------------------------------------------------------------------------
+
+
+def metrics() -> Any:
+    """Return Airflow's metrics: an object with ``incr``, ``gauge`` and ``timing``."""
+    with suppress(ImportError):
+        stats = import_module("airflow.observability.stats")
+        if hasattr(stats, "gauge"):  # 3.2 has the module, without the functions
+            return stats
+    with suppress(ImportError):
+        return import_module("airflow.sdk.observability.stats").Stats
+    return import_module("airflow.stats").Stats
