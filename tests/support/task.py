@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -78,6 +77,19 @@ class FakeTaskInstance:
             return {self.run_id: found} if found else {}
 
 
+class OutletEvents:
+    """The events of a task's outlets. Airflow's own keys are not the assets: in 3.0 these have no hash."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, SimpleNamespace] = {}
+
+    def __getitem__(self, asset: Any) -> SimpleNamespace:
+        return self._events.setdefault(repr(asset), SimpleNamespace(extra=None))
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+
 def context() -> Any:
     """Return the context of a running task in its first try."""
     return FakeTask().context
@@ -98,7 +110,7 @@ class FakeTask:
         task_id = ti.get("task_id", "t")
         self.ti = FakeTaskInstance({task_id: state, **(others or {})}, **ti)
         self.store = FakeStateStore()
-        events: Any = defaultdict(lambda: SimpleNamespace(extra=None))
+        events: Any = OutletEvents()
         self.context: Any = {"ti": self.ti, "task_state_store": self.store, "outlet_events": events}
 
     @property

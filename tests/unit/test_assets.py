@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk import Asset
@@ -11,6 +9,7 @@ from airflow.sdk import Asset
 from airflow_imagebuilder.assets import asset_extra, update_asset_events
 from airflow_imagebuilder.service.results.image import Ami, Container, ImageResult
 from tests.support.arns import image_arn
+from tests.support.task import OutletEvents
 
 ARN = image_arn(3)
 
@@ -62,12 +61,10 @@ def test_an_event_has_the_container_images_by_region() -> None:
 
 def test_the_event_of_each_outlet_asset_gets_the_image_and_other_outlets_are_ignored() -> None:
     first, second = Asset("golden"), Asset("fleet")
-    events: Any = defaultdict(lambda: SimpleNamespace(extra=None))
+    events: Any = OutletEvents()
     update_asset_events({"outlet_events": events}, [first, "a file", second], result())
-    assert {asset.name: event.extra["image_arn"] for asset, event in events.items()} == {
-        "golden": ARN,
-        "fleet": ARN,
-    }
+    assert [events[asset].extra["image_arn"] for asset in (first, second)] == [ARN, ARN]
+    assert len(events) == 2
 
 
 def test_an_event_is_json() -> None:

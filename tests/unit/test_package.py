@@ -86,7 +86,8 @@ def test_the_version_is_that_of_the_distribution() -> None:
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
 def test_a_dag_parses_without_network_the_aws_libraries_and_the_advice_on_failures(path: Path) -> None:
     modules = assert_modules_after(PARSE, str(path))
-    assert not modules & set(HEAVY)
+    airflows_own = assert_modules_after(PARSE)  # 3.0 brings fastapi with DAG
+    assert not (modules - airflows_own) & set(HEAVY)
     assert not {name for name in modules if name.startswith("airflow_imagebuilder.service.results.advice.")}
 
 

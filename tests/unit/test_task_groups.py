@@ -22,6 +22,7 @@ from airflow_imagebuilder import (
 )
 from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.service.errors import InvalidRequestError
+from tests.support.airflow_names import is_for_a_worker, serialized
 from tests.support.arns import PREFIX as HERE
 
 if TYPE_CHECKING:
@@ -158,9 +159,6 @@ def test_a_trigger_rule_of_the_group_says_when_it_begins(dag: DAG) -> None:
 
 
 def test_the_scheduler_finishes_the_leaf_itself_whatever_default_args_set(dag: DAG) -> None:
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.serialization.serialized_objects import DagSerialization
-
     def call(context: Any) -> None: ...
 
     bake(
@@ -173,8 +171,8 @@ def test_the_scheduler_finishes_the_leaf_itself_whatever_default_args_set(dag: D
             "outlets": [Asset("b")],
         },
     )
-    read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
-    on_worker = {t.task_id for t in read.tasks if TaskInstance.is_task_schedulable(t)}
+    read = serialized(dag)
+    on_worker = {t.task_id for t in read.tasks if is_for_a_worker(t)}
     assert set(read.task_dict) - on_worker == {"g.monitored", "g.ready"}
 
 
@@ -437,10 +435,8 @@ def test_a_mapped_task_group_is_refused_with_the_remedy(dag: DAG, deep: bool) ->
 
 
 def test_the_dag_serializes(dag: DAG) -> None:
-    from airflow.serialization.serialized_objects import DagSerialization
-
     bake(together("functional", *"abcdefgh"), workflow("performance"))
-    read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    read = serialized(dag)
     assert set(read.task_dict) == set(dag.task_dict)
     assert read.get_task("g.functional.test").max_active_tis_per_dagrun == 5
 

@@ -9,10 +9,12 @@ import pytest
 from airflow.jobs import triggerer_job_runner
 from airflow.jobs.triggerer_job_runner import TriggerRunner
 
+from airflow_imagebuilder.compat import trigger_has_on_kill
 from airflow_imagebuilder.service.errors import RefusedError, ThrottledError
 from tests.support.arns import IMAGE as ARN
 from tests.support.image_builder import FakeImageBuilder
 from tests.support.supervisor import eventually
+from tests.support.task import GONE
 from tests.support.triggers import deferred_trigger, image_trigger, install_endless_watcher, install_hook
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.triggers import ImageBuilderImageTrigger
     from tests.support.supervisor import Supervisor
 
+KILL = getattr(triggerer_job_runner, "_USER_ACTION_CANCEL_MSG", None)
+"""Airflow's message with the cancel of a trigger that is killed; before 3.3 there is none."""
 THROTTLED = ThrottledError("CancelImageCreation", "CallRateLimitExceededException", 429)
 BY_HAND = f"aws imagebuilder cancel-image-creation --image-build-version-arn {ARN} --region us-east-1"
 
@@ -208,12 +212,13 @@ async def assert_killed(
     """Run a trigger as Airflow's triggerer does, kill it so often (0: stop it), and see it cancelled."""
     runner = TriggerRunner()
     runner.triggers[1] = {"task": None, "is_watcher": False, "name": "wait", "events": 0}  # type: ignore[typeddict-item]
+    trigger.timeout_after = None  # type: ignore[attr-defined]  # 3.0 sets it
     task = asyncio.create_task(runner.run_trigger(1, trigger))
     # It asks a first question as it begins. A kill on a busy machine must not come before that.
     await eventually(lambda: bool(airflow.asked))
     await asyncio.sleep(0.01)
     for _ in range(times):
-        task.cancel(getattr(triggerer_job_runner, "_USER_ACTION_CANCEL_MSG", None))
+        task.cancel(KILL)
         await asyncio.sleep(0.01)
     then()
     if not times:
@@ -252,6 +257,8 @@ async def test_a_stop_of_the_triggerer_cancels_nothing(
 ) -> None:
     hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
     install_endless_watcher(monkeypatch)
+    if not trigger_has_on_kill():  # then a stop is known by the state that it leaves
+        airflow.state, airflow.xcoms["bake", "image_build_version_arn"] = "deferred", ARN
     await assert_killed(airflow, deferred_trigger(), times=0)
     assert hook.cancelled == []
 
@@ -290,3 +297,84 @@ def test_a_stop_of_the_triggerer_in_the_middle_of_a_cancellation_is_logged(
     asyncio.run(triggerer())
     assert said in caplog.messages[-1]
     assert "the triggerer is being stopped" in caplog.messages[-1]
+
+
+# -- before Airflow 3.3 a stop, a take-over and a kill cancel a trigger in the same way ---------------------
+
+
+@pytest.fixture
+def unnamed_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancel triggers as Airflow before 3.3 does: without a message, and without a call of ``on_kill``."""
+    monkeypatch.setattr(f"{__name__}.KILL", None)
+    monkeypatch.setattr("airflow_imagebuilder.triggers.image.trigger_has_on_kill", lambda: False)
+
+
+@pytest.mark.usefixtures("unnamed_kill")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "scheduled", None, GONE])
+async def test_a_cancelled_wait_whose_task_was_killed_cancels_the_image(
+    state: str | None, airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = asyncio.Event()
+    hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
+    hook.before("acancel_image", often.wait)
+    install_endless_watcher(monkeypatch)
+    airflow.state = state
+    await assert_killed(airflow, deferred_trigger(), times=5, then=often.set)
+    assert hook.cancelled == [ARN]
+
+
+@pytest.mark.usefixtures("unnamed_kill")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("state", ["deferred", "running"])
+async def test_a_cancelled_wait_that_continues_elsewhere_cancels_nothing(
+    state: str, airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
+    install_endless_watcher(monkeypatch)
+    airflow.state, airflow.xcoms["bake", "image_build_version_arn"] = state, ARN
+    await assert_killed(airflow, deferred_trigger(), times=2)
+    assert hook.cancelled == []
+    assert airflow.asked[-2:].count("GetXCom") >= 1
+
+
+@pytest.mark.usefixtures("unnamed_kill")
+@pytest.mark.asyncio
+async def test_a_cancelled_wait_of_a_task_that_was_cleared_cancels_the_image(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
+    install_endless_watcher(monkeypatch)
+    airflow.state = "running"  # the new try, which has announced nothing yet
+    await assert_killed(airflow, deferred_trigger(), times=1)
+    assert hook.cancelled == [ARN]
+
+
+@pytest.mark.usefixtures("unnamed_kill")
+@pytest.mark.asyncio
+async def test_a_cancelled_wait_with_cancel_on_kill_off_asks_nothing(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
+    install_endless_watcher(monkeypatch)
+    trigger = deferred_trigger(cancel_on_kill=False)
+    task = asyncio.create_task(anext(trigger.run()))  # type: ignore[arg-type, var-annotated]
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await trigger.cleanup()
+    assert (hook.cancelled, airflow.asked) == ([], [])
+
+
+@pytest.mark.usefixtures("unnamed_kill")
+@pytest.mark.asyncio
+async def test_a_wait_that_was_cancelled_before_airflow_answers_waits_for_the_answer(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = install_hook(monkeypatch, FakeImageBuilder("BUILDING"))
+    install_endless_watcher(monkeypatch)
+    airflow.open.clear()
+    await assert_killed(airflow, deferred_trigger(), times=5, then=airflow.open.set)
+    assert hook.cancelled == [ARN]
+    assert airflow.answered == 2, "the first question of the process, and the kill's: none is cancelled"
