@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults bench lint types compose-env compose-demo test-compose constraints clean
+.PHONY: help install demo up test test-faults matrix bench lint types compose-env compose-demo test-compose constraints clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
 VERSIONS := $(ALL_CONSTRAINTS:constraints/airflow-%.txt=%)
@@ -41,11 +41,18 @@ demo: $(STAMP)  ## bake a golden image with a real Airflow on this machine, and 
 up: $(STAMP)  ## the same, and stay with the UI until Ctrl-C
 	@$(BIN)/python -m airflow_imagebuilder.local.demo --stay $(ARGS)
 
+# On an older Airflow make test runs the unit tests, unless ARGS names others.
+UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
+
 test: $(STAMP)  ## the whole suite: unit tests, then integration tests on real servers
-	@$(BIN)/python -m pytest -m "not faults" $(ARGS)
+	@$(BIN)/python -m pytest -m "not faults" $(UNIT) $(ARGS)
 
 test-faults: $(STAMP)  ## the fault suite: servers killed in the middle of a bake
 	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+matrix:  ## unit tests, a bake and kills on every version of Airflow; fills the table of docs/airflow-versions.md
+	@$(MAKE) --no-print-directory install AIRFLOW=$(NEWEST)
+	@.venv/bin/python -m tests.matrix $(VERSIONS)
 
 compose-env:  ## secrets and settings for docker-compose.yaml, into .env
 	@sh docker/make-env.sh

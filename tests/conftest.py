@@ -43,7 +43,9 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--full``, the long form of the fault suites."""
+    """Add ``--full``, the long form of the fault suites, and what ``make matrix`` asks for."""
+    parser.addoption("--runs", type=int, help="runs per kill point of the fault suite")
+    parser.addoption("--figures", type=Path, help="file for the figures of the fault suite, as JSON")
     parser.addoption(
         "--full", action="store_true", help="repeat and widen the fault suites, as before a release"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,8 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table."""
+    """Print the table, and write the figures for ``make matrix``."""
     report = config.stash[_report]
+    if path := config.getoption("--figures"):
+        path.write_text(json.dumps(report.figures), "utf-8")
     if report.rows:
         terminalreporter.section("faults: what was injected, and what came out")
         for line in report.lines():
@@ -62,7 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def runs(pytestconfig: pytest.Config) -> int:
     """How many runs each kill point gets."""
-    return RUNS_FULL if pytestconfig.getoption("--full") else RUNS
+    wanted: int | None = pytestconfig.getoption("--runs")
+    return wanted or (RUNS_FULL if pytestconfig.getoption("--full") else RUNS)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ class Report:
     """Rows in the order in which they were added, under the headings of their tests."""
 
     rows: list[tuple[str, str, str]] = field(default_factory=list)
+    figures: dict[str, str] = field(default_factory=dict)
+    """What ``make matrix`` shows of a version of Airflow: what was done, and what came of it."""
 
     def add(self, heading: str, injected: str, outcome: str) -> None:
         """Add one fault and its outcome; the test asserts afterwards, so the table shows failures, too."""

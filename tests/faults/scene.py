@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
+from airflow_imagebuilder.compat import stores_in_variables
 from airflow_imagebuilder.local.stack.airflow_client import AirflowApi, AirflowApiError
+from airflow_imagebuilder.variable_store import VariableStore
 from airflow_imagebuilder.xcom import ARN_KEY
 
 if TYPE_CHECKING:
@@ -89,10 +93,13 @@ class Scene:
         return until(known, seconds, lambda: self.api.states(task.dag_id, task.run_id))
 
     def kept(self, task: dict[str, Any], key: str) -> Any:
-        """Return a value of a task's state store, ``None`` if it has no such key."""
+        """Return a value that a task has stored, ``None`` if it has no such key."""
         path = f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
         try:
-            return self.api.call("GET", f"{path}/state-store/{key}")["value"]
+            if not stores_in_variables():
+                return self.api.call("GET", f"{path}/state-store/{key}")["value"]
+            ti = SimpleNamespace(**{**task, "run_id": task["dag_run_id"]})
+            return json.loads(self.api.call("GET", f"variables/{VariableStore(ti).variable(key)}")["value"])
         except AirflowApiError as error:
             if error.status != httpx.codes.NOT_FOUND:
                 raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.faults.report import Report
     from tests.faults.scene import Scene
@@ -19,6 +21,7 @@ POINTS = {
 MODES = {"deferred": "deferrable", "on_worker": "not deferrable"}
 
 
+@pytest.mark.matrix
 def test_a_worker_killed_at_any_point_of_the_submit_builds_one_image(
     scene: Scene, report: Report, runs: int
 ) -> None:
@@ -37,6 +40,10 @@ def test_a_worker_killed_at_any_point_of_the_submit_builds_one_image(
                 f"{images[name]} images for {runs} wanted, {succeeded[name]} of {runs} runs in success",
             )
     wanted = {f"{point}__{mode}": runs for mode in MODES for point in POINTS}
+    done = sum(images[name] for name in wanted)
+    report.figures[f"worker SIGKILLed at 5 points of the submit, deferrable and not, {runs} runs each"] = (
+        f"{done} images for {sum(wanted.values())} wanted, runs: {dict(ended)}"
+    )
     assert ended == {"success": runs}
     assert dict(killed) == wanted
     assert dict(succeeded) == wanted

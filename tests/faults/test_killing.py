@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from airflow_imagebuilder.service.submission.recovery import KILL_GRACE
 from tests.faults.scene import Scene, Task, until
 
@@ -57,6 +59,7 @@ class Verdict:
     seconds: float
 
 
+@pytest.mark.matrix
 def test_every_way_of_killing_a_bake_cancels_its_image_once(scene: Scene, report: Report) -> None:
     timed = [v for mode in MODES for v in _victims(scene, mode, BY_TIME)]
     by_hand = [v for mode in MODES for v in _victims(scene, mode, BY_HAND)]
@@ -69,6 +72,7 @@ def test_every_way_of_killing_a_bake_cancels_its_image_once(scene: Scene, report
     verdicts += [_verdict(scene, victim, _due(scene, victim)) for victim in timed]
     _end(scene, by_hand)
     verdicts.sort(key=lambda verdict: verdict.victim.mode)
+    _add_figures(verdicts, report)
     _assert_verdicts(verdicts, report)
 
 
@@ -183,6 +187,18 @@ def _end(scene: Scene, victims: list[Victim]) -> None:
             arns.add(scene.arn(victim.task, but=victim.arn))
             scene.api.set_run_state(victim.task.dag_id, victim.task.run_id, "failed")
     until(lambda: scene.statuses(arns)["CANCELLED"] == len(arns), 120, lambda: scene.statuses(arns))
+
+
+def _add_figures(verdicts: list[Verdict], report: Report) -> None:
+    for mode, where in (("deferred", "deferred"), ("on_worker", "on a worker")):
+        for ways in (tuple(BY_HAND), BY_TIME):
+            found = [
+                next(v for v in verdicts if (v.victim.way, v.victim.mode) == (way, mode)) for way in ways
+            ]
+            seconds = ", ".join(f"{v.seconds:.1f}" for v in found)
+            cancels = sum(v.cancels for v in found)
+            what = f"seconds to the cancel, {where}: {', '.join(ways)}"
+            report.figures[what] = f"{seconds}; {cancels} cancels of {len(found)}"
 
 
 def _assert_verdicts(verdicts: list[Verdict], report: Report, *, grace: float = 0.0) -> None:

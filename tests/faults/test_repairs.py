@@ -31,6 +31,7 @@ def started(scene: Scene, service: LocalService) -> dict[str, str]:
     }
 
 
+@pytest.mark.matrix
 def test_the_second_try_of_a_task_repairs_its_image(
     started: dict[str, str], scene: Scene, report: Report
 ) -> None:
@@ -47,6 +48,7 @@ def test_the_second_try_of_a_task_repairs_its_image(
     assert found == {"deferred": ONCE, "on_worker": ONCE}
 
 
+@pytest.mark.matrix
 def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(
     started: dict[str, str], scene: Scene, report: Report
 ) -> None:
@@ -54,10 +56,12 @@ def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(
     ended = scene.api.wait_for_run("repair_group_retry", run_id, 300)["state"]
     found = _history(scene, scene.arn(Task("repair_group_retry", run_id, "bake.image")))
     report.add(HEADING, "a task group, whose `image` has one retry", _summary(ended, found))
+    report.figures["a test fails once: task group with one retry"] = _summary(ended, found)
     states = scene.api.states("repair_group_retry", run_id)
     assert (found, states["bake.image"], states["bake.create_image"]) == (ONCE, "success", "success")
 
 
+@pytest.mark.matrix
 def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(
     started: dict[str, str], scene: Scene, report: Report
 ) -> None:
@@ -69,6 +73,7 @@ def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(
     ended = scene.api.wait_for_run(dag_id, run_id, 300)["state"]
     found = _history(scene, scene.arn(Task(dag_id, run_id, "bake.image")))
     report.add(HEADING, "a task group without retries, cleared by a user", _summary(ended, found))
+    report.figures["a test fails once: task group, cleared by a user"] = _summary(ended, found)
     after = scene.api.states(dag_id, run_id)
     assert Counter(before.values())["failed"] >= 2, before
     assert found == ONCE

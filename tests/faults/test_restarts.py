@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.faults.scene import IN_PROGRESS, SPEED, Scene, until
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Fleet:
         return [image["arn"] for image in tagged if "fleet" in image.get("tags", {})]
 
 
+@pytest.mark.matrix
 def test_servers_that_are_killed_and_restarted_lose_double_and_cancel_nothing(
     scene: Scene, report: Report
 ) -> None:
@@ -73,6 +76,9 @@ def test_servers_that_are_killed_and_restarted_lose_double_and_cancel_nothing(
         "all three, then the builds end",
         f"run in {ended}: {dict(fleet.states())}; {sum(images.values())} images for 34 wanted",
     )
+    for server, outcome in outcomes.items():
+        report.figures[f"{server} SIGKILLed and restarted under 34 bakes"] = outcome
+    report.figures["then the 34 builds end"] = f"run in {ended}, {sum(images.values())} images"
     assert set(outcomes.values()) == {"34 of 34 builds in progress, 0 cancelled"}
     assert fleet.states() == {"deferred success": 30, "on_worker success": 4}
     assert images == SIZES

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator
 
 from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageBuilderTaskGroup, Workflow
+from airflow_imagebuilder.compat import older_store
 from tests.support.arns import PREFIX
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -39,7 +40,7 @@ class Block(BaseOperator):
 
 
 class WaitingStore:
-    """The task state store, whose first write of a token waits for a file ``on``."""
+    """The task's store, whose first write of a token waits for a file ``on``."""
 
     def __init__(self, store: Any, folder: Path) -> None:
         self._store, self._folder = store, folder
@@ -61,7 +62,9 @@ class StoreAwayBake(ImageBuilderCreateImageOperator):
 
     def execute(self, context: Any) -> Any:
         folder = Path(context["dag_run"].conf["folder"])
-        context["task_state_store"] = WaitingStore(context["task_state_store"], folder)
+        context["task_state_store"] = WaitingStore(
+            context.get("task_state_store") or older_store(context["ti"]), folder
+        )
         return super().execute(context)
 
 
