@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_imagebuilder.compat import RetryPolicy
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
 
 MAX_RESUMES = 10
@@ -74,6 +75,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         (default: no).
     :param fail_on_test_failure: fail when a test failed although AWS calls the image AVAILABLE (default: no).
         A test whose ``on_failure`` is CONTINUE does not fail the image.
+    :param retry_policy: which errors are retried, and when (default: ``ImageBuilderRetryPolicy``). Airflow
+        has retry policies since 3.3. On an older one a policy can forbid a retry, but not delay it.
     """
 
     operator_extra_links = LINKS
@@ -88,9 +91,10 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         cancel_on_kill: bool = True,
         delete_outputs_on_kill: bool = False,
         fail_on_test_failure: bool = False,
+        retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
-        policy = kwargs.pop("retry_policy", None) or default_retry_policy()  # .partial() passes None
+        policy = retry_policy or default_retry_policy()
         if HAS_RETRY_POLICY:
             kwargs["retry_policy"] = policy
         super().__init__(**kwargs)

@@ -184,3 +184,18 @@ def test_mapped_operators_have_the_retry_policy_too() -> None:
     unmapped: Any = mapped.unmap({"tags": {"a": "b"}})
     assert isinstance(unmapped.retry_policy, ImageBuilderRetryPolicy)
     assert isinstance(create(FakeImageBuilder("BUILDING")).retry_policy, ImageBuilderRetryPolicy)
+
+
+def test_the_retry_policy_of_the_dag_replaces_the_default_for_mapped_operators_too() -> None:
+    class Own(ImageBuilderRetryPolicy):
+        """A user's policy."""
+
+    own = Own()
+    with DAG("d", schedule=None):
+        mapped = ImageBuilderCreateImageOperator.partial(task_id="t", retry_policy=own, **MEMBERS)
+        unmapped: Any = mapped.expand(tags=[{"a": "b"}]).unmap({"tags": {"a": "b"}})
+    with DAG("e", schedule=None, default_args={"retry_policy": own}):
+        by_default = create(FakeImageBuilder("BUILDING"))
+    assert unmapped.retry_policy is own
+    assert by_default.retry_policy is own
+    assert create(FakeImageBuilder("BUILDING"), retry_policy=own).retry_policy is own
