@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_imagebuilder.aws_model import has_retry_image
 from airflow_imagebuilder.service.submission.recovery import KILL_GRACE
+
 from tests.faults.scene import SPEED, Scene, Task, until
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.stack.image_builder import LocalService
     from tests.faults.report import Report
 
+REPAIRS = has_retry_image()
+needs_retry_image = pytest.mark.skipif(not REPAIRS, reason="this boto3 is older than RetryImage")
 HEADING = "a test that fails once"
 ONCE = {"builds": 1, "failed test runs": 2, "RetryImage calls": 1, "status": "AVAILABLE"}
 
@@ -31,6 +35,7 @@ def started(scene: Scene, service: LocalService) -> dict[str, str]:
     }
 
 
+@needs_retry_image
 @pytest.mark.matrix
 def test_the_second_try_of_a_task_repairs_its_image(
     started: dict[str, str], scene: Scene, report: Report
@@ -48,6 +53,7 @@ def test_the_second_try_of_a_task_repairs_its_image(
     assert found == {"deferred": ONCE, "on_worker": ONCE}
 
 
+@needs_retry_image
 @pytest.mark.matrix
 def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(
     started: dict[str, str], scene: Scene, report: Report
@@ -61,6 +67,7 @@ def test_an_automatic_retry_of_the_guard_of_a_group_repairs_the_image(
     assert (found, states["bake.image"], states["bake.create_image"]) == (ONCE, "success", "success")
 
 
+@needs_retry_image
 @pytest.mark.matrix
 def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(
     started: dict[str, str], scene: Scene, report: Report
@@ -81,6 +88,7 @@ def test_clearing_a_group_repairs_the_image_and_shows_the_new_tests(
     assert after["bake.cis-level-1.test[0]"] == "success"
 
 
+@needs_retry_image
 def test_clearing_a_killed_group_repairs_the_image_and_does_not_cancel_the_repair(
     scene: Scene, service: LocalService, report: Report
 ) -> None:
@@ -102,6 +110,31 @@ def test_clearing_a_killed_group_repairs_the_image_and_does_not_cancel_the_repai
     report.add(HEADING, "a task group, killed while it tests, cleared", outcome)
     assert (ended, found["status"]) == ("success", "AVAILABLE")
     assert (found["builds"], found["RetryImage calls"], cancels) == (1, 1, 1)
+
+
+@pytest.mark.skipif(REPAIRS, reason="this boto3 has RetryImage")
+@pytest.mark.matrix
+def test_without_retry_image_a_new_try_builds_a_new_image(
+    scene: Scene, service: LocalService, report: Report
+) -> None:
+    before = len(scene.calls("CreateImage"))
+    service.control(clear_failures=True, failures=[{"workflow": "cis-level-1", "times": 2}])
+    run_id = scene.start("repair_task")[0]
+    retried = scene.api.wait_for_run("repair_task", run_id, 300)["state"]
+    by_retry = len(scene.calls("CreateImage")) - before
+    service.control(clear_failures=True, failures=[{"workflow": "cis-level-1", "times": 1}])
+    dag_id = "repair_group_clear"
+    run_id = scene.start(dag_id)[0]
+    failed = scene.api.wait_for_run(dag_id, run_id, 300)["state"]
+    scene.api.clear(dag_id, run_id, sorted({task["task_id"] for task in scene.api.tasks(dag_id, run_id)}))
+    cleared = scene.api.wait_for_run(dag_id, run_id, 300)["state"]
+    by_clear = len(scene.calls("CreateImage")) - before - by_retry
+    what = "a test fails once, boto3 without RetryImage"
+    report.figures[f"{what}: two tasks with one retry"] = f"run in {retried}, {by_retry} images"
+    report.figures[f"{what}: task group, cleared by a user"] = f"run in {cleared}, {by_clear} images"
+    report.add(HEADING, what, f"retried: {retried}, {by_retry} images; cleared: {cleared}, {by_clear} images")
+    assert (retried, by_retry) == ("success", 4)
+    assert (failed, cleared, by_clear) == ("failed", "success", 2)
 
 
 def _history(scene: Scene, arn: str) -> dict[str, Any]:
