@@ -17,6 +17,7 @@ from airflow_imagebuilder.service.client.aio_client import AioClient
 from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.cleanup import delete_outputs
 from airflow_imagebuilder.service.client.error_mapping import translate
+from airflow_imagebuilder.service.client.outdated import check_members
 from airflow_imagebuilder.service.client.pages import Pages, mappings
 from airflow_imagebuilder.service.client.retries import acall, call
 from airflow_imagebuilder.service.errors import RefusedError
@@ -83,9 +84,12 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         :param request: what to build.
         :param client_token: 1 to 64 characters; the same token with the same request returns the same image.
         :return: the image build version ARN.
+        :raises OutdatedBoto3Error: the installed boto3 lacks a member of the request; nothing was sent.
         :raises AwsError: one of its subclasses, see :mod:`airflow_imagebuilder.service.errors`.
         """
-        return self._arn("create_image", clientToken=client_token, **request.to_api())
+        members = request.to_api()
+        check_members(self._client("create_image"), "CreateImage", members)
+        return self._arn("create_image", clientToken=client_token, **members)
 
     def retry_image(self, arn: str, client_token: str) -> str:
         """
@@ -94,6 +98,7 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         :param arn: image build version ARN.
         :param client_token: 1 to 64 characters; AWS makes one repair per token.
         :return: the image build version ARN.
+        :raises OutdatedBoto3Error: the installed boto3 lacks RetryImage; nothing was sent.
         """
         return self._arn("retry_image", imageBuildVersionArn=arn, clientToken=client_token)
 

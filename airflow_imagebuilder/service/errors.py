@@ -4,7 +4,8 @@
 
     ImageBuilderError
     ├── InvalidRequestError         refused before anything is sent (also a ValueError)
-    │   └── NoSuchTestsError        a task group draws no test group of this name (also a KeyError)
+    │   ├── NoSuchTestsError        a task group draws no test group of this name (also a KeyError)
+    │   └── OutdatedBoto3Error      the installed boto3 lacks an operation, or a member of the request
     ├── ImageFailedError            the image is FAILED
     ├── ImageCancelledError         the image is CANCELLED or DELETED
     ├── NotRepairableError          the image is FAILED or CANCELLED, and RetryImage cannot continue it
@@ -39,12 +40,13 @@ from airflow_imagebuilder.service.results.failure_text import failure_message, l
 from airflow_imagebuilder.service.results.workflow import in_order
 from airflow_imagebuilder.service.text import (
     CLEAR,
-    MAY_CONTINUE,
+    NEW_IMAGE,
     answer_line,
     aws_command,
     cut_and_clean,
     image_name,
     one_line,
+    what_continues,
 )
 
 if TYPE_CHECKING:
@@ -110,6 +112,15 @@ class NoSuchTestsError(InvalidRequestError, KeyError):
     __str__ = Exception.__str__  # KeyError.__str__ shows the message in quotes, on one line
 
 
+class OutdatedBoto3Error(InvalidRequestError):
+    """The installed boto3 is older than an operation of AWS, or than a member of the request."""
+
+    @property
+    def why(self) -> str:
+        """The faults as one clause, each with what it needs and what to do."""
+        return "; ".join(f"{fault.field} needs {fault.allowed}: {fault.remedy}" for fault in self.faults)
+
+
 class ImageFailedError(ImageBuilderError):
     """An image is FAILED.
 
@@ -143,7 +154,7 @@ class ImageCancelledError(ImageBuilderError):
         self.reason = reason
         self.stage = stage
         self.status = status
-        then = MAY_CONTINUE if status == "CANCELLED" else "that builds a new image."
+        then = what_continues() if status == "CANCELLED" else NEW_IMAGE
         super().__init__(f"{self.without_next_step()}\nTo continue, {CLEAR}: {then}")
 
     def without_next_step(self) -> str:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from html import unescape
 
+from airflow_imagebuilder import aws_model
 from airflow_imagebuilder.service.arn_grammar import name_and_version, region_in
 
 _SHOWN = 240
@@ -22,9 +23,20 @@ _PAGE = re.compile(r"<!doctype html|<html\b", re.IGNORECASE)
 _HEADINGS = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 
+NEW_IMAGE = "that builds a new image."
 CLEAR = "clear the task group (without one: the task that submitted the image) with its downstream tasks"
 """The step in Airflow that continues the image or builds another one."""
 MAY_CONTINUE = "RetryImage continues this image where AWS allows it, otherwise a new one is built."
+
+
+def what_continues() -> str:
+    """Return what a new try does about an image whose stage is not known: :data:`MAY_CONTINUE`, if it can."""
+    return MAY_CONTINUE if aws_model.has_retry_image() else f"{NEW_IMAGE}\n{no_repair()}"
+
+
+def no_repair() -> str:
+    """Return why no try repairs an image, where the installed boto3 lacks RetryImage."""
+    return f"(A new try cannot continue this one: {aws_model.lack(aws_model.RETRY_IMAGE)}.)"
 
 
 def clean(text: str) -> str:

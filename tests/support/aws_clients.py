@@ -1,14 +1,22 @@
-"""AWS clients as the hook uses them: an aiobotocore client, and a boto3 client whose lists never end."""
+"""AWS clients as the hook uses them: an aiobotocore client, endless lists, an older botocore."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import botocore.session
+from botocore.parsers import create_parser
 
 from tests.support.arns import IMAGE
 from tests.support.fault_plan import FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+T = TypeVar("T")
 
 
 class FakeAsyncClient(FaultPlan):
@@ -54,3 +62,58 @@ class EndlessPages:
 
     def list_workflow_step_executions(self, **_: Any) -> dict[str, Any]:
         return self._page("steps")
+
+
+LATER_MEMBERS = (
+    ("CreateImageRequest", "loggingConfiguration"),
+    ("ImageScanningConfiguration", "imageScanningTypes"),
+    ("ImageScanningConfiguration", "scanResultCondition"),
+    ("ImageState", "failureContext"),
+    ("WorkflowExecutionMetadata", "retried"),
+)
+"""What this package sends or reads and botocore 1.39.11 lacks: a shape, and its member."""
+
+
+def older(session: T, directory: Path, *lacking: tuple[str, str]) -> T:
+    """
+    Return a session of botocore or aiobotocore whose model of Image Builder is as old as botocore 1.39.11's.
+
+    :param directory: an empty directory for the model.
+    :param lacking: further members that the model lacks, each with its shape.
+    """
+    newest = botocore.session.get_session().get_component("data_loader")
+    model = deepcopy(newest.load_service_model("imagebuilder", "service-2"))
+    model["operations"].pop("RetryImage", None)
+    model["shapes"]["ListImageBuildVersionsRequest"]["required"] = ["imageVersionArn"]
+    for shape, member in (*LATER_MEMBERS, *lacking):
+        model["shapes"][shape]["members"].pop(member, None)
+    path = directory / "imagebuilder" / model["metadata"]["apiVersion"]
+    path.mkdir(parents=True)
+    (path / "service-2.json").write_text(json.dumps(model), "utf-8")
+    any_session: Any = session
+    any_session.get_component("data_loader").search_paths.insert(0, str(directory))
+    return session
+
+
+KEYS: dict[str, str] = {
+    "region_name": "us-east-1",
+    "aws_access_key_id": "a",
+    "aws_secret_access_key": "b",
+}
+
+
+def older_client(directory: Path, *lacking: tuple[str, str], **options: Any) -> Any:
+    """Return a boto3 client of Image Builder as :func:`older` describes it."""
+    return older(botocore.session.Session(), directory, *lacking).create_client(
+        "imagebuilder", **{**KEYS, **options}
+    )
+
+
+def as_older_clients_read(directory: Path, operation: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer without what a client of :func:`older` drops from it."""
+    model = older(botocore.session.Session(), directory).get_service_model("imagebuilder")
+    response = {"status_code": 200, "headers": {}, "body": json.dumps(answer).encode()}
+    shape: Any = model.operation_model(operation).output_shape
+    parsed: dict[str, Any] = create_parser("rest-json").parse(response, shape)
+    del parsed["ResponseMetadata"]
+    return parsed

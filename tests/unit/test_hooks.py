@@ -17,17 +17,21 @@ from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     MalformedAnswerError,
     NotFoundError,
+    OutdatedBoto3Error,
     RefusedError,
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
 from tests.support.arns import IMAGE as ARN
 from tests.support.arns import INFRASTRUCTURE, RECIPE
-from tests.support.aws_clients import EndlessPages, FakeAsyncClient
+from tests.support.aws_clients import EndlessPages, FakeAsyncClient, older_client
+from tests.support.aws_model import needs_member, needs_operation
 from tests.support.clockwork import client_error
 from tests.support.fault_plan import ALWAYS
+from tests.support.stub import stub
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
 REQUEST = ImageRequest(image_recipe_arn=RECIPE, infrastructure_configuration_arn=INFRASTRUCTURE)
 TOKEN = "t" * 36
@@ -64,7 +68,11 @@ def test_create_image_sends_the_request_with_its_token(hook: ImageBuilderHook, a
 
 
 @pytest.mark.parametrize(
-    ("method", "operation"), [("retry_image", "retry_image"), ("cancel_image", "cancel_image_creation")]
+    ("method", "operation"),
+    [
+        pytest.param("retry_image", "retry_image", marks=needs_operation("RetryImage")),
+        ("cancel_image", "cancel_image_creation"),
+    ],
 )
 def test_an_image_is_repaired_and_cancelled_by_its_arn(
     hook: ImageBuilderHook, aws: Stubber, method: str, operation: str
@@ -73,6 +81,47 @@ def test_an_image_is_repaired_and_cancelled_by_its_arn(
         operation, {"imageBuildVersionArn": ARN}, {"imageBuildVersionArn": ARN, "clientToken": TOKEN}
     )
     assert getattr(hook, method)(ARN, TOKEN) == ARN
+
+
+@pytest.mark.parametrize(
+    ("call", "needs"),
+    [
+        (
+            lambda hook: hook.create_image(
+                ImageRequest.from_api(
+                    {**REQUEST.to_api(), "loggingConfiguration": {"logGroupName": "/aws/imagebuilder/x"}}
+                ),
+                TOKEN,
+            ),
+            "logging_configuration: got .*1.40.41",
+        ),
+        (lambda hook: hook.retry_image(ARN, TOKEN), "RetryImage: got .*1.41.1"),
+    ],
+    ids=["CreateImage", "RetryImage"],
+)
+def test_what_an_older_boto3_lacks_is_refused_before_a_call(
+    hook: ImageBuilderHook, tmp_path: Path, call: Callable[[ImageBuilderHook], str], needs: str
+) -> None:
+    with stub({"imageBuildVersionArn": ARN}) as (aws, url):
+        hook.__dict__["conn"] = older_client(tmp_path, endpoint_url=url)
+        with pytest.raises(OutdatedBoto3Error, match=needs):
+            call(hook)
+        assert aws.requests == 0
+        assert hook.create_image(REQUEST, TOKEN) == ARN
+
+
+def test_an_older_boto3_drops_what_failed_and_which_executions_are_superseded(
+    hook: ImageBuilderHook, tmp_path: Path
+) -> None:
+    state = {"status": "FAILED", "reason": "r", "failureContext": {"imageStatus": "TESTING"}}
+    answers: list[dict[str, Any]] = [
+        {"image": {"arn": ARN, "state": state}},
+        {"workflowExecutions": [execution(1, retried=True)]},
+    ]
+    with stub(*answers) as (_, url):
+        hook.__dict__["conn"] = older_client(tmp_path, endpoint_url=url)
+        assert hook.get_image(ARN)["state"] == {"status": "FAILED", "reason": "r"}
+        assert hook.list_workflow_executions(ARN) == [execution(1)]
 
 
 def test_get_image_returns_the_image(hook: ImageBuilderHook, aws: Stubber) -> None:
@@ -98,6 +147,7 @@ def test_an_image_without_a_status_is_malformed(
         hook.get_image(ARN, patience=0)
 
 
+@needs_member("WorkflowExecutionMetadata", "retried")
 def test_every_page_of_executions_is_read_and_superseded_executions_are_left_out(
     hook: ImageBuilderHook, aws: Stubber
 ) -> None:

@@ -22,6 +22,7 @@ NAME = PACKAGE.name
 
 FLOORS = (
     "provider_info",
+    "aws_model",
     "service.states",
     "service.arn_grammar",
     "service.text",

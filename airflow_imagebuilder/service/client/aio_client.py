@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_imagebuilder.service.client.answers import checked
 from airflow_imagebuilder.service.client.error_mapping import EXPIRED_CODES, translate
+from airflow_imagebuilder.service.client.outdated import method_of
 from airflow_imagebuilder.service.errors import AwsError, ImageBuilderError
 
 Connect = Callable[[], Awaitable[AbstractAsyncContextManager[Any]]]
@@ -86,8 +87,9 @@ async def call_once(
     :raises MalformedAnswerError: the answer lacks ``expect``.
     :raises ImageBuilderError: any other error of the call (:func:`translate`).
     """
+    method = method_of(client, operation)
     try:
-        answer = await asyncio.wait_for(getattr(client, operation)(**params), timeout)
+        answer = await asyncio.wait_for(method(**params), timeout)
     except Exception as error:
         raise translate(error, operation) from error
     return checked(answer, operation, expect)

@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder import aws_model
 from airflow_imagebuilder.service.client.answers import api_name
 from airflow_imagebuilder.service.errors import (
     AwsError,
@@ -220,6 +221,6 @@ def _invalid(error: BaseException, operation: str) -> Fault:
     return Fault(
         field=operation,
         value=one_line(error),
-        allowed="what botocore's model of the operation allows",
-        remedy="correct the parameters of the call",
+        allowed=f"what the model of the installed botocore ({aws_model.installed()}) allows",
+        remedy=f"correct the parameters; if AWS documents them as they are, {aws_model.UPGRADE}",
     )

@@ -26,6 +26,7 @@ import tenacity
 
 from airflow_imagebuilder.service.client.answers import checked
 from airflow_imagebuilder.service.client.error_mapping import EXPIRED_CODES, translate
+from airflow_imagebuilder.service.client.outdated import method_of
 from airflow_imagebuilder.service.errors import AwsError, MalformedAnswerError, TransientError
 
 if TYPE_CHECKING:
@@ -100,8 +101,9 @@ def call(
 
     def attempt() -> dict[str, Any]:
         nonlocal client
+        method = method_of(client, operation)
         try:
-            answer = getattr(client, operation)(**params)
+            answer = method(**params)
         except Exception as error:
             translated = translate(error, operation)
             if renew is not None and isinstance(translated, AwsError) and translated.code in EXPIRED_CODES:

@@ -160,7 +160,7 @@ MEMBERS: dict[str, Shape] = {
         ),
         members={
             "imageScanningEnabled": Flag(),
-            # These two came with botocore 1.44; an older one refuses them by name.
+            # An older botocore lacks these two: aws_model.py.
             "imageScanningTypes": ListOf(
                 allowed="a list of one scan type",
                 member=Choice(words=("TEST_INSTANCE_CVE", "ON_DEMAND_AMI_CVE")),

@@ -49,7 +49,10 @@ def failed_execution(
             return item
     possible = [item for item in current if stage in (None, item.get("type"))]
     if not certain:
-        return likeliest(image, possible)
+        found = likeliest(image, possible)
+        # Without a context, a distribution that has no execution may have failed the image.
+        innocent = found is not None and not context and continues(image, found)
+        return None if innocent else found
     failed = [i for i in possible if i.get("status") in _FAILING and not _is_doubtful(image, i)]
     # The first failure aborts the image. Those that follow may be a consequence.
     return min(failed, key=lambda item: str(item.get("endTime") or "~"), default=None)

@@ -27,7 +27,7 @@ class ImageBuilder(Protocol):
         """Submit CreateImage; return the ARN."""
 
     def retry_image(self, arn: str, client_token: str) -> str:
-        """Submit RetryImage; return the ARN."""
+        """Submit RetryImage; return the ARN. An older boto3 lacks it: OutdatedBoto3Error."""
 
     def cancel_image(self, arn: str, client_token: str) -> str:
         """Submit CancelImageCreation; return the ARN."""

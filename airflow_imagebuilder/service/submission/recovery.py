@@ -16,6 +16,7 @@ from airflow_imagebuilder.service.errors import (
     ImageNotFoundError,
     NotFoundError,
     NotRepairableError,
+    OutdatedBoto3Error,
     RefusedError,
     WaitInterruptedError,
     error_for_image,
@@ -134,7 +135,10 @@ class Recovery:
             raise error_for_image(arn, now)
         if action is Action.BUILD:
             raise NotRepairableError(arn, error_for_image(arn, now), f"on_retry is {self.on_retry.value}")
-        repaired = self.repair(record, now, current)
+        try:
+            repaired = self.repair(record, now, current)
+        except OutdatedBoto3Error as missing:
+            raise NotRepairableError(arn, error_for_image(arn, now), missing.why) from missing
         if repaired is None:
             raise NotRepairableError(arn, error_for_image(arn, now))
         return repaired
@@ -186,6 +190,7 @@ class Recovery:
         Note this try's repair, then submit RetryImage.
 
         :return: the image, back in progress; ``None`` if AWS does not allow the repair.
+        :raises OutdatedBoto3Error: the installed boto3 lacks RetryImage.
         :raises ImageNotFoundError: AWS does not find the image.
         :raises WaitInterruptedError: AWS refuses our credentials.
         """

@@ -69,6 +69,7 @@ def repair(
         with the token of the first repair AWS would not make the second one.
     :param announce: called with the ARN before the call.
     :return: the same image, back in progress; ``None`` if AWS does not allow the repair.
+    :raises OutdatedBoto3Error: the installed boto3 lacks RetryImage.
     :raises AwsError: AWS could not be reached, does not find the image, or refuses our credentials.
     """
     arn = str(image["arn"])

@@ -22,8 +22,9 @@ image succeeded        take it: the worker died        a new image
                        new image if the request has
                        changed
 FAILED or CANCELLED    :class:`OnRetry` decides:       the same; a new image where ``on_retry`` is FAIL
-                       RetryImage where AWS allows
-                       it, else a new image
+                       RetryImage where AWS and the
+                       installed boto3 allow it, else
+                       a new image
 image not found        fail: it may exist all the      a new image
                        same
 =====================  ==============================  ===================================================
@@ -42,6 +43,7 @@ from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     ImageNotFoundError,
     NotFoundError,
+    OutdatedBoto3Error,
     ParametersChangedError,
     QuotaExceededError,
     RefusedError,
@@ -123,10 +125,17 @@ class Submission(Recovery):
             return self._attach(record, changed, current)
         if action is Action.FAIL:
             raise error_for_image(arn, image)
-        if action is Action.REPAIR and (repaired := self.repair(record, image, current)):
+        if action is Action.REPAIR and (repaired := self._repaired(record, image, current)):
             return repaired
         log.info("Image %s of an earlier try is %s: building a new one.", arn, image["state"]["status"])
         return self._create(request, current, count=record.count + 1)
+
+    def _repaired(self, record: SubmissionRecord, image: Mapping[str, Any], current: Try) -> Submitted | None:
+        try:
+            return self.repair(record, image, current)
+        except OutdatedBoto3Error as missing:
+            log.warning("Image %s is not repaired, a new one is built instead: %s.", record.arn, missing.why)
+            return None
 
     def _attach(self, record: SubmissionRecord, changed: Sequence[str], current: Try) -> Submitted:
         if changed:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder import aws_model
 from airflow_imagebuilder.service.arn_grammar import image_version_in
 from airflow_imagebuilder.service.client.answers import has_status
-from airflow_imagebuilder.service.errors import ImageBuilderError, TransientError
+from airflow_imagebuilder.service.errors import ImageBuilderError, InvalidRequestError, TransientError
+from airflow_imagebuilder.service.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.watcher.scheduled_client import ScheduledClient
     from airflow_imagebuilder.service.watcher.settings import WatchSettings
     from airflow_imagebuilder.service.watcher.tracked_image import TrackedImage
+
+log = logging.getLogger(__name__)
 
 _FEWEST = 3
 """Images that a list has to hold: a list of two can save one call at most."""
@@ -99,11 +104,16 @@ class Listing:
     :param params: the call's parameters: ``imageVersionArn``, or none for the account.
     """
 
-    __slots__ = ("_cost", "_failures", "_params", "_pause", "_retry_at", "_retry_size", "members", "reading")
+    __slots__ = (
+        "_cost", "_failures", "_params", "_pause", "_retry_at", "_retry_size",
+        "impossible", "members", "reading",
+    )  # fmt: skip
 
     def __init__(self, **params: str) -> None:
         self.members: dict[str, TrackedImage] = {}
         self.reading = False
+        self.impossible = False
+        """Whether the installed boto3 cannot ask for this list. It is never tried again."""
         self._params = params
         self._cost: int | None = None
         """Calls that the last read caused, if it was cheap."""
@@ -114,7 +124,7 @@ class Listing:
 
     def worthwhile(self, now: float) -> bool:
         """Return whether to read the list now, instead of polling each image by GetImage."""
-        if self.reading or len(self.members) < _FEWEST:
+        if self.impossible or self.reading or len(self.members) < _FEWEST:
             return False
         if self._cost is not None:
             return self._cost * 2 <= len(self.members)
@@ -167,6 +177,12 @@ class Listing:
 
     def failed(self, error: ImageBuilderError, now: float, settings: WatchSettings) -> None:
         """Decide from a read that failed whether to use the list again."""
+        if isinstance(error, InvalidRequestError) and not self.impossible:
+            self.impossible = True
+            log.warning(
+                "%s. Images are polled without it, which takes more calls.",
+                one_line(error) if self._params else aws_model.lack(aws_model.LIST_OF_THE_ACCOUNT),
+            )
         # Throttling says nothing about the cost of a list, unless AWS throttles lists alone.
         self._failures += 1
         if self._failures >= _FAILURES or not isinstance(error, TransientError):

@@ -6,13 +6,14 @@ import re
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from airflow_imagebuilder import aws_model
 from airflow_imagebuilder.service.results.advice.distribution import DISTRIBUTION
 from airflow_imagebuilder.service.results.advice.instance import LAUNCH, LIMITS, THROTTLED
 from airflow_imagebuilder.service.results.advice.permissions import PERMISSIONS
 from airflow_imagebuilder.service.results.advice.reason import LOG, Mark, Reason
 from airflow_imagebuilder.service.results.advice.steps import COMMANDS, COMPONENTS, OTHERS, WAITING_STEPS
 from airflow_imagebuilder.service.results.advice.systems_manager import SYSTEMS_MANAGER
-from airflow_imagebuilder.service.text import CLEAR, MAY_CONTINUE
+from airflow_imagebuilder.service.text import CLEAR, NEW_IMAGE, what_continues
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,16 +71,19 @@ def _cause(failure: FailureRecord, text: str) -> str:
     if reason := find(failure):
         guess = " (This cause is a guess: AWS does not document it.)" if reason.mark is Mark.GUESSED else ""
         return f"{reason.cause} {reason.advice}{guess}"
-    return next(advice for applies, advice in _BY_PLACE if applies(failure, text))
+    advice = next(advice for applies, advice in _BY_PLACE if applies(failure, text))
+    if advice is _BEFORE and not aws_model.has_failure_context():
+        return f"{aws_model.lack(aws_model.FAILURE_CONTEXT)}. {_ANYWHERE}"
+    return advice
 
 
 def _next_step(failure: FailureRecord) -> str | None:
     if failure.image_status not in (None, "FAILED", "CANCELLED"):
         return None  # the image is in progress, or AVAILABLE in spite of a failed test
     if failure.image_type == "DOCKER" or failure.stage not in {*_RETRIED, None}:
-        return f"Then {CLEAR}: that builds a new image.\n{_NO_RETRY}"
-    if failure.stage is None:
-        return f"Then {CLEAR}: {MAY_CONTINUE}"
+        return f"Then {CLEAR}: {NEW_IMAGE}\n{_NO_RETRY}"
+    if failure.stage is None or not aws_model.has_retry_image():
+        return f"Then {CLEAR}: {what_continues()}"
     return (
         f"Then {CLEAR}.\n"
         f"The new try calls RetryImage, which continues this image in {failure.stage} without a new build."
@@ -154,6 +158,11 @@ _IN_A_STAGE = (
 _BEFORE = (
     "AWS names no workflow, so it failed before one began: check that the recipe's parent image still "
     "exists, and the infrastructure configuration. There may be no log."
+)
+_ANYWHERE = (
+    "Without it, the place of the failure is not known. If the tests ended well, check the distribution "
+    "configuration and the permissions of the execution role. If no workflow began, check that the recipe's "
+    "parent image still exists, and the infrastructure configuration."
 )
 _NO_RETRY = "(RetryImage cannot continue this one: it repeats the test and distribution phases of AMIs only.)"
 

@@ -9,11 +9,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from airflow_imagebuilder.service.client.outdated import method_of
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     ImageCancelledError,
     ImageFailedError,
     NotRepairableError,
+    OutdatedBoto3Error,
     RefusedError,
     RequestChangedError,
     WaitInterruptedError,
@@ -22,7 +24,7 @@ from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.service.submission.ports import Origin, Try
 from airflow_imagebuilder.service.submission.record import RECORD_KEY
 from airflow_imagebuilder.service.submission.recovery import KILL_GRACE
-from airflow_imagebuilder.service.submission.repair import repair
+from airflow_imagebuilder.service.submission.repair import REPAIR_GRACE, may_be_stale, repair
 from tests.support.fault_plan import ALWAYS
 from tests.support.submissions import CRASH_POINTS, Crash, World, request
 from tests.support.task import FakeStateStore
@@ -331,3 +333,77 @@ def test_instead_of_a_deleted_image_another_one_is_built(world: World) -> None:
     refusal = RefusedError("RetryImage", "InvalidRequestException")
     world.aws.before("retry_image", refusal, times=ALWAYS)
     assert world.submission().submit(request(), Try("two", 1)).origin is Origin.CREATED
+
+
+# -- an older boto3 ----------------------------------------------------------------------------------------
+
+
+def without_retry_image(world: World) -> None:
+    """Let the installed boto3 lack RetryImage."""
+    with pytest.raises(OutdatedBoto3Error) as raised:
+        method_of(object(), "retry_image")
+    world.aws.before("retry_image", raised.value, times=ALWAYS)
+
+
+@pytest.mark.parametrize("epoch", [1, 2], ids=["a retry", "a clear"])
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
+def test_a_boto3_without_retry_image_builds_a_new_image_and_says_why(
+    world: World, status: str, epoch: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    without_retry_image(world)
+    first = world.submission().submit(request(), Try("one", 1))
+    world.aws.finish(first.arn, status)
+    second = world.submission().submit(request(), Try("two", epoch))
+    assert (second.origin, len(world.aws.images)) == (Origin.CREATED, 2)
+    assert len(world.aws.called("retry_image")) == 1
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"Image {first.arn} is not repaired, a new one is built instead: RetryImage needs botocore" in line
+    assert "1.41.1 or newer" in line
+    assert "upgrade boto3" in line
+    # The next retry has the new image, and repairs nothing before it ends badly too.
+    assert world.submission().submit(request(), Try("three", epoch)).arn == second.arn
+
+
+def test_a_guard_with_a_boto3_without_retry_image_cannot_repair_and_says_why(world: World) -> None:
+    without_retry_image(world)
+    first = world.submission().submit(request(), Try("create 1", 1))
+    guarding = world.guard()
+    guarding.rejoin(first.arn, Try("guard 1", 1), submitted_by="create 1")
+    world.aws.finish(first.arn, "FAILED")
+    for number in (2, 3):  # another try is refused in the same way
+        with pytest.raises(
+            NotRepairableError, match=r"RetryImage needs botocore 1\.41\.1 or newer"
+        ) as raised:
+            guarding.rejoin(first.arn, Try(f"guard {number}", 1), submitted_by="create 1")
+        assert isinstance(raised.value.ended, ImageFailedError)
+        assert "clear the task that submitted this one" in str(raised.value)
+        assert "upgrade boto3" in str(raised.value)
+    assert list(world.aws.images) == [first.arn]
+
+
+def test_a_build_whose_stage_aws_does_not_show_is_built_again_where_retry_image_is_refused(
+    world: World,
+) -> None:
+    first = world.submission().submit(request(), Try("one", 1))
+    world.aws.finish(first.arn, "FAILED", stage=None)
+    refusal = RefusedError("RetryImage", "InvalidRequestException", 400, "it failed in BUILDING")
+    world.aws.before("retry_image", refusal, times=ALWAYS)
+    second = world.submission().submit(request(), Try("two", 1))
+    assert (second.origin, len(world.aws.called("retry_image"))) == (Origin.CREATED, 1)
+
+
+def test_a_test_whose_stage_aws_does_not_show_is_repaired(world: World) -> None:
+    first = world.submission().submit(request(), Try("one", 1))
+    world.aws.finish(first.arn, "FAILED", stage=None)
+    second = world.submission().submit(request(), Try("two", 1))
+    assert (second.arn, second.origin) == (first.arn, Origin.REPAIRED)
+
+
+@pytest.mark.parametrize("failed_before", ["", "wf-1"], ids=["an older boto3", "a newer boto3"])
+def test_without_a_named_execution_a_failure_counts_once_its_grace_is_over(
+    world: World, failed_before: str
+) -> None:
+    image = {"state": {"status": "FAILED"}}
+    until = world.now + REPAIR_GRACE
+    assert may_be_stale(image, until, failed_before, world.now)
+    assert not may_be_stale(image, until, failed_before, until)

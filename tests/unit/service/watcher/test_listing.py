@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ParamValidationError
 
+from airflow_imagebuilder import aws_model
 from airflow_imagebuilder.service.errors import ForbiddenError
 from tests.support.clockwork import (
     DOWN,
@@ -146,6 +148,53 @@ def test_without_permission_to_list_each_image_is_polled() -> None:
     service = Service(fault=lambda operation, arn, time: error if operation == listed else None)
     seen = tracked(service, builds(service, 20, 100))
     assert {one[-1][1] for one in seen} == {"AVAILABLE"}
+
+
+def older_boto3(operation: str, arn: str, time: float) -> Exception | None:
+    """Answer as a boto3 whose ListImageBuildVersions demands an ARN."""
+    report = 'Missing required parameter in input: "imageVersionArn"'
+    unasked = operation == "list_image_build_versions" and not arn
+    return ParamValidationError(report=report) if unasked else None
+
+
+def test_a_boto3_that_cannot_list_the_account_is_asked_once_and_each_image_is_polled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service = Service(fault=older_boto3)
+    arns = builds(service, 20, 3000, names=20)
+    seen = tracked(service, arns)
+    assert {one[-1][1] for one in seen} == {"AVAILABLE"}
+    assert max(one[-1][0] for one in seen) < 3000 + 2 * 10
+    assert service.counted("list_image_build_versions") == {"": 1}
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "ListImageBuildVersions without imageVersionArn needs botocore 1.40.36 or newer" in line
+    assert aws_model.installed() in line
+
+
+def test_a_boto3_that_cannot_list_the_account_lists_the_builds_of_a_version() -> None:
+    service = Service(fault=older_boto3)
+    arns = builds(service, 60, 300, names=2) + builds(service, 5, 300, names=5)
+    seen = tracked(service, arns)
+    assert {one[-1][1] for one in seen} == {"AVAILABLE"}
+    lists = service.counted("list_image_build_versions")
+    assert len([arn for arn in lists if arn.endswith("/1.0.0")]) == 2
+
+
+def test_images_that_join_after_a_list_was_refused_are_polled_one_by_one() -> None:
+    service = Service(fault=older_boto3)
+    arns = builds(service, 40, 300, names=40)
+
+    async def late(watcher: ImageWatcher, arn: str) -> str:
+        await asyncio.sleep(100)
+        return (await statuses(watcher, arn))[-1][1]
+
+    async def main() -> list[Any]:
+        async with watcher_of(service) as watcher:
+            early = [statuses(watcher, arn) for arn in arns[:10]]
+            return await asyncio.gather(*early, *(late(watcher, arn) for arn in arns[10:]))
+
+    assert run(main())[10:] == ["AVAILABLE"] * 30
+    assert service.counted("list_image_build_versions") == {"": 1}
 
 
 @pytest.mark.parametrize("answer", [{"imageSummaryList": [{}, {"arn": "x"}]}, {}, {"imageSummaryList": None}])
