@@ -9,7 +9,6 @@ import pytest
 
 from airflow_imagebuilder.aws_model import has_retry_image
 from airflow_imagebuilder.service.submission.recovery import KILL_GRACE
-
 from tests.faults.scene import SPEED, Scene, Task, until
 
 if TYPE_CHECKING:
