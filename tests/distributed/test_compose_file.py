@@ -195,7 +195,7 @@ def test_make_builds_on_the_airflow_that_it_is_called_with() -> None:
     assert base_image("AIRFLOW=3.0") == "apache/airflow:3.0.6-python3.12"
 
 
-def test_an_image_of_the_users_own_and_stand_ins_are_left_alone() -> None:
+def test_make_keeps_the_image_that_the_environment_names() -> None:
     assert base_image("AIRFLOW=3.0", AIRFLOW_IMAGE="mine/airflow:1") == "mine/airflow:1"
     assert base_image("AIRFLOW=3.0", STAND_INS="1") == ""
 
