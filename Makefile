@@ -17,6 +17,12 @@ $(error AIRFLOW=$(AIRFLOW): there are constraints for $(VERSIONS))
 endif
 VERSION := $(CONSTRAINTS:constraints/airflow-%.txt=%)
 
+# What the Compose file builds on, unless the environment names an image or asks for stand-ins.
+ifndef STAND_INS
+AIRFLOW_IMAGE ?= apache/airflow:$(VERSION)-python3.12
+export AIRFLOW_IMAGE
+endif
+
 VENV := $(if $(filter $(NEWEST),$(VERSION)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

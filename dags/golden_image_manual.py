@@ -12,7 +12,6 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 
 from airflow_imagebuilder import ImageBuilderTaskGroup, TestGroup, Workflow
-from airflow_imagebuilder.compat import AirflowFailException
 
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
 RECIPES = {
@@ -104,7 +103,8 @@ with DAG(
         default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     )
 
-    @task
+    # Another try would find the same AMIs.
+    @task(retries=0)
     def verify_regions(image: dict[str, Any], params: dict[str, Any] | None = None) -> dict[str, str]:
         """Ask EC2 in every wanted region whether the AMI is there and available."""
         from airflow.providers.amazon.aws.hooks.ec2 import EC2Hook
@@ -113,7 +113,7 @@ with DAG(
         states = {}
         for region in (params or {}).get("regions", []):
             if region not in amis:
-                raise AirflowFailException(
+                raise ValueError(
                     f"The image has no AMI in {region}, only in {', '.join(amis)}: add the region to the "
                     "distribution configuration, or take it out of 'Regions to verify'."
                 )
@@ -122,7 +122,7 @@ with DAG(
             states[region] = found[0]["State"] if found else "missing"
         bad = {region: state for region, state in states.items() if state != "available"}
         if bad:
-            raise AirflowFailException(f"AMIs that cannot be used: {bad}")
+            raise RuntimeError(f"AMIs that cannot be used: {bad}")
         return {region: amis[region] for region in states}
 
     golden >> verify_regions(golden.result)  # type: ignore[arg-type]

@@ -21,8 +21,8 @@ ADMIN_PASSWORD=$(secret 16)
 POSTGRES_PASSWORD=$(secret 43)
 REDIS_PASSWORD=$(secret 43)
 AIRFLOW_FERNET_KEY=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
-AIRFLOW_JWT_SECRET=$(secret 43)
-AIRFLOW_API_SECRET_KEY=$(secret 43)
+AIRFLOW_JWT_SECRET=$(secret 64)
+AIRFLOW_API_SECRET_KEY=$(secret 64)
 
 # Settings; the defaults are in docker-compose.yaml.
 #AIRFLOW_IMAGE=apache/airflow:3.3.2-python3.12

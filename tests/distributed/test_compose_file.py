@@ -153,6 +153,10 @@ def test_secrets_are_made_once_are_different_and_private(env_file: Path, tmp_pat
     assert all(re.fullmatch(r"[A-Za-z0-9_=-]{16,}", secret) for secret in made)
 
 
+def test_the_key_that_signs_tokens_is_as_long_as_sha_512_wants_it(env_file: Path) -> None:
+    assert len(values(env_file)["AIRFLOW_JWT_SECRET"]) == 64
+
+
 def test_the_fernet_key_is_valid(env_file: Path) -> None:
     from cryptography.fernet import Fernet
 
@@ -167,6 +171,33 @@ def test_only_what_the_dockerfile_copies_is_sent_to_the_engine() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     assert ignored[1] == "*"
     assert let_in == {source for sources in copied for source in sources.split()}
+
+
+def base_image(*arguments: str, **env: str) -> str:
+    """Return the base image that make gives to the Compose file; empty means that of the file itself."""
+    target = ["--eval=base-image: ; @echo $$AIRFLOW_IMAGE", "base-image"]
+    done = subprocess.run(
+        ["make", "--no-print-directory", *target, *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"], **env},
+    )
+    return done.stdout.strip()
+
+
+def test_make_builds_on_the_airflow_that_it_is_called_with() -> None:
+    default = re.search(r"^ARG AIRFLOW_IMAGE=(.+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert default is not None
+    assert base_image() == default[1]
+    assert f":-{default[1]}}}" in SERVICES["worker"]["build"]["args"]["AIRFLOW_IMAGE"]
+    assert base_image("AIRFLOW=3.0") == "apache/airflow:3.0.6-python3.12"
+
+
+def test_make_keeps_the_image_that_the_environment_names() -> None:
+    assert base_image("AIRFLOW=3.0", AIRFLOW_IMAGE="mine/airflow:1") == "mine/airflow:1"
+    assert base_image("AIRFLOW=3.0", STAND_INS="1") == ""
 
 
 def test_the_helm_values_have_the_same_topology() -> None:

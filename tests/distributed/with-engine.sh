@@ -3,6 +3,7 @@
 #
 #   tests/distributed/with-engine.sh make compose-demo
 #
+# AIRFLOW=3.0 before it takes another version of Airflow, also for the stand-ins.
 # On Debian as root, what is missing is installed first. STAND_INS is set, and the stand-in base images are made,
 # where the official ones cannot be pulled.
 set -euo pipefail

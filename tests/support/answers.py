@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Any
 
-import botocore.session
-
 from tests.support.arns import PREFIX
+from tests.support.aws_model import known, model, pattern_of
 
 HERE = PREFIX
 ARN = f"{HERE}:image/golden-al2023/1.0.0/3"
@@ -29,14 +27,10 @@ _KINDS: dict[str, type] = {
 }
 
 
-@cache
-def model() -> Any:
-    return botocore.session.get_session().get_service_model("imagebuilder")
-
-
 def misfits(name: str, value: Any) -> list[str]:
     """Return the differences between a value and the model's shape of this name."""
-    return list(_misfits(model().shape_for(name), value, name))
+    shape = model().shape_for(name)
+    return list(_misfits(shape, known(shape, value), name))
 
 
 def _misfits(shape: Any, value: Any, path: str) -> Any:
@@ -59,7 +53,7 @@ def _misfits(shape: Any, value: Any, path: str) -> Any:
 
 
 def _misfit_text(shape: Any, value: str, path: str) -> Any:
-    pattern, words = shape.metadata.get("pattern"), shape.metadata.get("enum")
+    pattern, words = pattern_of(shape), shape.metadata.get("enum")
     if pattern and not re.search(pattern, value):
         yield f"{path}: {value!r} does not match {pattern}"
     if words and value not in words:

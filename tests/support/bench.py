@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.local.emulator.engine import Behaviour, Engine, Failure, Recorder
+from airflow_imagebuilder.local.emulator.engine import ApiError, Behaviour, Engine, Failure, Recorder
 from airflow_imagebuilder.local.emulator.http.codec import Codec
 from airflow_imagebuilder.local.emulator.seed import seed
 from tests.support.arns import PREFIX
+from tests.support.aws_model import LATER_OPERATIONS, NARROWER, OPTIONAL_TODAY, is_older, known, model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,15 @@ def image_request(**over: Any) -> dict[str, Any]:
     return {key: value for key, value in request.items() if value is not None}
 
 
+def _validate(operation: str, params: dict[str, Any]) -> None:
+    try:
+        CODEC.validate(operation, params)
+    except ApiError as refusal:
+        demanded = [f'Missing required parameter in input: "{name}"' for name in OPTIONAL_TODAY]
+        if not (is_older() and refusal.message.endswith(tuple(demanded))):
+            raise
+
+
 class Bench:
     """An engine with the golden resources."""
 
@@ -62,11 +72,17 @@ class Bench:
 
     def call(self, operation: str, region: str = "us-east-1", **params: Any) -> dict[str, Any]:
         """Call an operation as a client does; request and answer are checked against the model."""
+        if operation not in CODEC.operations:
+            assert operation in LATER_OPERATIONS, operation
+            params.setdefault("clientToken", f"token-{next(self._tokens)}")
+            return self.engine.call(operation, params, region=region)
         if "clientToken" in CODEC.members(operation):
             params.setdefault("clientToken", f"token-{next(self._tokens)}")
-        CODEC.validate(operation, params)
+        shapes = model().operation_model(operation)
+        _validate(operation, known(shapes.input_shape, params))
         answer = self.engine.call(operation, params, region=region)
-        assert CODEC.check_answer(operation, answer) == []
+        faults = CODEC.check_answer(operation, known(shapes.output_shape, answer))
+        assert [fault for fault in faults if not (is_older() and fault.endswith(NARROWER))] == []
         return answer
 
     def bake(self, **over: Any) -> str:

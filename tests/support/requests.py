@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
-
-import botocore.session
 
 from airflow_imagebuilder.service.request import Workflow
 from airflow_imagebuilder.service.request.image_request import faults_in
@@ -56,8 +53,3 @@ def with_workflows(*workflows: Any, **changes: Any) -> dict[str, Any]:
 def one_fault(fields: dict[str, Any]) -> Fault:
     (fault,) = faults_in(fields)
     return fault
-
-
-@cache
-def model() -> Any:
-    return botocore.session.get_session().get_service_model("imagebuilder")

@@ -60,6 +60,7 @@ class AirflowApi:
     ) -> None:
         self.url = url
         self._login = {"username": username, "password": password}
+        self._deserializes = True
         # Two processes of one machine must not talk through a proxy of the user's environment.
         self._http = httpx.Client(base_url=url, timeout=30, trust_env=False, transport=transport)
         self._retrying = Retrying(
@@ -214,7 +215,16 @@ class AirflowApi:
         :raises AirflowApiError: the XCom does not exist (status 404).
         """
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self.call("GET", path, params={"map_index": map_index, "deserialize": True})["value"]
+        params: dict[str, Any] = {"map_index": map_index}
+        if self._deserializes:
+            try:
+                return self.call("GET", path, params={**params, "deserialize": True})["value"]
+            except AirflowApiError as error:
+                if error.status != httpx.codes.BAD_REQUEST:
+                    raise
+                # Airflow 3.0 needs a setting for it; there a value that is JSON is the same without it.
+                self._deserializes = False
+        return self.call("GET", path, params=params)["value"]
 
     def xcoms(self, dag_id: str, run_id: str, key: str) -> list[Any]:
         """Return the values that the tasks of a run have pushed under ``key``."""

@@ -58,7 +58,8 @@ def home_secrets(home: Path) -> dict[str, str]:
     """
     kept = home / "secrets.json"
     if not kept.exists():
-        made = {name: secrets.token_urlsafe(32) for name in ("api", "jwt")}
+        # Airflow signs with SHA-512, and each server logs a warning about a key of fewer than 64 bytes.
+        made = {name: secrets.token_urlsafe(64) for name in ("api", "jwt")}
         made["password"] = secrets.token_urlsafe(9)
         made["fernet"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
         write_private(kept, made)

@@ -11,6 +11,8 @@
 # themselves run without a network.
 #
 #   tests/distributed/standin/build.sh [work folder]     default: .demo/standin
+#
+# AIRFLOW=3.0 takes the version of constraints/airflow-3.0*.txt; without it, that of the Dockerfile.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,13 +21,17 @@ work=${1:-$root/.demo/standin}
 suite=bookworm
 # The same release as in the images: pip judges the markers of requirements by the Python that runs it.
 python=${PYTHON:-/usr/bin/python3}
-airflow=$(sed -n 's/^ARG AIRFLOW_IMAGE=apache\/airflow:\([0-9.]*\).*/\1/p' "$root/Dockerfile")
+airflow=${AIRFLOW:-$(sed -n 's/^ARG AIRFLOW_IMAGE=apache\/airflow:\([0-9.]*\).*/\1/p' "$root/Dockerfile")}
+constraints=$(find "$root/constraints" -name "airflow-$airflow*.txt" | sort | tail -1)
+[ -n "$constraints" ] || { echo "AIRFLOW=$airflow: there is no constraints/airflow-$airflow*.txt" >&2; exit 1; }
+airflow=$(basename "$constraints" .txt)
+airflow=${airflow#airflow-}
 name=imagebuilder-standin
 packages=ca-certificates,curl,dumb-init,gosu,libpq5,netcat-openbsd,postgresql,procps,python3,python3-pip,python3-venv,redis-server
 mkdir -p "$work"
 
 # What an image was made of is kept as its label: nothing is made twice.
-inputs=$(cat "$here"/* "$root/pyproject.toml" | sha256sum | cut -c 1-16)-$airflow
+inputs=$(cat "$here"/* "$root/pyproject.toml" "$constraints" | sha256sum | cut -c 1-16)-$airflow
 current() { [ "$(docker image inspect --format '{{index .Config.Labels "inputs"}}' "$1" 2>/dev/null)" = "$2" ]; }
 
 if ! current "$name/debian" "$suite-$packages"; then
@@ -52,7 +58,7 @@ if ! current "$name/airflow" "$inputs"; then
         "$work/pip/bin/python" "$root/docker/requirements.py" "$root/pyproject.toml" local
         sed -n 's/^requires = \["\(.*\)"\]/\1/p' "$root/pyproject.toml"
     } > "$work/airflow/all.txt"
-    "$work/pip/bin/pip" download -qq --only-binary :all: \
+    "$work/pip/bin/pip" download -qq --only-binary :all: --constraint "$constraints" \
         --dest "$work/airflow/wheels" --requirement "$work/airflow/all.txt"
     cp "$here"/airflow-entrypoint.sh "$here"/providers.txt "$work/airflow"
     docker build --quiet --network none --label "inputs=$inputs" --build-arg "AIRFLOW_VERSION=$airflow" \

@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 # -- tests without a build ---------------------------------------------------------------------------------
 
 
-def test_tests_without_a_build_are_warned_of_at_parse_and_in_the_log() -> None:
+def test_tests_without_a_build_are_warned_of_at_parse_and_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with pytest.warns(UserWarning, match="Task 't': workflows has no build workflow, so AWS skips the build"):
         operator = create(workflows=[BOOT], **ROLE)
     with structlog.testing.capture_logs() as logged:
         run(operator, FakeImageBuilder("AVAILABLE"))
     warned = [line["event"] for line in logged if line["log_level"] == "warning"]
+    # Airflow 3.0 logs through Python's logging.
+    warned += [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert any("makes no new image" in event for event in warned)
 
 

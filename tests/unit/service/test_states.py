@@ -9,7 +9,7 @@ import pytest
 from airflow_imagebuilder.service import states
 from airflow_imagebuilder.service.request.workflows import OnFailure, WorkflowType
 from airflow_imagebuilder.service.states import ImageStatus, StepStatus, WorkflowStatus
-from tests.support import answers
+from tests.support.aws_model import model
 
 if TYPE_CHECKING:
     from enum import Enum
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_the_states_are_those_of_aws(ours: type[Enum], shape: str, more: list[str]) -> None:
-    assert [member.value for member in ours] == [*answers.model().shape_for(shape).enum, *more]
+    assert [member.value for member in ours] == [*model().shape_for(shape).enum, *more]
 
 
 def test_every_status_of_an_image_is_either_in_progress_or_final() -> None:

@@ -178,3 +178,34 @@ def test_a_log_has_one_line_per_event_with_its_errors() -> None:
         "::group::Log message source details",
         "2026-01-01T00:00:00Z ERROR Task failed with exception ImageFailedError: step X failed",
     ]
+
+
+def disabled() -> httpx.Response:
+    """Return what Airflow 3.0 answers without ``[api] enable_xcom_deserialize_support``."""
+    return httpx.Response(400, json={"detail": "XCom deserialization is disabled in configuration."})
+
+
+def test_an_airflow_that_does_not_deserialize_xcoms_is_asked_for_the_plain_value_from_then_on() -> None:
+    values: list[Any] = ["arn", {"amis": []}]
+    plain = [httpx.Response(200, json={"value": value}) for value in values]
+    airflow = Airflow(disabled(), *plain)
+    api = airflow.api()
+    assert [api.xcom("d", "r", "t"), api.xcom("d", "r", "t")] == values
+    assert [r.url.params.get("deserialize") for r in airflow.requests] == ["true", None, None]
+
+
+def test_an_airflow_that_deserializes_xcoms_is_asked_once() -> None:
+    airflow = Airflow(httpx.Response(200, json={"value": ["a", "b"]}))
+    assert airflow.api().xcom("d", "r", "t", map_index=1) == ["a", "b"]
+    assert [dict(r.url.params) for r in airflow.requests] == [{"map_index": "1", "deserialize": "true"}]
+
+
+def test_an_xcom_that_does_not_exist_is_an_error_whether_or_not_airflow_deserializes() -> None:
+    missing = [httpx.Response(404, json={"detail": "XCom entry not found"}) for _ in range(2)]
+    airflow = Airflow(missing[0], disabled(), missing[1])
+    api = airflow.api()
+    for _ in range(2):
+        with pytest.raises(AirflowApiError) as error:
+            api.xcom("d", "r", "t")
+        assert error.value.status == 404
+    assert airflow.paths == ["GET /api/v2/dags/d/dagRuns/r/taskInstances/t/xcomEntries/return_value"] * 3

@@ -64,6 +64,10 @@ def test_the_secrets_of_a_home_are_made_once_and_differ_between_homes(tmp_path: 
     assert not set(first.values()) & set(other.values())
 
 
+def test_the_key_that_signs_tokens_is_as_long_as_sha_512_wants_it(tmp_path: Path) -> None:
+    assert len(home_secrets(tmp_path)["jwt"].encode()) >= 64
+
+
 def test_only_the_user_can_read_secrets_and_passwords(tmp_path: Path) -> None:
     airflow_environment(tmp_path, [tmp_path / "dags"], 8080)
     assert [stat.S_IMODE(path.stat().st_mode) for path in sorted(tmp_path.glob("*.json"))] == [0o600, 0o600]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from functools import cache
 
-import botocore.session
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -26,6 +24,7 @@ from airflow_imagebuilder.service.arns.arns import (
 )
 from airflow_imagebuilder.service.arns.hints import fault_in_arn
 from airflow_imagebuilder.service.errors import InvalidRequestError
+from tests.support.aws_model import model, pattern_of
 
 HERE = "arn:aws:imagebuilder:us-east-1:123456789012:"
 
@@ -42,10 +41,8 @@ SHAPES: dict[type[Arn], str] = {
 KINDS: list[type[Arn]] = [*SHAPES, ImageVersionArn]
 
 
-@cache
 def pattern(shape: str) -> str:
-    model = botocore.session.get_session().get_service_model("imagebuilder")
-    return str(model.shape_for(shape).metadata["pattern"])
+    return str(pattern_of(model().shape_for(shape)))
 
 
 @pytest.mark.parametrize(("kind", "shape"), SHAPES.items())

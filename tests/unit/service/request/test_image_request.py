@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from airflow_imagebuilder.service.request import ImageRequest, Workflow
 from airflow_imagebuilder.service.request.image_request import FIELDS, faults_in
+from tests.support.aws_model import known, model
 from tests.support.requests import (
     BUILD,
     EVERYTHING,
@@ -25,7 +26,6 @@ from tests.support.requests import (
     SEND,
     TEST,
     least,
-    model,
     with_workflows,
 )
 
@@ -120,7 +120,7 @@ def test_an_allowed_request_has_no_fault_and_botocore_takes_it(fields: dict[str,
     assert faults_in(fields) == ()
     parameters = ImageRequest(**fields).to_api()
     shape = model().operation_model("CreateImage").input_shape
-    report = ParamValidator().validate({**parameters, "clientToken": "t"}, shape)
+    report = ParamValidator().validate(known(shape, {**parameters, "clientToken": "t"}), shape)
     assert not report.has_errors(), report.generate_report()
 
 

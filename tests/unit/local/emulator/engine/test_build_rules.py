@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.local.emulator.engine import ApiError
+from tests.support.aws_model import NO_WILDCARDS, has_wildcards_of_recipes
 from tests.support.bench import HEAD, NAMES_OF_TESTS, Bench, image_request, workflow
 
 CONTAINER = f"{HEAD}container-recipe/golden-container/1.0.0"
@@ -132,11 +133,18 @@ def test_ten_workflows_in_all_are_accepted(bench: Bench) -> None:
     assert bench.finish(arn) == "AVAILABLE"
 
 
+@pytest.mark.skipif(not has_wildcards_of_recipes(), reason=NO_WILDCARDS)
 def test_a_wildcard_recipe_means_the_newest_version(bench: Bench) -> None:
     for version in ("1.9.0", "1.10.0"):
         bench.call("CreateImageRecipe", name="other", semanticVersion=version, parentImage="ami-1")
     arn = bench.bake(imageRecipeArn=f"{HEAD}image-recipe/other/x.x.x")
     assert arn == f"{HEAD}image/other/1.10.0/1"
+
+
+@pytest.mark.skipif(has_wildcards_of_recipes(), reason="botocore's pattern of recipe ARNs has wildcards")
+def test_a_wildcard_recipe_is_refused_as_the_model_does_not_have_it(bench: Bench) -> None:
+    with pytest.raises(ApiError, match="imageRecipeArn"):
+        bench.bake(imageRecipeArn=f"{HEAD}image-recipe/golden-al2023/x.x.x")
 
 
 def test_a_required_parameter_of_a_workflow_must_be_given(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.local.emulator.engine import ApiError
+from tests.support.aws_model import NO_WILDCARDS, has_wildcards_of_recipes
 from tests.support.bench import HEAD, Bench, image_request
 
 STEPS = "schemaVersion: 1.0\nsteps:\n  - {name: Run, action: RunCommand}\n"
@@ -92,7 +93,17 @@ def test_a_document_is_created_read_listed_tagged_and_deleted(bench: Bench, noun
         bench.call(f"Get{noun}", **{member: arn})
 
 
-@pytest.mark.parametrize("noun", ["Component", "Workflow", "ImageRecipe", "ContainerRecipe"])
+@pytest.mark.parametrize(
+    "noun",
+    [
+        "Component",
+        "Workflow",
+        *(
+            pytest.param(noun, marks=pytest.mark.skipif(not has_wildcards_of_recipes(), reason=NO_WILDCARDS))
+            for noun in ("ImageRecipe", "ContainerRecipe")
+        ),
+    ],
+)
 def test_a_new_version_is_another_document_and_wildcards_mean_the_newest(bench: Bench, noun: str) -> None:
     params, member, body, _, _ = KINDS[noun]
     versions = ("1.2.0", "1.10.0", "2.0.0")

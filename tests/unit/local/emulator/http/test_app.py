@@ -14,6 +14,7 @@ import pytest
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, ReadTimeoutError
 
+from tests.support.aws_model import lists_the_account
 from tests.support.bench import HEAD, image_request
 from tests.support.process import KEYS, Process
 
@@ -159,12 +160,23 @@ def test_tags_are_read_and_written_under_an_arn_with_slashes(server: Process) ->
     assert client.list_tags_for_resource(resourceArn=arn)["tags"] == {"stage": "test"}
 
 
+@pytest.mark.skipif(not lists_the_account(), reason="botocore's ListImageBuildVersions demands an ARN")
 def test_a_paginator_goes_through_every_page(server: Process) -> None:
     client = server.client()
     arns = {_bake(server) for _ in range(7)}
     pages = client.get_paginator("list_image_build_versions").paginate(PaginationConfig={"PageSize": 3})
     found = [summary["arn"] for page in pages for summary in page["imageSummaryList"]]
     assert (len(found), set(found)) == (7, arns)
+
+
+def test_a_paginator_goes_through_every_page_of_an_image_version(server: Process) -> None:
+    client = server.client()
+    arns = {_bake(server) for _ in range(4)}
+    (version,) = {arn.rpartition("/")[0] for arn in arns}
+    pages = client.get_paginator("list_image_build_versions").paginate(
+        imageVersionArn=version, PaginationConfig={"PageSize": 3}
+    )
+    assert {summary["arn"] for page in pages for summary in page["imageSummaryList"]} == arns
 
 
 @pytest.mark.asyncio
