@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_imagebuilder.compat import AirflowFailException, AirflowSkipException
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.options import as_seconds
+from airflow_imagebuilder.operators.task_state import is_of_another_try
 from airflow_imagebuilder.operators.waiting import MAX_RESUMES
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
@@ -95,7 +96,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         self.workflow_type = WorkflowType(workflow_type).value
         self.poll_interval = as_seconds(poll_interval)
 
-    def execute(self, context: Context) -> None:
+    def execute(self, context: Context) -> NoReturn:
         """Defer at once: the trigger watches the workflow."""
         self._watch(known_arn(self.image_build_version_arn), {})
 
@@ -109,6 +110,8 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
             retry the task, since a new try could not change that.
         :raises ImageBuilderError: AWS did not answer for :data:`MAX_RESUMES` resumes of the wait.
         """
+        if is_of_another_try(event, context):
+            self.execute(context)
         arn = known_arn(self.image_build_version_arn)
         # dag.test() resumes with a bare state where a triggerer would have ended the task.
         known = event if isinstance(event, Mapping) else {"supervised": False}

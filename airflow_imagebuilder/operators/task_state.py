@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tenacity
@@ -127,6 +128,20 @@ def this_try(context: Context) -> Try:
     seed = getattr(ti, "id", None) or identity
     clears = getattr(context.get("dag_run"), "clear_number", None)
     return Try(seed=str(seed), epoch=int(getattr(ti, "max_tries", 0) or 0), clears=clears)
+
+
+def is_of_another_try(event: object, context: Context) -> bool:
+    """
+    Return whether a trigger fired an event for another try of the task.
+
+    Airflow 3.0 resumes a new try with the event of the try before, if that one failed after its wait
+    (https://github.com/apache/airflow/issues/56704; later versions begin a new try at ``execute``).
+
+    :param event: what the trigger fired.
+    :param context: the task's context.
+    """
+    number = event.get("try_number") if isinstance(event, Mapping) else None
+    return number is not None and number != context["ti"].try_number
 
 
 def was_killed(context: Context) -> bool | None:

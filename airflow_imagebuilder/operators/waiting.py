@@ -18,7 +18,7 @@ from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.cancellation import Cancellation, Stop
 from airflow_imagebuilder.operators.retry_policy import default_retry_policy
-from airflow_imagebuilder.operators.task_state import TaskStore, forget, this_try
+from airflow_imagebuilder.operators.task_state import TaskStore, forget, is_of_another_try, this_try
 from airflow_imagebuilder.service.errors import (
     AwsError,
     ImageBuilderError,
@@ -154,6 +154,9 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         :raises DeadlineExceededError: the image did not finish before its deadline.
         :raises WaitInterruptedError: AWS did not answer for :data:`MAX_RESUMES` resumes of the wait.
         """
+        if is_of_another_try(event, context):
+            begun: dict[str, Any] = self.execute(context)
+            return begun
         if not event:
             raise ImageBuilderError("The trigger fired without an event: clear this task to build again.")
         self.cancellation.arn = str(event[ARN_KEY])

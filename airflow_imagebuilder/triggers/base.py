@@ -76,6 +76,11 @@ class ImageBuilderTrigger(BaseTrigger):
         return f"{module}.{cls.__qualname__}", {name: getattr(self, name) for name in names}
 
     @property
+    def try_number(self) -> int | None:
+        """The try of the task that waits; ``None`` where no triggerer runs this."""
+        return getattr(self.task_instance, "try_number", None)
+
+    @property
     def hook(self) -> ImageBuilderHook:
         """The hook of this trigger's connection."""
         from airflow_imagebuilder.hooks import ImageBuilderHook

@@ -30,10 +30,10 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
     """
     Wait until an image has finished. A kill of the deferred task cancels the image.
 
-    Fires once, with ``image_build_version_arn``, ``outcome``, ``status``, ``message`` and, for a worker that
-    waits again, ``deadline``, ``stale_until``, ``stale_failure`` and ``resumes``. The outcome is ``ended``,
-    ``deadline`` or ``error``. An error also has ``missing``: whether AWS does not find the image. The worker
-    that resumes reads the image again and judges from that answer.
+    Fires once, with ``image_build_version_arn``, ``outcome``, ``status``, ``message``, ``try_number`` (of the
+    task that waits) and, for a worker that waits again, ``deadline``, ``stale_until``, ``stale_failure`` and
+    ``resumes``. The outcome is ``ended``, ``deadline`` or ``error``. An error also has ``missing``: whether
+    AWS does not find the image. The worker that resumes reads the image again and judges from that answer.
 
     :param cancel_on_kill: whether a kill of the deferred task cancels the image (default: yes).
     :param delete_outputs_on_kill: whether it also removes the AMIs and snapshots that the build left behind
@@ -99,6 +99,7 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
             "stale_until": self.stale_until,
             "stale_failure": self.stale_failure,
             "resumes": self.resumes,
+            "try_number": self.try_number,
         }
         return {**known, **await self._outcome()}
 

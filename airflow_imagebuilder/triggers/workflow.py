@@ -56,8 +56,8 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
     callbacks of a failed task get that error. A failure or a skip that a repair of the image could undo
     counts only after the task that may repair the image (``guard``) has ended.
 
-    Fires at most once, with ``outcome``, ``message``, ``deadline``, ``resumes`` and ``supervised``. The
-    outcome is ``failed``, ``deadline`` or ``error``.
+    Fires at most once, with ``outcome``, ``message``, ``deadline``, ``resumes``, ``try_number`` (of the task
+    that waits) and ``supervised``. The outcome is ``failed``, ``deadline`` or ``error``.
 
     A kill changes nothing on AWS: the task only observes.
 
@@ -121,6 +121,7 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
                     "message": reason,
                     "deadline": self.deadline,
                     "resumes": self.resumes,
+                    "try_number": self.try_number,
                     "supervised": self.task_instance is not None,
                 }
             )

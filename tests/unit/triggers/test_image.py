@@ -35,6 +35,7 @@ async def test_an_image_that_finishes_fires_once(status: str, monkeypatch: pytes
         "stale_until": None,
         "stale_failure": None,
         "resumes": 0,
+        "try_number": None,
         "outcome": "ended",
         "status": status,
         "message": "",

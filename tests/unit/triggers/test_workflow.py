@@ -50,6 +50,7 @@ async def test_a_test_that_failed_resumes_on_a_worker(monkeypatch: pytest.Monkey
         "message": "ended FAILED: no route",
         "deadline": None,
         "resumes": 0,
+        "try_number": None,
         "supervised": False,
     }
 
