@@ -34,6 +34,7 @@ FLOORS = (
     "service.submission",
     "service.monitoring",
     "variable_store",
+    "clean_up",
     "compat",
     "xcom",
     "assets",
