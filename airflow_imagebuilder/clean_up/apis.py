@@ -21,6 +21,10 @@ Characters of a path that AWS accepts. The path of a run is often longer, so a r
 """
 
 
+_WITHOUT_TOKEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""What Airflow answers to a missing token, and to one that has expired."""
+
+
 class ApiError(RuntimeError):
     """
     Airflow refused a call, or did not answer.
@@ -74,8 +78,9 @@ class AirflowServer:
         token: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._url = url.rstrip("/")
         self._login = {"username": username, "password": password} if username else None
-        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT, transport=transport)
+        self._http = httpx.Client(timeout=TIMEOUT, transport=transport)
         if token:
             self._http.headers["Authorization"] = f"Bearer {token}"
 
@@ -89,7 +94,7 @@ class AirflowServer:
     ) -> Any:
         """Send one request, as :meth:`Api.call` says. A token that has expired is renewed once."""
         answer = self._send(method, f"/api/v2{path}", params=params, json=body)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED and self._login:
+        if answer.status_code in _WITHOUT_TOKEN and self._login:
             self._log_in()
             answer = self._send(method, f"/api/v2{path}", params=params, json=body)
         return self._json(answer)
@@ -99,14 +104,14 @@ class AirflowServer:
         try:
             self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
         except (KeyError, TypeError) as error:
-            raise ApiError(f"POST {self._http.base_url}auth/token: the answer has no access_token") from error
+            raise ApiError(f"POST {self._url}/auth/token: the answer has no access_token") from error
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            return self._http.request(method, path, **{k: v for k, v in options.items() if v is not None})
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise ApiError(f"{method} {self._http.base_url}{path.lstrip('/')}: {reason}") from error
+            given = {key: value for key, value in options.items() if value is not None}
+            return self._http.request(method, f"{self._url}{path}", **given)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ApiError(f"{method} {self._url}{path}: {str(error) or type(error).__name__}") from error
 
     @staticmethod
     def _json(answer: httpx.Response) -> Any:

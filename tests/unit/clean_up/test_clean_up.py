@@ -269,7 +269,7 @@ def test_a_variable_that_another_clean_up_removed_meanwhile_counts_as_removed(
 def test_a_removal_that_fails_is_reported(api: Api, airflow: FakeAirflow) -> None:
     airflow.run("bake", "r1", "failed", OLD)
     key = stored(airflow, "bake", "r1")
-    airflow.faults["DELETE"] = [httpx.Response(403, json={"detail": "Forbidden"})]
+    airflow.faults["DELETE"] = [httpx.Response(403, json={"detail": "Forbidden"}) for _ in range(2)]
     report = clean_up(api, delete=True)
     assert "403" in report.unreadable[key]
     assert not report.removed
@@ -278,10 +278,11 @@ def test_a_removal_that_fails_is_reported(api: Api, airflow: FakeAirflow) -> Non
 # -- access --------------------------------------------------------------------------------------------------
 
 
-def test_a_user_logs_in_once_and_again_when_the_token_has_expired(airflow: FakeAirflow) -> None:
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_user_logs_in_once_and_again_when_the_token_has_expired(airflow: FakeAirflow, status: int) -> None:
     airflow.run("bake", "r1", "failed", OLD)
     key = stored(airflow, "bake", "r1")
-    airflow.faults["POST /dags/~/dagRuns/list"] = [httpx.Response(401)]
+    airflow.faults["POST /dags/~/dagRuns/list"] = [httpx.Response(status)]
     assert list(clean_up(server(airflow), delete=True).removed) == [key]
     assert airflow.calls.count("POST /auth/token") == 2
 
@@ -292,6 +293,15 @@ def test_a_wrong_password_and_an_old_token_are_errors(airflow: FakeAirflow) -> N
     with pytest.raises(ApiError, match=r"GET http://airflow/api/v2/variables\S*: 401"):
         clean_up(server(airflow, token="old"))
     assert clean_up(server(airflow, token="t1")).removed == {}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1", "http://127.0.0.1:1/", "airflow", "http://[", "ftp://airflow"]
+)
+def test_an_address_without_an_airflow_is_an_error_that_names_it(url: str) -> None:
+    with pytest.raises(ApiError) as error:
+        clean_up(AirflowServer(url, token="t1"))
+    assert str(error.value).startswith(f"GET {url.rstrip('/')}/api/v2/variables: ")
 
 
 def test_a_login_without_a_token_is_an_error(airflow: FakeAirflow) -> None:
