@@ -35,6 +35,7 @@ FLOORS = (
     "service.submission",
     "service.monitoring",
     "variable_store",
+    "clean_up",
     "compat",
     "xcom",
     "assets",
