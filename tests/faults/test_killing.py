@@ -37,7 +37,7 @@ BY_HAND: dict[str, Act] = {
 }
 BY_TIME = ("dagrun_timeout", "execution_timeout", "deadline")
 RESTARTS = "RESTARTING" in inspect.getsource(SchedulerJobRunner.process_executor_events)
-"""Whether Airflow starts a task again that was cleared while it ran; in 3.0 it stays in the state restarting."""
+"""Whether Airflow starts a task again that was cleared while it ran. In 3.0 its state stays restarting."""
 MODES = {"deferred": "deferred", "on_worker": "running"}
 _TAKEN = re.compile("trigger .+ starting")
 """What Airflow logs when a triggerer has taken a wait."""
