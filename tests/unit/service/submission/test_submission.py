@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from airflow_imagebuilder.service.client.outdated import method_of
+from airflow_imagebuilder.service.client.tokens import random_token
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     ImageCancelledError,
@@ -319,6 +320,13 @@ def test_tries_of_two_tasks_never_share_a_token() -> None:
     other.submission().submit(request(), Try("seed-2", 1))
     assert set(one.aws.tokens).isdisjoint(other.aws.tokens)
     assert all(1 <= len(token) <= 64 for token in {*one.aws.tokens, *other.aws.tokens})
+
+
+def test_a_token_is_as_short_as_the_oldest_model_demands(world: World) -> None:
+    first = world.submission().submit(request(), Try("one", 1))
+    world.aws.finish(first.arn, "FAILED")
+    world.submission().submit(request(), Try("two", 1))
+    assert {len(token) for token in (*world.aws.tokens, *world.aws.retry_tokens, random_token())} == {36}
 
 
 def test_the_same_try_without_a_store_sends_the_same_token(world: World) -> None:

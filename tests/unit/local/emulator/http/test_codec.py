@@ -6,13 +6,17 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 import pytest
 
 from airflow_imagebuilder.local.emulator.engine import ApiError
-from tests.support.bench import CODEC, HEAD
+from airflow_imagebuilder.local.emulator.http.codec import Codec
+from tests.support.aws_clients import older
+from tests.support.bench import CODEC, HEAD, image_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MODEL = boto3.client("imagebuilder", region_name="us-east-1").meta.service_model
 
@@ -22,6 +26,23 @@ def test_every_operation_has_its_own_route_back() -> None:
         http = MODEL.operation_model(name).http
         path = http["requestUri"].replace("{resourceArn}", f"{HEAD}image-pipeline/x")
         assert CODEC.route(http["method"], path) == name
+
+
+def test_what_an_older_model_lacks_is_absent_and_the_rest_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = older(botocore.session.Session(), tmp_path)
+    monkeypatch.setattr(botocore.session, "get_session", lambda: session)
+    codec = Codec()
+    assert "RetryImage" not in codec.operations
+    assert codec.route("PUT", "/RetryImage") is None
+    assert codec.route("PUT", "/CreateImage") == "CreateImage"
+    request = {**image_request(), "clientToken": "t"}
+    codec.validate("CreateImage", request)
+    with pytest.raises(ApiError, match="loggingConfiguration"):
+        codec.validate("CreateImage", {**request, "loggingConfiguration": {"logGroupName": "/x"}})
+    with pytest.raises(ApiError, match="imageVersionArn"):
+        codec.validate("ListImageBuildVersions", {})
 
 
 def test_another_method_or_path_is_not_an_operation() -> None:
