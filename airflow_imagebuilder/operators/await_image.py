@@ -9,6 +9,7 @@ from airflow_imagebuilder.operators.options import as_on_retry
 from airflow_imagebuilder.operators.task_state import TaskStore, this_try
 from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
 from airflow_imagebuilder.service.submission.decision import OnRetry
+from airflow_imagebuilder.service.submission.record import GuardRecord
 from airflow_imagebuilder.service.submission.submission import Submission
 from airflow_imagebuilder.xcom import as_time, known_arn, publish_arn
 
@@ -59,6 +60,8 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         "submitted_at",
         "on_retry",
     )
+
+    record_kind = GuardRecord
 
     def __init__(
         self,

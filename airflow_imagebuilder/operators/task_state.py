@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow_imagebuilder.compat import can_ask_airflow, older_store
 from airflow_imagebuilder.service.errors import StateStoreError
 from airflow_imagebuilder.service.submission.ports import Try
-from airflow_imagebuilder.service.submission.record import GUARD_KEY, RECORD_KEY
+from airflow_imagebuilder.service.submission.record import RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,10 +65,11 @@ class TaskStore:
 
         :raises StateStoreError: the store does not answer.
         """
-        if self._blank and self._store is not None and self._store is self._older:
+        upgraded = self._older is not None and self._older is not self._store
+        if self._blank and self._older is not None and not upgraded:
             return None  # what is there is of a run with the same id, which was deleted
         found = self._ask(lambda store: store.get(key), self._store)
-        if found is None and not self._blank and self._older is not None:
+        if found is None and upgraded and not self._blank:
             found = self._ask(lambda store: store.get(key), self._older)
         return found
 
@@ -104,8 +105,7 @@ def forget(context: Context) -> None:
     if not getattr(task, "wait_for_completion", True):
         return  # another task waits for the image, and a new try of this one may repair it
     submitter = getattr(task, "submitter", None)
-    kept = [(None, GUARD_KEY if hasattr(task, "submitter") else RECORD_KEY)]
-    kept += [(submitter, RECORD_KEY)] if submitter else []
+    kept = [(None, task.record_kind.key()), *([(submitter, RECORD_KEY)] if submitter else [])]
     for task_id, key in kept:
         store = older_store(context["ti"], task_id)
         if store is None:

@@ -36,6 +36,7 @@ from airflow_imagebuilder.service.states import (
     is_image_terminal,
 )
 from airflow_imagebuilder.service.submission.ports import Origin, Submitted
+from airflow_imagebuilder.service.submission.record import Record, SubmissionRecord
 from airflow_imagebuilder.service.submission.repair import may_be_stale
 from airflow_imagebuilder.service.submission.submission import Submission
 from airflow_imagebuilder.xcom import ARN_KEY, publish_arn
@@ -81,6 +82,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
     operator_extra_links = LINKS
     ui_color = "#e8f2ec"
+    record_kind: type[Record] = SubmissionRecord
+    """What the task keeps between its tries."""
 
     def __init__(
         self,
@@ -297,7 +300,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
     def record_finished(self, context: Context) -> None:
         """Note for later tries that this one is finished: only a clear can follow it."""
-        Submission(self.hook, TaskStore(context, written=True)).finished(this_try(context))
+        Submission(self.hook, TaskStore(context, written=True)).finished(this_try(context), self.record_kind)
 
     def _steps_of_failure(
         self, image: Mapping[str, Any], executions: Sequence[Mapping[str, Any]]

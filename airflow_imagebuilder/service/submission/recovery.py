@@ -24,7 +24,7 @@ from airflow_imagebuilder.service.errors import (
 from airflow_imagebuilder.service.states import IMAGE_SUCCEEDED, is_image_terminal
 from airflow_imagebuilder.service.submission.decision import Action, OnRetry, decide
 from airflow_imagebuilder.service.submission.ports import ImageBuilder, Origin, StateStore, Submitted, Try
-from airflow_imagebuilder.service.submission.record import GuardRecord, SubmissionRecord
+from airflow_imagebuilder.service.submission.record import GuardRecord, Record, SubmissionRecord
 from airflow_imagebuilder.service.submission.repair import may_be_stale, repair
 
 if TYPE_CHECKING:
@@ -143,16 +143,17 @@ class Recovery:
             raise NotRepairableError(arn, error_for_image(arn, now))
         return repaired
 
-    def finished(self, current: Try) -> None:
+    def finished(self, current: Try, kind: type[Record] = SubmissionRecord) -> None:
         """
         Note that this try ends with a verdict on its image, so that only a clear can follow it.
 
         Does not raise: without this note a clear is still recognised, unless ``retries`` was lowered.
+
+        :param current: the try.
+        :param kind: which record the task has (default: that of a task that submits).
         """
         try:
-            # A task either submits or awaits: it has one of the two records.
-            record = SubmissionRecord.load(self.store) or GuardRecord.load(self.store)
-            if record:
+            if record := kind.load(self.store):
                 record.of(current, finished=True).save(self.store)
         except ImageBuilderError as error:
             log.warning("The end of this try could not be noted: %s", error)
