@@ -36,7 +36,7 @@ _SINCE = {
 }
 """The first version of botocore that has each of these (read from the models of its releases)."""
 
-UPGRADE = "upgrade boto3 on Airflow's workers and triggerers"
+UPGRADE = "install a newer boto3, with an aiobotocore that fits it (docs/airflow-versions.md, boto3)"
 
 
 def installed() -> str:
@@ -48,19 +48,18 @@ def installed() -> str:
 
 def needed(what: str) -> str:
     """
-    Return which botocore has something that the installed one lacks.
+    Return which boto3 has something that the installed one lacks. It has the version of its botocore.
 
     :param what: one of the constants of this module, or a member as ``CreateImage.loggingConfiguration``.
-    :return: for example ``botocore 1.41.1 or newer, and 1.39.11 is installed``.
+    :return: for example ``boto3 1.41.1 or newer``.
     """
     since = _SINCE.get(what)
-    version = f"botocore {since} or newer" if since else "a newer botocore"
-    return f"{version}, and {installed()} is installed"
+    return f"boto3 {since} or newer" if since else "a newer boto3"
 
 
 def lack(what: str) -> str:
-    """Return a clause about something that the installed botocore lacks: what it needs, and what to do."""
-    return f"{what} needs {needed(what)}: {UPGRADE}"
+    """Return the text ``X needs boto3 N or newer (M is installed): what to do``, without a full stop."""
+    return f"{what} needs {needed(what)} ({installed()} is installed): {UPGRADE}"
 
 
 @cache

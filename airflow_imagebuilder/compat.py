@@ -136,7 +136,9 @@ def stores_in_variables() -> bool:
 
 def older_store(ti: Any, task_id: str | None = None) -> VariableStore | None:
     """
-    Return the store of a task in an Airflow before 3.3; ``None`` outside of a running task.
+    Return the Variables that keep a task's values before Airflow 3.3; ``None`` outside of a running task.
+
+    On 3.3 they are read for a task that an older version has run before.
 
     :param ti: the task instance.
     :param task_id: another task of its run, unmapped; ``None`` (default) means its own.
@@ -225,7 +227,7 @@ def _is_final(error: Exception, policy: Any, context: Context) -> bool:
     try:
         decision = policy.evaluate(error, ti.try_number, ti.max_tries, context)
     except Exception:
-        log.exception("The retry policy failed, so the task's own retries apply.")
+        log.exception("The retry policy raised an error. Airflow retries this task as its retries say.")
         return False
     final = bool(decision.action.value == "fail")
     if final:

@@ -85,7 +85,7 @@ class TaskStore:
     @staticmethod
     def _ask(question: Callable[[Any], T], store: Any) -> T:
         if store is None:
-            raise StateStoreError("this task's context has no task_state_store")
+            raise StateStoreError("this process has no connection to Airflow, as outside of a running task")
         try:
             return tenacity.Retrying(**_PATIENTLY)(question, store)
         except _UNREACHABLE as error:
@@ -113,7 +113,10 @@ def forget(context: Context) -> None:
         try:
             store.delete(key)
         except _UNREACHABLE as error:
-            log.warning("Could not remove Variable %s, which no task needs: %s", store.variable(key), error)
+            name = store.variable(key)
+            log.warning(
+                "Could not remove Variable %s. No task needs it. The clean-up does it: %s", name, error
+            )
 
 
 def this_try(context: Context) -> Try:
@@ -157,7 +160,7 @@ def was_killed(context: Context) -> bool | None:
     :return: ``None`` if Airflow does not answer within :data:`ASK_PATIENCE` seconds.
     """
     if not can_ask_airflow():
-        log.info("SIGTERM came in the middle of a call to Airflow, so the question waits until after it.")
+        log.info("SIGTERM came during a call to Airflow. After it, this task asks whether it was killed.")
         return None
     query = _StateQuery(context["ti"])
     query.start()

@@ -339,7 +339,7 @@ class WaitInterruptedError(ImageBuilderError):
 
 
 class StateStoreError(ImageBuilderError):
-    """Airflow's task state store could not be read or written, so no build was started.
+    """What a task keeps between its tries could not be read or written, so this try started no build.
 
     :param reason: the error of the store, or of the connection to it.
     """
@@ -347,9 +347,10 @@ class StateStoreError(ImageBuilderError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            "No build was started: Airflow's task state store could not be read or written: "
-            f"{one_line(reason)}\n"
-            "Without a record there, a later try could not find the image, and would build a second one.\n"
+            "This try started no build: Airflow did not read or store what this task keeps between its tries "
+            f"(before Airflow 3.3, a Variable imagebuilder-...): {one_line(reason)}\n"
+            "Without that record a later try could not find the image, and would build a second one. An "
+            "image of an earlier try, or of the task that submits, may still be building.\n"
             "The next try of this task reads the store again. If no try is left, check that Airflow's API "
             "server answers its workers, then clear this task, with its downstream tasks. The clear cancels "
             "an image of this task that is still building, unless cancel_on_kill is False."

@@ -113,7 +113,7 @@ def test_the_policy_of_the_dag_decides() -> None:
 def test_a_policy_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     policy = SimpleNamespace(evaluate=lambda *_: 1 / 0)
     assert not isinstance(raised_by(ForbiddenError("CreateImage"), policy), AirflowFailException)
-    assert "The retry policy failed" in caplog.text
+    assert "The retry policy raised an error" in caplog.text
 
 
 def test_where_airflow_asks_the_policy_the_error_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

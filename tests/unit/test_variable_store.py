@@ -107,7 +107,7 @@ def test_each_task_of_each_run_has_its_own(variables: Variables) -> None:
 
 def test_a_value_that_was_not_stored_is_an_error(variables: Variables) -> None:
     variables.error = API_ERROR
-    with pytest.raises(StateStoreError, match="No build was started"):
+    with pytest.raises(StateStoreError, match="This try started no build"):
         TaskStore(older()).set("key", 1)
     assert variables.asked == ["PutVariable"] * 4, "repeated first"
 
@@ -146,7 +146,7 @@ def test_after_an_upgrade_to_airflow_3_3_a_new_try_finds_the_variable(variables:
 def test_outside_of_a_running_task_there_is_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(task_runner, "SUPERVISOR_COMMS", raising=False)
     assert older_store(FakeTask().ti) is None
-    with pytest.raises(StateStoreError, match="task_state_store"):
+    with pytest.raises(StateStoreError, match="no connection to Airflow"):
         TaskStore(older()).set("key", 1)
 
 

@@ -26,7 +26,7 @@ def method_of(client: Any, operation: str) -> Any:
     method = getattr(client, operation, None)
     if method is None:
         name = api_name(operation)
-        value = f"botocore {aws_model.installed()}"
+        value = f"boto3 {aws_model.installed()}"
         raise OutdatedBoto3Error([Fault(name, value, aws_model.needed(name), aws_model.UPGRADE)])
     return method
 
@@ -44,13 +44,17 @@ def check_members(client: Any, operation: str, params: Mapping[str, Any]) -> Non
         Fault(
             _as_written(path),
             value,
-            aws_model.needed(f"{operation}.{_NUMBER.sub('', path)}"),
+            f"not with boto3 {aws_model.installed()}: {aws_model.needed(_fact(operation, path))}",
             f"{aws_model.UPGRADE}, or leave this member out",
         )
         for path, value in aws_model.unknown_members(client, operation, params)
     ]
     if faults:
         raise OutdatedBoto3Error(faults)
+
+
+def _fact(operation: str, path: str) -> str:
+    return f"{operation}.{_NUMBER.sub('', path)}"
 
 
 def _as_written(path: str) -> str:

@@ -180,7 +180,7 @@ class Listing:
         if isinstance(error, InvalidRequestError) and not self.impossible:
             self.impossible = True
             log.warning(
-                "%s. Images are polled without it, which takes more calls.",
+                "%s. Images are polled without it, which takes more calls. Nothing fails.",
                 one_line(error) if self._params else aws_model.lack(aws_model.LIST_OF_THE_ACCOUNT),
             )
         # Throttling says nothing about the cost of a list, unless AWS throttles lists alone.

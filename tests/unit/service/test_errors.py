@@ -260,8 +260,8 @@ def test_an_arn_that_cannot_be_read_is_shown_unchanged() -> None:
 def test_the_error_of_the_state_store_reports_that_no_build_was_started() -> None:
     head, *more = str(StateStoreError("500 Internal\nServer Error")).splitlines()
     assert head == (
-        "No build was started: Airflow's task state store could not be read or written: "
-        "500 Internal Server Error"
+        "This try started no build: Airflow did not read or store what this task keeps between its tries "
+        "(before Airflow 3.3, a Variable imagebuilder-...): 500 Internal Server Error"
     )
     assert "API server" in " ".join(more)
     assert "next try" in " ".join(more)

@@ -42,8 +42,8 @@ def test_a_member_that_the_model_lacks_is_a_fault_with_the_versions(tmp_path: Pa
         check_members(older_client(tmp_path), "CreateImage", request)
     (fault,) = raised.value.faults
     assert (fault.field, fault.value) == ("logging_configuration", {"logGroupName": "/aws/imagebuilder/x"})
-    assert f"botocore 1.40.41 or newer, and {aws_model.installed()} is installed" in fault.allowed
-    assert "upgrade boto3" in fault.remedy
+    assert f"not with boto3 {aws_model.installed()}: boto3 1.40.41 or newer" in fault.allowed
+    assert "install a newer boto3" in fault.remedy
     assert "leave this member out" in fault.remedy
     assert isinstance(raised.value, ValueError)
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
@@ -67,8 +67,8 @@ def test_every_member_that_the_model_lacks_is_named_at_any_depth(tmp_path: Path)
         "image_scanning_configuration.imageScanningTypes",
         "workflows[1].parallelGroup",
     }
-    assert "botocore 1.43.122 or newer" in faults["image_scanning_configuration.imageScanningTypes"]
-    assert "a newer botocore" in faults["workflows[1].parallelGroup"]
+    assert "boto3 1.43.122 or newer" in faults["image_scanning_configuration.imageScanningTypes"]
+    assert "a newer boto3" in faults["workflows[1].parallelGroup"]
 
 
 def test_what_the_model_has_passes(tmp_path: Path) -> None:
@@ -86,10 +86,11 @@ def test_an_operation_that_the_model_lacks_is_neither_an_error_of_aws_nor_retrie
     assert not isinstance(raised.value, (AwsError, AttributeError))
     assert raised.value.__cause__ is None
     assert raised.value.why == (
-        f"RetryImage needs botocore 1.41.1 or newer, and {aws_model.installed()} is installed: "
-        "upgrade boto3 on Airflow's workers and triggerers"
+        "RetryImage needs boto3 1.41.1 or newer: install a newer boto3, with an aiobotocore that fits it "
+        "(docs/airflow-versions.md, boto3)"
     )
     assert str(raised.value).startswith("Nothing was sent to AWS")
+    assert f"boto3 {aws_model.installed()}" in str(raised.value)
 
 
 def test_an_operation_that_the_client_has_is_found(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_an_asynchronous_client_refuses_what_its_model_does_not_allow(tmp_path: 
     text = str(raised.value)
     assert "imageVersionArn" in text
     assert f"installed botocore ({aws_model.installed()})" in text
-    assert "upgrade boto3" in text
+    assert "install a newer boto3" in text
 
 
 def test_what_the_installed_botocore_has_is_read_from_its_model() -> None:

@@ -81,7 +81,7 @@ def test_a_distribution_without_an_execution_is_not_taken_for_a_failure_before_t
     text = older.describe()
     assert "eu-west-1" in text
     assert "before one began" not in text
-    assert "failureContext needs botocore 1.43.94 or newer" in text
+    assert "failureContext needs boto3 1.43.94 or newer" in text
     assert "check the distribution configuration" in " ".join(text.split())
 
 
@@ -97,7 +97,7 @@ def test_a_test_after_which_the_image_continued_is_not_blamed_for_the_distributi
 def test_without_retry_image_the_advice_promises_a_new_image(stage: str | None) -> None:
     text = ImageFailure(image_status="FAILED", stage=stage, image_type="AMI").describe()
     assert "that builds a new image" in text
-    assert "RetryImage needs botocore 1.41.1 or newer" in text
+    assert "RetryImage needs boto3 1.41.1 or newer" in text
     assert "without a new build" not in text
     assert "where AWS allows it" not in text
 
@@ -105,4 +105,4 @@ def test_without_retry_image_the_advice_promises_a_new_image(stage: str | None) 
 def test_without_retry_image_a_cancelled_image_is_built_again() -> None:
     text = str(ImageCancelledError(answers.ARN, "by me"))
     assert "that builds a new image" in text
-    assert "RetryImage needs botocore 1.41.1 or newer" in text
+    assert "RetryImage needs boto3 1.41.1 or newer" in text

@@ -365,9 +365,9 @@ def test_a_boto3_without_retry_image_builds_a_new_image_and_says_why(
     assert (second.origin, len(world.aws.images)) == (Origin.CREATED, 2)
     assert len(world.aws.called("retry_image")) == 1
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert f"Image {first.arn} is not repaired, a new one is built instead: RetryImage needs botocore" in line
+    assert f"Image {first.arn} is not repaired, a new one is built instead: RetryImage needs boto3" in line
     assert "1.41.1 or newer" in line
-    assert "upgrade boto3" in line
+    assert "install a newer boto3" in line
     # The next retry has the new image, and repairs nothing before it ends badly too.
     assert world.submission().submit(request(), Try("three", epoch)).arn == second.arn
 
@@ -379,13 +379,11 @@ def test_a_guard_with_a_boto3_without_retry_image_cannot_repair_and_says_why(wor
     guarding.rejoin(first.arn, Try("guard 1", 1), submitted_by="create 1")
     world.aws.finish(first.arn, "FAILED")
     for number in (2, 3):  # another try is refused in the same way
-        with pytest.raises(
-            NotRepairableError, match=r"RetryImage needs botocore 1\.41\.1 or newer"
-        ) as raised:
+        with pytest.raises(NotRepairableError, match=r"RetryImage needs boto3 1\.41\.1 or newer") as raised:
             guarding.rejoin(first.arn, Try(f"guard {number}", 1), submitted_by="create 1")
         assert isinstance(raised.value.ended, ImageFailedError)
         assert "clear the task that submitted this one" in str(raised.value)
-        assert "upgrade boto3" in str(raised.value)
+        assert "install a newer boto3" in str(raised.value)
     assert list(world.aws.images) == [first.arn]
 
 

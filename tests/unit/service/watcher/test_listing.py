@@ -167,7 +167,7 @@ def test_a_boto3_that_cannot_list_the_account_is_asked_once_and_each_image_is_po
     assert max(one[-1][0] for one in seen) < 3000 + 2 * 10
     assert service.counted("list_image_build_versions") == {"": 1}
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert "ListImageBuildVersions without imageVersionArn needs botocore 1.40.36 or newer" in line
+    assert "ListImageBuildVersions without imageVersionArn needs boto3 1.40.36 or newer" in line
     assert aws_model.installed() in line
 
 
