@@ -16,6 +16,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import threading
+import time
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +27,7 @@ from airflow_imagebuilder.variable_store import VariableStore
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
     from datetime import timedelta
+    from types import FrameType
 
     from airflow.sdk import Context, TriggerRule
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
@@ -108,10 +111,13 @@ __all__ = [
     "RetryDecision",
     "RetryPolicy",
     "TriggerRule",
+    "calls_have_a_lock",
     "can_ask_airflow",
+    "connection_read",
     "final_errors",
     "metrics",
     "older_store",
+    "only_question",
     "stores_in_variables",
     "trigger_has_on_kill",
     "uninterrupted",
@@ -119,6 +125,9 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+_question = threading.Lock()
+_connections = 0
 
 _unfinished: set[asyncio.Future[Any]] = set()
 """What continues after a cancel of its caller. Python may collect an asyncio task that nothing refers to."""
@@ -134,18 +143,20 @@ def stores_in_variables() -> bool:
     return "task_state_store" not in Context.__annotations__
 
 
-def older_store(ti: Any, task_id: str | None = None) -> VariableStore | None:
+def older_store(context: Context, task_id: str | None = None) -> VariableStore | None:
     """
     Return the Variables that keep a task's values before Airflow 3.3; ``None`` outside of a running task.
 
     On 3.3 they are read for a task that an older version has run before.
 
-    :param ti: the task instance.
+    :param context: the task's context.
     :param task_id: another task of its run, unmapped; ``None`` (default) means its own.
     """
     from airflow.sdk.execution_time import task_runner
 
-    return VariableStore(ti, task_id) if getattr(task_runner, "SUPERVISOR_COMMS", None) else None
+    if getattr(task_runner, "SUPERVISOR_COMMS", None) is None:
+        return None
+    return VariableStore(context["ti"], task_id, run=context.get("dag_run"))
 
 
 # -- kills -------------------------------------------------------------------------------------------------
@@ -165,15 +176,56 @@ def can_ask_airflow() -> bool:
     Before 3.2 it may not, if the signal has interrupted a call to Airflow: each of the two calls would read
     the other one's answer. Later versions have a lock for that.
     """
+    return calls_have_a_lock() or not _is_in_a_call(sys._getframe())  # noqa: SLF001 (the way to walk the stack)
+
+
+def calls_have_a_lock() -> bool:
+    """Return whether two threads of a task may ask Airflow at the same time: since 3.2."""
     from airflow.sdk.execution_time import task_runner
+
+    return hasattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "_thread_lock")
+
+
+@contextmanager
+def connection_read() -> Iterator[None]:
+    """Mark that a thread may be reading a connection from Airflow, for :func:`only_question`."""
+    global _connections  # noqa: PLW0603
+    _connections += 1
+    try:
+        yield
+    finally:
+        _connections -= 1
+
+
+@contextmanager
+def only_question(patience: float = 60.0) -> Iterator[None]:
+    """
+    Let a thread of a task ask Airflow while no other thread does, where two threads may not.
+
+    A wait on a worker reads its connection in a thread. And a second signal may come before the answer to the
+    question of the first one.
+
+    :param patience: the most seconds to wait for the others.
+    :raises TimeoutError: another thread still waits for its answer.
+    """
+    if calls_have_a_lock():
+        yield
+        return
+    end = time.monotonic() + patience
+    with _question:
+        while _connections:
+            if time.monotonic() > end:
+                raise TimeoutError("another call to Airflow has no answer yet")
+            time.sleep(0.01)
+        yield
+
+
+def _is_in_a_call(frame: FrameType | None) -> bool:
     from airflow.sdk.execution_time.comms import CommsDecoder
 
-    if hasattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "_thread_lock"):
-        return True
-    frame, call = sys._getframe(), CommsDecoder.send.__code__  # noqa: SLF001 (the public way to walk the stack)
-    while frame is not None and frame.f_code is not call:
-        frame = frame.f_back  # type: ignore[assignment]
-    return frame is None
+    while frame is not None and frame.f_code is not CommsDecoder.send.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 async def uninterrupted(work: Awaitable[T]) -> T:
@@ -225,11 +277,13 @@ def final_errors(policy: Any, context: Context) -> Iterator[None]:
 def _is_final(error: Exception, policy: Any, context: Context) -> bool:
     ti = context["ti"]
     try:
-        decision = policy.evaluate(error, ti.try_number, ti.max_tries, context)
+        decision = policy.evaluate(
+            exception=error, try_number=ti.try_number, max_tries=ti.max_tries, context=context
+        )
+        final = bool(decision.action.value == "fail")
     except Exception:
         log.exception("The retry policy raised an error. Airflow retries this task as its retries say.")
         return False
-    final = bool(decision.action.value == "fail")
     if final:
         log.info("Airflow does not try this task again: %s.", decision.reason)
     return final

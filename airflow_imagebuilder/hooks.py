@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_imagebuilder.compat import uninterrupted
+from airflow_imagebuilder.compat import connection_read, uninterrupted
 from airflow_imagebuilder.service.client.aio_client import AioClient
 from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.cleanup import delete_outputs
@@ -158,7 +158,8 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
         """Return the context manager of an aiobotocore client, which is made outside the event loop."""
-        client: AbstractAsyncContextManager[Any] = await uninterrupted(self.get_async_conn())
+        with connection_read():
+            client: AbstractAsyncContextManager[Any] = await uninterrupted(self.get_async_conn())
         return client
 
     async def acancel_image(

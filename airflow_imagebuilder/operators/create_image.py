@@ -134,6 +134,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
             return self.await_image(context, submitted)
         self._publish_submission(context, submitted)
         self.announce(context, submitted.arn)
+        self.cancellation.raise_if_killed(submitted.arn)
         self.record_finished(context)
         return submitted.arn
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from airflow_imagebuilder.compat import can_ask_airflow, older_store
+from airflow_imagebuilder.compat import calls_have_a_lock, can_ask_airflow, older_store, only_question
 from airflow_imagebuilder.service.errors import StateStoreError
 from airflow_imagebuilder.service.submission.ports import Try
-from airflow_imagebuilder.service.submission.record import RECORD_KEY
+from airflow_imagebuilder.service.submission.record import GUARD_KEY, RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import Context
+
+    from airflow_imagebuilder.variable_store import VariableStore
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,7 +57,7 @@ class TaskStore:
 
     def __init__(self, context: Context, *, written: bool = False) -> None:
         ti = context["ti"]
-        self._older = older_store(ti)
+        self._older = older_store(context)
         self._store: Any = context.get("task_state_store") or self._older
         self._blank = not written and (getattr(ti, "try_number", None) or 1) <= 1
 
@@ -104,12 +106,13 @@ def forget(context: Context) -> None:
     task: Any = context["task"]
     if not getattr(task, "wait_for_completion", True):
         return  # another task waits for the image, and a new try of this one may repair it
-    submitter = getattr(task, "submitter", None)
-    kept = [(None, task.record_kind.key()), *([(submitter, RECORD_KEY)] if submitter else [])]
-    for task_id, key in kept:
-        store = older_store(context["ti"], task_id)
-        if store is None:
-            return
+    own, submitter = older_store(context), getattr(task, "submitter", None)
+    if own is None:
+        return
+    kept = [(own, task.record_kind.key())]
+    if submitter and (others := older_store(context, submitter)) and _same_image(own, others):
+        kept.append((others, RECORD_KEY))
+    for store, key in kept:
         try:
             store.delete(key)
         except _UNREACHABLE as error:
@@ -117,6 +120,16 @@ def forget(context: Context) -> None:
             log.warning(
                 "Could not remove Variable %s. No task needs it. The clean-up does it: %s", name, error
             )
+
+
+def _same_image(waiting: VariableStore, submitting: VariableStore) -> bool:
+    """Return whether two tasks keep records of the same image: the submitter may have another one by now."""
+    try:
+        records = waiting.get(GUARD_KEY), submitting.get(RECORD_KEY)
+    except _UNREACHABLE:
+        return False
+    arns = [record.get("arn") for record in records if isinstance(record, Mapping)]
+    return len(arns) == len(records) and None not in arns and arns[0] == arns[1]
 
 
 def this_try(context: Context) -> Try:
@@ -164,7 +177,9 @@ def was_killed(context: Context) -> bool | None:
         return None
     query = _StateQuery(context["ti"])
     query.start()
-    query.join(ASK_PATIENCE)
+    # Without a lock the main thread's next call and this question would read each other's answers. Airflow
+    # answers one call after the other, so that call would have to wait for this answer all the same.
+    query.join(ASK_PATIENCE if calls_have_a_lock() else None)
     if query.states is None:
         log.warning("Airflow did not say whether this task was killed: %s", query.trouble)
         return None
@@ -189,9 +204,10 @@ class _StateQuery(threading.Thread):
         """Ask, and keep the answer in ``states`` or the error in ``trouble``."""
         ti = self.ti
         try:
-            found = ti.get_task_states(
-                dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
-            )
+            with only_question():
+                found = ti.get_task_states(
+                    dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+                )
             self.states = {str(state) for by_task in found.values() for state in by_task.values()}
         except Exception as error:  # noqa: BLE001 (a question without an answer must not cancel a build)
             self.trouble = error

@@ -58,6 +58,12 @@ MAX_RESUMES_MISSING = 1
 FIRST_READ_PATIENCE = 10.0
 """Seconds for which the GetImage before the wait is retried through throttling and outages."""
 
+_TRIGGER_FAILED = "__fail__"
+"""The method that Airflow resumes a task with after its trigger has raised an exception."""
+
+_TRY_KEY = "image_wait_try"
+"""Key of an XCom, before Airflow 3.3: the try that has deferred."""
+
 T = TypeVar("T")
 
 
@@ -241,8 +247,33 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
             deadline = min(deadline, (started + self.execution_timeout).timestamp())
         return deadline
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """
+        Resume after the wait. A new try whose last try lost its trigger begins at :meth:`execute`.
+
+        Airflow 3.0 resumes a new try in the way in which it resumed the last one, so after a trigger's
+        exception no try would read the image again.
+        """
+        if next_method == _TRIGGER_FAILED and self._waited_in(context) not in (
+            None,
+            context["ti"].try_number,
+        ):
+            return self.execute(context)
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    @staticmethod
+    def _waited_in(context: Context) -> int | None:
+        """Return the try that has deferred last, where Airflow kept its XComs for a try that it resumes."""
+        ti: Any = context["ti"]
+        found = ti.xcom_pull(task_ids=ti.task_id, key=_TRY_KEY, map_indexes=ti.map_index)
+        return found if isinstance(found, int) else None
+
     def _wait(self, context: Context, trigger: ImageBuilderImageTrigger) -> dict[str, Any]:
+        # SIGTERM may have come during a call to Airflow, in which it could not be asked about a kill.
+        self.cancellation.raise_if_killed(trigger.image_build_version_arn)
         if self.deferrable:
+            if stores_in_variables():
+                context["ti"].xcom_push(key=_TRY_KEY, value=context["ti"].try_number)
             self.defer(trigger=trigger, method_name="execute_complete")
         return self._after_wait(context, asyncio.run(trigger.wait()))
 

@@ -123,6 +123,7 @@ class Cancellation:
         if found.again:
             self.log.warning("The outputs of image %s are kept for a repair: %s", self.arn, found.why)
             return
+        # A thread may not ask Airflow from here (3.0 and 3.1): the hook has read its connection above.
         await asyncio.to_thread(hook.delete_outputs, image)
 
     def _log_left_alone(self, why: str) -> None:

@@ -99,7 +99,9 @@ class Scene:
             if not stores_in_variables():
                 return self.api.call("GET", f"{path}/state-store/{key}")["value"]
             ti = SimpleNamespace(**{**task, "run_id": task["dag_run_id"]})
-            return json.loads(self.api.call("GET", f"variables/{VariableStore(ti).variable(key)}")["value"])
+            return json.loads(self.api.call("GET", f"variables/{VariableStore(ti).variable(key)}")["value"])[
+                "value"
+            ]
         except AirflowApiError as error:
             if error.status != httpx.codes.NOT_FOUND:
                 raise

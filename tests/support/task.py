@@ -66,6 +66,10 @@ class FakeTaskInstance:
         self.xcoms[key] = value
         self.at_push()
 
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)
+        return self.xcoms.get(key)
+
     def get_task_states(
         self, *, dag_id: str, task_ids: Sequence[str], run_ids: Sequence[str], map_index: int | None = None
     ) -> dict[str, dict[str, str | None]]:

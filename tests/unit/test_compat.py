@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -98,8 +99,10 @@ def test_other_errors_follow_the_retries_of_the_task(error: Exception) -> None:
 def test_the_policy_of_the_dag_decides() -> None:
     seen: list[Any] = []
 
-    def evaluate(error: BaseException, try_number: int, max_tries: int, context: Any) -> RetryDecision:
-        seen.append((type(error), try_number, max_tries, context is CONTEXT))
+    def evaluate(
+        *, exception: BaseException, try_number: int, max_tries: int, context: Any
+    ) -> RetryDecision:  # by name, as Airflow 3.3 calls it
+        seen.append((type(exception), try_number, max_tries, context is CONTEXT))
         return RetryDecision.fail("the Dag does not want it")
 
     policy = SimpleNamespace(evaluate=evaluate)
@@ -111,8 +114,9 @@ def test_the_policy_of_the_dag_decides() -> None:
 
 @pytest.mark.usefixtures("asks_no_policy")
 def test_a_policy_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    policy = SimpleNamespace(evaluate=lambda *_: 1 / 0)
-    assert not isinstance(raised_by(ForbiddenError("CreateImage"), policy), AirflowFailException)
+    for evaluate in (lambda **_: 1 / 0, lambda **_: None):
+        policy = SimpleNamespace(evaluate=evaluate)
+        assert not isinstance(raised_by(ForbiddenError("CreateImage"), policy), AirflowFailException)
     assert "The retry policy raised an error" in caplog.text
 
 
@@ -190,6 +194,49 @@ def test_a_signal_handler_asks_nothing_in_the_middle_of_a_call_that_has_no_lock(
         comms_of_a_task.send(GetVariable(key="k"))
     may.append(compat.can_ask_airflow())
     assert may == [lock, True]
+
+
+@pytest.mark.parametrize("lock", [True, False], ids=["with a lock", "without a lock (before 3.2)"])
+def test_a_question_waits_for_the_other_threads_where_calls_have_no_lock(
+    lock: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comms = SimpleNamespace(**({"_thread_lock": None} if lock else {}))
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", comms, raising=False)
+    asked = []
+    with compat.connection_read():  # in a wait on a worker
+        if lock:
+            with compat.only_question():
+                asked.append(1)
+        else:
+            with pytest.raises(TimeoutError, match="no answer yet"), compat.only_question(patience=0.0):
+                asked.append(1)
+    with compat.only_question():
+        asked.append(2)
+    assert asked == ([1, 2] if lock else [2])
+
+
+def test_two_questions_are_asked_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(), raising=False)
+    order, first_asks, answer = [], threading.Event(), threading.Event()
+
+    def first() -> None:
+        with compat.only_question():
+            first_asks.set()
+            answer.wait(10)
+            order.append("first")
+
+    def second() -> None:
+        with compat.only_question():
+            order.append("second")
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert first_asks.wait(10)
+    threads[1].start()
+    answer.set()
+    for thread in threads:
+        thread.join(10)
+    assert order == ["first", "second"]
 
 
 def test_metrics_have_what_the_poller_reports() -> None:

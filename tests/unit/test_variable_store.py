@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -134,6 +135,32 @@ def test_a_first_try_ignores_the_variable_of_a_deleted_run_with_the_same_id(vari
     assert store.get("key") == "this run's"
 
 
+STARTED = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+RUN = SimpleNamespace(start_date=STARTED, clear_number=1)
+
+
+@pytest.mark.parametrize(
+    ("clears", "after", "found"),
+    [
+        (1, 60.0, True),
+        (1, -60.0, True),  # the clocks of a worker and a scheduler differ
+        (1, -600.0, False),  # a deleted run's
+        (0, -600.0, True),  # from before the clear, which renewed the start of the run
+        (2, 60.0, False),  # a deleted run's, which had been cleared more often
+    ],
+)
+def test_a_later_try_ignores_the_variable_of_a_deleted_run(
+    clears: int, after: float, found: bool, variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_imagebuilder.variable_store.time.time", lambda: STARTED.timestamp() + after)
+    context = older()
+    context["dag_run"] = SimpleNamespace(start_date=STARTED, clear_number=clears)
+    TaskStore(context).set("key", "a record")
+    second = older(try_number=2)
+    second["dag_run"] = RUN
+    assert TaskStore(second).get("key") == ("a record" if found else None)
+
+
 def test_after_an_upgrade_to_airflow_3_3_a_new_try_finds_the_variable(variables: Variables) -> None:
     TaskStore(older()).set("key", 1)
     assert TaskStore(FakeTask(try_number=2).context).get("key") == 1
@@ -145,7 +172,7 @@ def test_after_an_upgrade_to_airflow_3_3_a_new_try_finds_the_variable(variables:
 
 def test_outside_of_a_running_task_there_is_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(task_runner, "SUPERVISOR_COMMS", raising=False)
-    assert older_store(FakeTask().ti) is None
+    assert older_store(FakeTask().context) is None
     with pytest.raises(StateStoreError, match="no connection to Airflow"):
         TaskStore(older()).set("key", 1)
 
@@ -153,11 +180,11 @@ def test_outside_of_a_running_task_there_is_no_store(monkeypatch: pytest.MonkeyP
 # -- what a success removes --------------------------------------------------------------------------------
 
 
-def kept_after(variables: Variables, task: Any) -> list[str]:
+def kept_after(variables: Variables, task: Any, submitted: str | None = "image A") -> list[str]:
     """Store the records of a submitter and of a guard, let one of them succeed; return whose are left."""
     submitter, guard = FakeTask(task_id="create_image").ti, FakeTask(task_id="image").ti
-    VariableStore(submitter).set(RECORD_KEY, 1)
-    VariableStore(guard).set(GUARD_KEY, 1)
+    VariableStore(submitter).set(RECORD_KEY, {"arn": submitted})
+    VariableStore(guard).set(GUARD_KEY, {"arn": "image A"})
     own = guard if hasattr(task, "submitter") else submitter
     task.record_kind = GuardRecord if own is guard else SubmissionRecord
     forget({"ti": own, "task": task})  # type: ignore[typeddict-item]
@@ -175,6 +202,13 @@ def test_a_submitter_that_does_not_wait_keeps_its_variable(variables: Variables)
 def test_the_success_of_a_guard_removes_the_variables_of_both(variables: Variables) -> None:
     assert kept_after(variables, SimpleNamespace(submitter="create_image")) == []
     assert kept_after(variables, SimpleNamespace(submitter=None)) == ["create_image"]
+
+
+@pytest.mark.parametrize("submitted", ["image B", None], ids=["another image", "a token without an image"])
+def test_the_success_of_a_guard_spares_the_record_of_another_image(
+    submitted: str | None, variables: Variables
+) -> None:
+    assert kept_after(variables, SimpleNamespace(submitter="create_image"), submitted) == ["create_image"]
 
 
 def test_a_variable_that_cannot_be_removed_is_logged(

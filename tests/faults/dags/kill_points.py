@@ -77,7 +77,7 @@ class MortalBake(ImageBuilderCreateImageOperator):
         self.die_at = die_at
 
     def execute(self, context: Any) -> Any:
-        store = context.get("task_state_store") or older_store(context["ti"])
+        store = context.get("task_state_store") or older_store(context)
         self._reaper = Reaper(self.die_at, store)
         context["task_state_store"] = MortalStore(store, self._reaper)
         hook: Any = self.hook

@@ -63,7 +63,7 @@ class StoreAwayBake(ImageBuilderCreateImageOperator):
     def execute(self, context: Any) -> Any:
         folder = Path(context["dag_run"].conf["folder"])
         context["task_state_store"] = WaitingStore(
-            context.get("task_state_store") or older_store(context["ti"]), folder
+            context.get("task_state_store") or older_store(context), folder
         )
         return super().execute(context)
 

@@ -68,3 +68,23 @@ def test_a_retried_monitor_watches_again() -> None:
     with pytest.raises(TaskDeferred) as deferred:
         monitor(FakeImageBuilder("TESTING")).execute_complete(FakeTask(try_number=2).context, stale)
     assert deferred.value.trigger.resumes == 0
+
+
+@pytest.mark.parametrize("before_3_3", [True, False])
+def test_a_retry_after_the_exception_of_a_trigger_attaches_again(
+    before_3_3: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.stores_in_variables", lambda: before_3_3)
+    aws, task = FakeImageBuilder("BUILDING"), FakeTask()
+    operator, failure = create(aws), {"error": "Trigger failure", "traceback": ["TypeError: no"]}
+    with pytest.raises(TaskDeferred):
+        operator.execute(task.context)
+    with pytest.raises(Exception, match="Trigger failure"):
+        operator.resume_execution("__fail__", dict(failure), task.context)
+    task.next_try()  # Airflow 3.0 keeps the method, and the XComs with it
+    if before_3_3:
+        with pytest.raises(TaskDeferred):
+            create(aws).resume_execution("__fail__", dict(failure), task.context)
+        assert len(aws.requests) == 1
+    else:
+        assert "image_wait_try" not in task.xcoms

@@ -127,7 +127,10 @@ def test_a_worker_that_is_stopped_while_it_submits_defers_and_cancels_nothing() 
     assert aws.targets("cancel_image") == []
 
 
-def test_a_kill_in_the_middle_of_a_call_to_airflow_is_seen_after_the_call() -> None:
+def test_a_kill_in_the_middle_of_a_call_to_airflow_is_seen_after_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state, "calls_have_a_lock", lambda: True)
     aws, airflow = FakeImageBuilder("BUILDING"), FakeTask()
     operator = create(aws)
 
@@ -141,6 +144,45 @@ def test_a_kill_in_the_middle_of_a_call_to_airflow_is_seen_after_the_call() -> N
     with pytest.raises(ImageBuilderError, match="killed while it submitted"):
         operator.execute(airflow.context)
     assert aws.targets("cancel_image") == [ARN]
+
+
+def test_a_kill_in_the_middle_of_the_announcement_is_seen_before_the_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    aws, airflow = FakeImageBuilder("BUILDING"), FakeTask()
+    operator = create(aws)
+
+    def kill() -> None:  # during the push of an XCom, so that Airflow cannot be asked
+        airflow.ti.at_push = lambda: None
+        airflow.state = "failed"
+        with monkeypatch.context() as busy:
+            busy.setattr(state, "can_ask_airflow", lambda: False)
+            operator.on_kill()
+        assert aws.targets("cancel_image") == []
+
+    airflow.ti.at_push = kill
+    with pytest.raises(ImageBuilderError, match="killed while it submitted"):
+        operator.execute(airflow.context)
+    assert aws.targets("cancel_image") == [ARN]
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_a_question_without_an_answer_is_left_alone_only_where_calls_have_a_lock(
+    lock: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a lock a later call would get the answer to this question.
+    airflow = FakeTask("failed")
+    waited: list[float | None] = []
+    join = state._StateQuery.join
+
+    def joined(query: Any, timeout: float | None = None) -> None:
+        waited.append(timeout)
+        join(query, timeout)
+
+    monkeypatch.setattr(state, "calls_have_a_lock", lambda: lock)
+    monkeypatch.setattr(state._StateQuery, "join", joined)
+    assert state.was_killed(airflow.context) is True
+    assert waited == [state.ASK_PATIENCE if lock else None]
 
 
 def test_a_kill_that_cannot_learn_its_image_raises_nothing_itself() -> None:
