@@ -63,7 +63,7 @@ class VariableStore:
 
     def delete(self, key: str) -> None:
         """
-        Remove a value. One that is not there is left alone.
+        Remove a value. Does nothing if there is none.
 
         :raises AirflowRuntimeError: Airflow does not answer.
         """
