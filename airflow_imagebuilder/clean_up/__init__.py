@@ -2,8 +2,9 @@
 Removes the Variables that finished runs left behind. Airflow before 3.3 has no other place for them.
 
 Before Airflow 3.3 this package keeps in Variables what has to outlive a try (the client token, the ARN). A
-task that succeeds removes its own. Those of failed runs, of deleted runs, and of tasks with
-``wait_for_completion=False`` stay: a person may still clear the task, and the clear needs them.
+task that succeeds removes its Variable. ``image`` of a task group also removes that of ``create_image``. What
+stays: Variables of failed and deleted runs, and of a ``wait_for_completion=False`` operator outside a task
+group. A person may still clear the task, and the clear needs them.
 """
 
 from __future__ import annotations
@@ -49,13 +50,16 @@ class Report:
         still there.
     :param kept: the Variables of runs that are in progress or ended recently.
     :param foreign: Variables with such a key that this package did not write.
-    :param unreadable: the Variables that were left because Airflow did not answer: key, and the error.
+    :param unreadable: the Variables that were kept because their run could not be checked, or that could not
+        be removed: key, and the error.
+    :param runs: Dag and run of each Variable that this package wrote.
     """
 
     removed: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def clean_up(api: Api, *, older_than: timedelta = OLDER_THAN, delete: bool = False) -> Report:
@@ -63,7 +67,8 @@ def clean_up(api: Api, *, older_than: timedelta = OLDER_THAN, delete: bool = Fal
     Remove the Variables of this package whose run is gone, or finished longer ago than ``older_than``.
 
     A Variable stays if its run is queued or running or ended recently, if its description is not one that
-    this package writes, and if Airflow does not answer what became of its run.
+    this package writes, and if its run cannot be checked: Airflow does not answer or refuses the question, or
+    Amazon MWAA does not take the path.
 
     :param api: an :class:`AirflowServer` or a :class:`MwaaEnvironment`.
     :param older_than: how long ago a run must have ended (default: 30 days). A clear can repair the image of
@@ -77,9 +82,9 @@ def clean_up(api: Api, *, older_than: timedelta = OLDER_THAN, delete: bool = Fal
     report, runs = Report(), _Runs(api, datetime.now(timezone.utc) - older_than)
     owners = _owners(api)
     report.foreign = [key for key, owner in owners.items() if owner is None]
-    ours = [(owner, key) for key, owner in owners.items() if owner]
+    report.runs = {key: owner for key, owner in owners.items() if owner}
     # Dag by Dag, so that little time passes between the question about its runs and the removal.
-    for owner, key in sorted(ours):
+    for owner, key in sorted((owner, key) for key, owner in report.runs.items()):
         try:
             reason = runs.why_over(*owner)
             if reason and delete:

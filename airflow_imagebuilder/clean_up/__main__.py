@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run the command.
 
-    :return: the exit code: 0, or 1 if Airflow did not answer a question.
+    :return: the exit code: 0, or 1 if a run could not be checked or a Variable could not be removed.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--url", help="address of Airflow, e.g. https://airflow.example.com")
     where.add_argument("--mwaa", metavar="NAME", help="name of an Amazon MWAA environment")
-    parser.add_argument("--username", help="user of --url")
+    parser.add_argument("--username", help=f"user of --url, whose password is in {PASSWORD}")
     parser.add_argument("--region", help="AWS region of --mwaa (default: boto3's)")
     days = OLDER_THAN.days
     parser.add_argument(
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_days,
         default=OLDER_THAN,
         metavar="DAYS",
-        help=f"remove what runs left that ended this many days ago, or earlier ({days})",
+        help=f"remove the Variables of runs that ended at least DAYS days ago (default {days})",
     )
     parser.add_argument("--delete", action="store_true", help="remove them; without it, only report")
     return parser
@@ -76,7 +76,11 @@ def _days(text: str) -> timedelta:
 
 def _api(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Api:
     if options.mwaa:
+        if options.username is not None:
+            parser.error("--username is for --url; --mwaa takes AWS credentials")
         return MwaaEnvironment(options.mwaa, region_name=options.region)
+    if options.region is not None:
+        parser.error("--region is for --mwaa; --url names the server itself")
     token, password = os.environ.get(TOKEN), os.environ.get(PASSWORD)
     if options.username and password:
         return AirflowServer(options.url, username=options.username, password=password)
@@ -86,15 +90,20 @@ def _api(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Api:
 
 
 def _print(report: Report, *, deleted: bool) -> None:
+    def named(key: str) -> str:
+        return " ".join((key, *report.runs.get(key, ())))
+
     done = "removed" if deleted else "to remove"
-    lines = [f"{done}: {key} ({reason})" for key, reason in report.removed.items()]
-    lines += [f"not ours, kept: {key}" for key in report.foreign]
+    lines = [f"{done}: {named(key)} ({reason})" for key, reason in report.removed.items()]
+    lines += [f"kept, not written by this package: {key}" for key in report.foreign]
     lines += [
-        f"kept, because Airflow did not answer: {key}: {error}" for key, error in report.unreadable.items()
+        f"kept, could not be checked or removed: {named(key)}: {error}"
+        for key, error in report.unreadable.items()
     ]
     lines.append(
         f"{len(report.removed)} {done}, {len(report.kept)} kept for runs in progress or ended recently, "
-        f"{len(report.foreign)} not ours, {len(report.unreadable)} without an answer of Airflow"
+        f"{len(report.foreign)} not written by this package, {len(report.unreadable)} could not be checked "
+        "or removed"
     )
     if report.removed and not deleted:
         lines.append("This was a dry run: with --delete they are removed.")

@@ -21,6 +21,8 @@ Characters of a path that AWS accepts. The path of a run is often longer, so a r
 """
 
 
+_MISSING = ". The caller needs airflow:InvokeRestApi (docs/mwaa.md, Clean-up)."
+
 _WITHOUT_TOKEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 """What Airflow answers to a missing token, and to one that has expired."""
 
@@ -164,7 +166,8 @@ class MwaaEnvironment:
         except ClientError as error:
             refusal: Mapping[str, Any] = error.response
             if "RestApiStatusCode" not in refusal:
-                raise ApiError(f"{call}: {error}") from error
+                forbidden = refusal.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.FORBIDDEN
+                raise ApiError(f"{call}: {error}{_MISSING if forbidden else ''}") from error
             text = _text(refusal.get("RestApiResponse"))
             raise _refused(call, int(refusal["RestApiStatusCode"]), text) from error
         except BotoCoreError as error:

@@ -101,6 +101,8 @@ def test_each_variable_is_judged_by_its_own_run(api: Api, airflow: FakeAirflow) 
     report = clean_up(api, delete=True)
     assert set(report.removed) == set(gone)
     assert set(report.kept) == set(airflow.variables) == set(kept)
+    assert {report.runs[key] for key in gone} == {("bake", "old")}
+    assert [report.runs[key] for key in kept] == [("bake", "now"), ("other", "old")]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,7 @@ def test_other_variables_are_left_alone(api: Api, airflow: FakeAirflow) -> None:
     airflow.variables = {**foreign, **unlisted}
     report = clean_up(api, delete=True)
     assert report.foreign == list(foreign)
+    assert not report.runs
     assert not report.removed
     assert airflow.variables == {**foreign, **unlisted}
 
@@ -335,8 +338,22 @@ def test_errors_of_aws_keep_the_variable_and_are_shown(airflow: FakeAirflow) -> 
     client = mwaa(airflow)
     with Stubber(client) as stub:
         stub.add_client_error("invoke_rest_api", "AccessDeniedException", "Airflow role", 403)
-        with pytest.raises(ApiError, match=r"GET /variables on my-environment: .*AccessDeniedException"):
+        with pytest.raises(
+            ApiError, match=r"GET /variables on my-environment: .*AccessDeniedException"
+        ) as error:
             clean_up(MwaaEnvironment("my-environment", client=client))
+    assert str(error.value).endswith(". The caller needs airflow:InvokeRestApi (docs/mwaa.md, Clean-up).")
+
+
+def test_another_error_of_aws_asks_for_no_permission(airflow: FakeAirflow) -> None:
+    from botocore.stub import Stubber
+
+    client = mwaa(airflow)
+    with Stubber(client) as stub:
+        stub.add_client_error("invoke_rest_api", "ResourceNotFoundException", "no such environment", 404)
+        with pytest.raises(ApiError, match="ResourceNotFoundException") as error:
+            clean_up(MwaaEnvironment("my-environment", client=client))
+    assert "InvokeRestApi (docs" not in str(error.value)
 
 
 def test_mwaa_without_a_region_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_imagebuilder.clean_up import ApiError, Report, __main__
+from airflow_imagebuilder.clean_up import ApiError, MwaaEnvironment, Report, __main__
 
 URL = ["--url", "http://airflow"]
 
@@ -19,7 +19,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def record(api: Any, **options: Any) -> Report:
         calls.append({"api": type(api).__name__, **options})
-        return Report(removed={"imagebuilder-1": "its run is gone"}, kept=["imagebuilder-2"])
+        return Report(
+            removed={"imagebuilder-1": "its run is gone"},
+            kept=["imagebuilder-2"],
+            runs={"imagebuilder-1": ("bake", "manual__1"), "imagebuilder-2": ("bake", "manual__2")},
+        )
 
     monkeypatch.setattr(__main__, "clean_up", record)
     monkeypatch.setenv("AIRFLOW_TOKEN", "t1")
@@ -33,15 +37,18 @@ def test_without_delete_it_reports_only(
     assert __main__.main(URL) == 0
     assert asked == [{"api": "AirflowServer", "older_than": timedelta(days=30), "delete": False}]
     printed = capsys.readouterr().out
-    assert "to remove: imagebuilder-1 (its run is gone)" in printed
-    assert "1 to remove, 1 kept for runs in progress or ended recently, 0 not ours" in printed
+    assert "to remove: imagebuilder-1 bake manual__1 (its run is gone)" in printed
+    assert (
+        "1 to remove, 1 kept for runs in progress or ended recently, 0 not written by this package, "
+        "0 could not be checked or removed\n"
+    ) in printed
     assert "with --delete they are removed" in printed
 
 
 def test_with_delete_it_removes(asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["--mwaa", "my-environment", "--delete", "--older-than", "0.5"]) == 0
     assert asked == [{"api": "MwaaEnvironment", "older_than": timedelta(hours=12), "delete": True}]
-    assert "removed: imagebuilder-1" in capsys.readouterr().out
+    assert "removed: imagebuilder-1 bake manual__1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -50,6 +57,8 @@ def test_with_delete_it_removes(asked: list[dict[str, Any]], capsys: pytest.Capt
         ([], "one of the arguments --url --mwaa is required"),
         ([*URL, "--mwaa", "m"], "not allowed with"),
         ([*URL, "--username", "admin"], "its password in AIRFLOW_PASSWORD"),
+        ([*URL, "--region", "eu-west-1"], "--region is for --mwaa"),
+        (["--mwaa", "m", "--username", "admin"], "--username is for --url"),
         ([*URL, "--older-than", "-1"], "must not be negative"),
         ([*URL, "--older-than", "nan"], "not a number of days"),
         ([*URL, "--older-than", "1e99"], "not a number of days"),
@@ -83,12 +92,34 @@ def test_a_password_is_read_from_the_environment(
     assert asked[0]["api"] == "AirflowServer"
 
 
-def test_what_airflow_did_not_answer_is_the_exit_code(
+def test_what_could_not_be_checked_is_the_exit_code(
     asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(__main__, "clean_up", lambda *_, **__: Report(unreadable={"imagebuilder-3": "503"}))
+    report = Report(
+        unreadable={"imagebuilder-3": "503"},
+        foreign=["imagebuilder-region"],
+        runs={"imagebuilder-3": ("bake", "manual__3")},
+    )
+    monkeypatch.setattr(__main__, "clean_up", lambda *_, **__: report)
     assert __main__.main([*URL, "--delete"]) == 1
-    assert "kept, because Airflow did not answer: imagebuilder-3: 503" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "kept, could not be checked or removed: imagebuilder-3 bake manual__3: 503\n" in printed
+    assert "kept, not written by this package: imagebuilder-region\n" in printed
+    assert "1 not written by this package, 1 could not be checked or removed\n" in printed
+
+
+def test_the_region_of_mwaa_is_passed_on(
+    asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regions: list[str | None] = []
+
+    def environment(name: str, *, region_name: str | None) -> MwaaEnvironment:
+        regions.append(region_name)
+        return MwaaEnvironment(name, region_name=region_name)
+
+    monkeypatch.setattr(__main__, "MwaaEnvironment", environment)
+    assert __main__.main(["--mwaa", "m", "--region", "eu-west-1"]) == 0
+    assert regions == ["eu-west-1"]
 
 
 def test_without_a_list_nothing_was_removed(
