@@ -127,7 +127,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _question = threading.Lock()
+"""Held while a thread of a task asks Airflow."""
+
 _connections = 0
+"""How many reads of a connection are under way, each in a thread of its own."""
 
 _unfinished: set[asyncio.Future[Any]] = set()
 """What continues after a cancel of its caller. Python may collect an asyncio task that nothing refers to."""
