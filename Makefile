@@ -9,7 +9,6 @@ SHELL := /bin/sh
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
 VERSIONS := $(ALL_CONSTRAINTS:constraints/airflow-%.txt=%)
 NEWEST := $(lastword $(VERSIONS))
-OLDEST := $(firstword $(VERSIONS))
 AIRFLOW ?= $(NEWEST)
 CONSTRAINTS := $(lastword $(sort $(wildcard constraints/airflow-$(AIRFLOW)*.txt)))
 ifeq ($(CONSTRAINTS),)
