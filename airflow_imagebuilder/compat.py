@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -303,6 +304,7 @@ def _make_final(error: Exception) -> None:
 # -- metrics -----------------------------------------------------------------------------------------------
 
 
+@cache
 def metrics() -> Any:
     """Return Airflow's metrics: an object with ``incr``, ``gauge`` and ``timing``."""
     with suppress(ImportError):

@@ -98,8 +98,6 @@ def airflow_environment(home: Path, dags: Sequence[Path], port: int) -> dict[str
         "API__PORT": str(port),
         "API__BASE_URL": url,
         "API__SECRET_KEY": own["api"],
-        # Airflow 3.0 does not return the value of an XCom without it; later versions ignore it.
-        "API__ENABLE_XCOM_DESERIALIZE_SUPPORT": "True",
         "API_AUTH__JWT_SECRET": own["jwt"],
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?{_LOCK_WAIT}",
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([_bundle(folder) for folder in dags]),
