@@ -20,6 +20,9 @@ ARN_KEY = "image_build_version_arn"
 SUBMISSION_KEY = "image_submission"
 """Key of the XCom that holds the image of a submitting task, and which of its tries has it."""
 
+TRY_KEY = "image_wait_try"
+"""Key of the XCom, before Airflow 3.3, that holds the number of the try that has deferred."""
+
 
 def known_arn(rendered: object) -> str:
     """

@@ -56,10 +56,11 @@ class TaskStore:
     """
 
     def __init__(self, context: Context, *, written: bool = False) -> None:
-        ti = context["ti"]
-        self._older = older_store(context)
-        self._store: Any = context.get("task_state_store") or self._older
-        self._blank = not written and (getattr(ti, "try_number", None) or 1) <= 1
+        own, older = context.get("task_state_store"), older_store(context)
+        first = not written and (getattr(context["ti"], "try_number", None) or 1) <= 1
+        self._store: Any = own or older
+        # A Variable that a first try finds is of a run with the same id, which was deleted.
+        self._read_from: list[Any] = [store for store in (own, None if first else older) if store is not None]
 
     def get(self, key: str) -> Any:
         """
@@ -67,13 +68,12 @@ class TaskStore:
 
         :raises StateStoreError: the store does not answer.
         """
-        upgraded = self._older is not None and self._older is not self._store
-        if self._blank and self._older is not None and not upgraded:
-            return None  # what is there is of a run with the same id, which was deleted
-        found = self._ask(lambda store: store.get(key), self._store)
-        if found is None and upgraded and not self._blank:
-            found = self._ask(lambda store: store.get(key), self._older)
-        return found
+        self._require_store()
+        for store in self._read_from:
+            found = self._ask(lambda kept_in: kept_in.get(key), store)
+            if found is not None:
+                return found
+        return None
 
     def set(self, key: str, value: Any) -> None:
         """
@@ -81,13 +81,17 @@ class TaskStore:
 
         :raises StateStoreError: the store does not answer.
         """
-        self._blank = False
-        self._ask(lambda store: store.set(key, value), self._store)
+        self._require_store()
+        self._ask(lambda kept_in: kept_in.set(key, value), self._store)
+        if self._store not in self._read_from:
+            self._read_from.insert(0, self._store)
+
+    def _require_store(self) -> None:
+        if self._store is None:
+            raise StateStoreError("this process has no connection to Airflow, as outside of a running task")
 
     @staticmethod
     def _ask(question: Callable[[Any], T], store: Any) -> T:
-        if store is None:
-            raise StateStoreError("this process has no connection to Airflow, as outside of a running task")
         try:
             return tenacity.Retrying(**_PATIENTLY)(question, store)
         except _UNREACHABLE as error:

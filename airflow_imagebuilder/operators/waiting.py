@@ -39,7 +39,7 @@ from airflow_imagebuilder.service.submission.ports import Origin, Submitted
 from airflow_imagebuilder.service.submission.record import Record, SubmissionRecord
 from airflow_imagebuilder.service.submission.repair import may_be_stale
 from airflow_imagebuilder.service.submission.submission import Submission
-from airflow_imagebuilder.xcom import ARN_KEY, publish_arn
+from airflow_imagebuilder.xcom import ARN_KEY, TRY_KEY, publish_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,9 +60,6 @@ FIRST_READ_PATIENCE = 10.0
 
 _TRIGGER_FAILED = "__fail__"
 """The method that Airflow resumes a task with after its trigger has raised an exception."""
-
-_TRY_KEY = "image_wait_try"
-"""Key of an XCom, before Airflow 3.3: the try that has deferred."""
 
 T = TypeVar("T")
 
@@ -265,7 +262,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
     def _waited_in(context: Context) -> int | None:
         """Return the try that has deferred last, where Airflow kept its XComs for a try that it resumes."""
         ti: Any = context["ti"]
-        found = ti.xcom_pull(task_ids=ti.task_id, key=_TRY_KEY, map_indexes=ti.map_index)
+        found = ti.xcom_pull(task_ids=ti.task_id, key=TRY_KEY, map_indexes=ti.map_index)
         return found if isinstance(found, int) else None
 
     def _wait(self, context: Context, trigger: ImageBuilderImageTrigger) -> dict[str, Any]:
@@ -273,7 +270,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         self.cancellation.raise_if_killed(trigger.image_build_version_arn)
         if self.deferrable:
             if stores_in_variables():
-                context["ti"].xcom_push(key=_TRY_KEY, value=context["ti"].try_number)
+                context["ti"].xcom_push(key=TRY_KEY, value=context["ti"].try_number)
             self.defer(trigger=trigger, method_name="execute_complete")
         return self._after_wait(context, asyncio.run(trigger.wait()))
 
