@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -93,9 +94,8 @@ def install(monkeypatch: pytest.MonkeyPatch, answers: Any) -> None:
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    """Run the loop until a condition holds."""
-    for _ in range(2000):
-        if condition():
-            return
+    """Run the loop until a condition holds, for 20 seconds at most."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "not reached within 20 s"
         await asyncio.sleep(0.001)
-    raise AssertionError("not reached")
