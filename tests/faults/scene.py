@@ -11,7 +11,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+import pytest
 
+from airflow_imagebuilder.aws_model import has_retry_image
 from airflow_imagebuilder.compat import stores_in_variables
 from airflow_imagebuilder.local.stack.airflow_client import AirflowApi, AirflowApiError
 from airflow_imagebuilder.variable_store import VariableStore
@@ -28,6 +30,7 @@ T = TypeVar("T")
 SPEED = 120
 """Virtual seconds per second of the local service."""
 IN_PROGRESS = frozenset({"PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING"})
+needs_retry_image = pytest.mark.skipif(not has_retry_image(), reason="this boto3 is older than RetryImage")
 
 
 def until(condition: Callable[[], T | None], seconds: float, what: Callable[[], object]) -> T:

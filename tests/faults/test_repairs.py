@@ -9,14 +9,12 @@ import pytest
 
 from airflow_imagebuilder.aws_model import has_retry_image
 from airflow_imagebuilder.service.submission.recovery import KILL_GRACE
-from tests.faults.scene import SPEED, Scene, Task, until
+from tests.faults.scene import SPEED, Scene, Task, needs_retry_image, until
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.stack.image_builder import LocalService
     from tests.faults.report import Report
 
-REPAIRS = has_retry_image()
-needs_retry_image = pytest.mark.skipif(not REPAIRS, reason="this boto3 is older than RetryImage")
 HEADING = "a test that fails once"
 ONCE = {"builds": 1, "failed test runs": 2, "RetryImage calls": 1, "status": "AVAILABLE"}
 
@@ -111,7 +109,7 @@ def test_clearing_a_killed_group_repairs_the_image_and_does_not_cancel_the_repai
     assert (found["builds"], found["RetryImage calls"], cancels) == (1, 1, 1)
 
 
-@pytest.mark.skipif(REPAIRS, reason="this boto3 has RetryImage")
+@pytest.mark.skipif(has_retry_image(), reason="this boto3 has RetryImage")
 @pytest.mark.matrix
 def test_without_retry_image_a_new_try_builds_a_new_image(
     scene: Scene, service: LocalService, report: Report

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from airflow.configuration import conf
 
 from airflow_imagebuilder.local.stack.airflow import AirflowStack
 from airflow_imagebuilder.local.stack.image_builder import LocalService
-from tests.faults.scene import IN_PROGRESS, SPEED, Scene, Task, until
+from tests.faults.scene import IN_PROGRESS, SPEED, Scene, Task, needs_retry_image, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,8 @@ SETTINGS = {
 FIRST, SECOND = "triggerer", "triggerer-2"
 TAKEN = r"trigger \S+ \(ID \d+\) starting"
 """What Airflow logs when a triggerer has taken a wait."""
+FAILED_TRY = "state failed for task instance TaskInstanceKey(dag_id='store_away'"
+"""What the scheduler logs when a try has failed without a word to the API server."""
 LEFT = "trigger completed"
 """What Airflow logs when a triggerer has left a wait, after on_kill."""
 
@@ -182,6 +185,11 @@ def test_a_suspended_triggerer_that_comes_back_cancels_nothing(
     _assert_take_over(held, report, "triggerer suspended (SIGSTOP, SIGCONT)", seconds)
 
 
+# Before 3.2 the supervisor of a blocked loop keeps its heartbeat, and nobody takes its waits over.
+@pytest.mark.skipif(
+    not conf.has_option("triggerer", "runner_health_check_threshold"),
+    reason="this Airflow does not notice a blocked event loop",
+)
 def test_a_triggerer_whose_event_loop_was_blocked_cancels_nothing(
     scene: Scene, report: Report, second: None, tmp_path: Path
 ) -> None:
@@ -212,7 +220,7 @@ def test_a_suspended_worker_that_comes_back_cancels_nothing(scene: Scene, report
     finally:
         for one in suspended:
             one.send_signal(signal.SIGCONT)
-    until(lambda: not process.is_running(), 60, lambda: _log(scene, task))
+    until(lambda: _is_gone(process), 60, lambda: _log(scene, task))
     cancels = len(scene.calls("CancelImageCreation", arn))
     report.add(HEADING, "worker suspended past its heartbeat timeout", f"{cancels} cancels")
     assert cancels == 0
@@ -236,7 +244,12 @@ def test_an_api_server_that_is_away_at_the_first_store_costs_no_second_image(
     scene.airflow.kill("api-server")
     try:
         (tmp_path / "on").touch()
-        until(lambda: not process.is_running(), 180, lambda: len(scene.calls("CreateImage")) - before)
+        # Airflow 3.0 and 3.1 may leave the process behind, without an answer, when the try has failed.
+        until(
+            lambda: _is_gone(process) or FAILED_TRY in scene.airflow.log("scheduler").read_text(),
+            180,
+            lambda: len(scene.calls("CreateImage")) - before,
+        )
         sent_without = len(scene.calls("CreateImage")) - before
     finally:
         scene.airflow.launch("api-server")
@@ -248,6 +261,7 @@ def test_an_api_server_that_is_away_at_the_first_store_costs_no_second_image(
     assert (sent_without, images, ended) == (0, 1, "success")
 
 
+@needs_retry_image
 def test_a_late_cancel_spares_what_a_new_try_has_repaired(scene: Scene, report: Report) -> None:
     run = scene.start("late_cancel")[0]
     tasks = [Task("late_cancel", run, "single", number) for number in range(3)]
@@ -278,6 +292,14 @@ def test_a_late_cancel_spares_what_a_new_try_has_repaired(scene: Scene, report: 
     report.add(HEADING, "cleared while CancelImageCreation is throttled for 30 s", outcome)
     assert late == []
     assert (ended, scene.statuses(arns)) == ("success", {"AVAILABLE": len(arns)})
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    """Whether a task's process has ended; before 3.1 its executor leaves it as a zombie."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _row(scene: Scene, task: Task) -> dict[str, Any]:
