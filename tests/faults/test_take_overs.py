@@ -185,7 +185,7 @@ def test_a_suspended_triggerer_that_comes_back_cancels_nothing(
     _assert_take_over(held, report, "triggerer suspended (SIGSTOP, SIGCONT)", seconds)
 
 
-# Before 3.2 the supervisor of a blocked loop keeps its heartbeat, and nobody takes its waits over.
+# Before 3.2 the supervisor of a blocked loop keeps its heartbeat: its waits are not taken over.
 @pytest.mark.skipif(
     not conf.has_option("triggerer", "runner_health_check_threshold"),
     reason="this Airflow does not notice a blocked event loop",
