@@ -87,6 +87,15 @@ class Stage:
     def states(self, key: object) -> dict[str, str | None]:
         return self.scene.api.states(self.runs[key].dag_id, self.runs[key].run_id)
 
+    def watching(self, key: object) -> int:
+        """Count the monitors of a run that watch a test workflow."""
+        return sum(s == "deferred" for name, s in self.states(key).items() if ".test[" in name)
+
+    def last(self, seconds: dict[str, float], **more: Any) -> None:
+        """Set how long workflows take, in real seconds."""
+        workflows = {name: value * SPEED for name, value in seconds.items()}
+        self.scene.service.control(workflows=workflows, **more)
+
     def log(self, key: object, task_id: str, map_index: int) -> str:
         run = self.runs[key]
         return self.scene.api.task_log(run.dag_id, run.run_id, task_id, map_index=map_index)
@@ -113,13 +122,10 @@ def stage(scene: Scene, service: LocalService) -> Iterator[Stage]:
     ]
     # A monitor that starts after the repair never meets the failure: the first life waits for all of them.
     seconds = {name: value + SECONDS_OF_FIRST for name, value in SECONDS.items()}
-    seconds |= dict.fromkeys(SEVEN, 2 * SECONDS_OF_FIRST)
-    service.control(
-        clear_failures=True,
-        failures=failures,
-        workflows={name: value * SPEED for name, value in seconds.items()},
-    )
     stage = Stage(scene)
+    stage.last(
+        {**seconds, **dict.fromkeys(SEVEN, 2 * SECONDS_OF_FIRST)}, clear_failures=True, failures=failures
+    )
     for key in ("cancelled", "killed"):
         stage.start(key, "verdict_seven", "verdict-seven")
     for case in CASES:
@@ -131,10 +137,7 @@ def stage(scene: Scene, service: LocalService) -> Iterator[Stage]:
             job.result()
     await_monitors(stage)
     # Only the first life of an image is long. The cleared run must finish; the cancelled one has finished.
-    seconds = {**SECONDS, **dict.fromkeys(SEVEN, 1)}
-    service.control(
-        workflows={name: value * SPEED for name, value in seconds.items()}, advance=SECONDS_OF_FIRST * SPEED
-    )
+    stage.last({**SECONDS, **dict.fromkeys(SEVEN, 1)}, advance=SECONDS_OF_FIRST * SPEED)
     clear(stage)
     for key in stage.runs:
         stage.ended(key)
@@ -144,23 +147,17 @@ def stage(scene: Scene, service: LocalService) -> Iterator[Stage]:
 
 def await_monitors(stage: Stage) -> None:
     """Wait until two monitors of each case watch its image."""
-
-    def watched() -> bool:
-        states = [state for case in CASES for name, state in stage.states(case).items() if ".test[" in name]
-        return states.count("deferred") == 2 * len(CASES)
-
-    until(watched, 240, lambda: {str(case): stage.states(case) for case in CASES})
+    until(
+        lambda: all(stage.watching(case) == 2 for case in CASES),
+        240,
+        lambda: {str(case): stage.states(case) for case in CASES},
+    )
 
 
 def while_testing(stage: Stage, key: str) -> Task:
     """Wait until five monitors watch a test that runs, and return the guard."""
     run = stage.runs[key]
-
-    def watched() -> bool:
-        states = stage.states(key)
-        return sum(s == "deferred" for name, s in states.items() if ".test[" in name) == 5
-
-    until(watched, 240, lambda: stage.states(key))
+    until(lambda: stage.watching(key) == 5, 240, lambda: stage.states(key))
     until(lambda: stage.status(key) == "TESTING", 60, lambda: stage.status(key))
     stage.scene.await_state(run, "deferred")
     return run
