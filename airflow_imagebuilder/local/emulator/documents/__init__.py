@@ -1,0 +1,1 @@
+"""The documents that people write: workflows and components, read as the User Guide describes them."""

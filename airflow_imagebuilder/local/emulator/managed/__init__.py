@@ -1,0 +1,1 @@
+"""What Amazon manages: workflows with their documents, components and images, in every region."""
