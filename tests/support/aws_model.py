@@ -36,6 +36,7 @@ _TODAYS_PATTERNS = {
 
 LATER = frozenset(
     {
+        "amiTags",
         "attemptNumber",
         "consecutiveFailures",
         "dryRun",

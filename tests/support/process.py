@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -27,10 +28,16 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 class Process:
-    """``python -m airflow_imagebuilder.local``; a context manager that stops exactly what it started."""
+    """
+    ``python -m airflow_imagebuilder.local``; a context manager that stops exactly what it started.
 
-    def __init__(self, *arguments: str) -> None:
+    :param arguments: options of the command line.
+    :param log: a file for what it writes to its standard error; by default that of the tests.
+    """
+
+    def __init__(self, *arguments: str, log: Path | None = None) -> None:
         self._arguments = arguments
+        self._log = log
         self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -40,7 +47,12 @@ class Process:
     def start(self) -> None:
         """Start the service and wait until it prints its address."""
         command = [sys.executable, "-m", "airflow_imagebuilder.local", "--port", "0", *self._arguments]
-        self._popen = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        errors = self._log.open("a") if self._log else None
+        try:
+            self._popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        finally:
+            if errors:
+                errors.close()
         self.line = self._first_line()
         found = re.match(r"Image Builder on (http://127\.0\.0\.1:\d+) \(speed", self.line)
         assert found, f"instead of its address the service printed {self.line!r}"
@@ -73,6 +85,17 @@ class Process:
         self._popen.wait(30)
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens: host and port."""
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    @property
     def cpu_seconds(self) -> float:
         """The processor time that the service has used, in seconds."""
         fields = open(f"/proc/{self._popen.pid}/stat").read().rsplit(")", 1)[1].split()  # noqa: PTH123, SIM115
@@ -93,7 +116,9 @@ class Process:
         """Call the control plane and return its answer, also if it is a refusal."""
         data = json.dumps(request).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/_imagebuilder/control", data, timeout=20) as answer:
+            headers = {"content-type": "application/json"}
+            wanted = urllib.request.Request(f"{self.url}/_imagebuilder/control", data, headers)
+            with urllib.request.urlopen(wanted, timeout=20) as answer:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             with error:

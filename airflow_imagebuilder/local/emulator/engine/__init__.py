@@ -14,14 +14,14 @@ from airflow_imagebuilder.local.emulator.engine import guesses
 from airflow_imagebuilder.local.emulator.engine.clock import Clock, iso
 from airflow_imagebuilder.local.emulator.engine.engine import Engine
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError, invalid_value
-from airflow_imagebuilder.local.emulator.engine.identifiers import ACCOUNT, arn_of
+from airflow_imagebuilder.local.emulator.engine.identifiers import ACCOUNT, arn_of, partition_of
 from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import (
     DEFAULT_DURATIONS,
     Behaviour,
     Failure,
     Seconds,
 )
-from airflow_imagebuilder.local.emulator.engine.simulation.distribution import CONFIGURATION_STEPS
+from airflow_imagebuilder.local.emulator.engine.simulation.outputs.integration import CONFIGURATION_STEPS
 from airflow_imagebuilder.local.emulator.engine.state import Doc, Effect, Execution, Image
 from airflow_imagebuilder.local.emulator.engine.world import Recorder, World
 
@@ -45,4 +45,5 @@ __all__ = [
     "guesses",
     "invalid_value",
     "iso",
+    "partition_of",
 ]

@@ -22,6 +22,10 @@ def iso(moment: float) -> str:
     return text.replace("+00:00", "Z")
 
 
+#: The last moment of virtual time, in the year 9000, which every date and time can hold.
+END = 221_845_392_000.0
+
+
 class Clock:
     """Virtual time: real time multiplied, or turned by hand.
 
@@ -53,7 +57,7 @@ class Clock:
         if self._frozen is not None:
             return self._frozen
         # The machine's clock may be set back; virtual time must not follow it.
-        return self._base + max(0.0, self._real() - self._base_real) * self._speed
+        return min(END, self._base + max(0.0, self._real() - self._base_real) * self._speed)
 
     def real_of(self, virtual: float) -> float:
         """Convert a virtual moment into real time, as if the present speed had never changed.
@@ -88,6 +92,13 @@ class Clock:
             raise ValueError(f"advance: {seconds} is negative; virtual time never goes back")
         self._rebase(self.now() + seconds, self._speed)
 
+    def wait(self, virtual: float) -> None:
+        """Continue from an earlier virtual moment: time waits for what must happen first.
+
+        :param virtual: virtual seconds since the epoch, not after the present moment.
+        """
+        self._rebase(min(virtual, self.now()), self._speed)
+
     def freeze(self, virtual: float | None) -> None:
         """Stop the clock at a moment while a timer runs that was due then; None releases it."""
         self._frozen = virtual
@@ -95,12 +106,13 @@ class Clock:
 
 @dataclass(order=True, frozen=True)
 class Timer:
-    """One thing that will happen: when, what, and to which execution or image."""
+    """One thing that will happen: when, what, to which execution or image, and in which account."""
 
     due: float
     number: int
     kind: str = field(compare=False)
     args: tuple[Any, ...] = field(compare=False)
+    account: str = field(compare=False, default="")
 
 
 class Timers:
@@ -110,10 +122,13 @@ class Timers:
         self._heap: list[Timer] = []
         self._numbers = 0
 
-    def add(self, due: float, kind: str, *args: Any) -> None:
-        """Set a timer for a virtual moment."""
+    def add(self, due: float, kind: str, *args: Any, account: str = "") -> None:
+        """Set a timer for a virtual moment.
+
+        :param account: whose timer it is.
+        """
         self._numbers += 1
-        heapq.heappush(self._heap, Timer(due, self._numbers, kind, args))
+        heapq.heappush(self._heap, Timer(due, self._numbers, kind, args, account))
 
     def next_due(self) -> float | None:
         """The virtual moment of the next timer; None without a timer."""

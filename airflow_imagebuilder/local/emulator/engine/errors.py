@@ -18,6 +18,19 @@ class ApiError(Exception):
         self.status = status
 
 
+def unknown_arn(arn: str) -> ApiError:
+    """Make the error for an ARN of the right form that names nothing.
+
+    The model of GetImage, CancelImageCreation and DeleteImage does not list this error, but AWS's own
+    CloudFormation handlers for images expect it, and so does Terraform's provider.
+    """
+    return ApiError(
+        "ResourceNotFoundException",
+        f"The resource ARN '{arn}' does not exist in this account and region.",
+        404,
+    )
+
+
 def invalid_value(member: str, why: str) -> ApiError:
     """Make the error for a value that the service does not take, in AWS's own wording."""
     return ApiError(

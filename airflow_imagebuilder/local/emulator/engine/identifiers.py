@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: The account of a service that was started without one, as moto has it.
 ACCOUNT = "123456789012"
 
 
@@ -25,7 +26,7 @@ def partition_of(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
-def arn_of(region: str, resource: str, owner: str = ACCOUNT) -> str:
+def arn_of(region: str, resource: str, owner: str) -> str:
     """Build an Image Builder ARN.
 
     :param resource: its last part, e.g. ``image/golden/1.0.0/1``.
@@ -62,6 +63,11 @@ def parse(arn: str) -> Parts:
     return Parts(region, owner, resource_type, rest[0], rest[1], rest[2])
 
 
+def owner_of(arn: str) -> str:
+    """Return the account in an ARN; ``aws`` for Amazon's own resources."""
+    return arn.split(":", 5)[4]
+
+
 def version_key(version: str) -> tuple[int, ...]:
     """Return a key that sorts versions as numbers: 1.10.0 is newer than 1.9.0."""
     return tuple(int(node) for node in version.split("."))
@@ -94,6 +100,9 @@ def references(arn: str) -> dict[str, str]:
     """Return ``latestVersionReferences`` of a versioned resource (service model, CreateImageResponse)."""
     parts = parse(arn)
     stem = arn_of(parts.region, f"{parts.resource_type}/{parts.name}", parts.owner)
+    if parts.owner == "aws" and parts.resource_type.startswith("workflow/"):
+        # Guide, "Semantic versioning": of Amazon's workflows only the latest version can be named.
+        return {"latestVersionArn": f"{stem}/x.x.x"}
     major, minor, _ = parts.version.split(".")
     return {
         "latestVersionArn": f"{stem}/x.x.x",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.local.emulator.engine import identifiers
+from airflow_imagebuilder.local.emulator.engine import guesses
 from airflow_imagebuilder.local.emulator.engine.clock import iso
 from airflow_imagebuilder.local.emulator.engine.operations.pagination import pick
-from airflow_imagebuilder.local.emulator.engine.operations.resource_types import RESOURCE_TYPES
+from airflow_imagebuilder.local.emulator.engine.operations.resources.resource_types import RESOURCE_TYPES
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution, Image, Step
@@ -24,21 +24,32 @@ def visible(doc: Doc) -> Doc:
 
 def image_summary(image: Image) -> Doc:
     """Return an image as ``ImageSummary``."""
+    return summary_of(image.doc, image.account)
+
+
+def summary_of(doc: Doc, owner: str) -> Doc:
+    """Return an ``Image`` as ``ImageSummary``."""
     members = (
         *("arn", "name", "type", "version", "platform", "osVersion", "state", "dateCreated"),
-        *("outputResources", "tags", "buildType", "imageSource", "loggingConfiguration"),
+        *("outputResources", "tags", "buildType", "imageSource", "loggingConfiguration", "deprecationTime"),
+        "lifecycleExecutionId",
     )
-    return {**pick(image.doc, members), "owner": identifiers.ACCOUNT}
+    return {**pick(doc, members), "owner": owner}
 
 
 def image_version(image: Image) -> Doc:
     """Return an image as ``ImageVersion``."""
+    return version_of(image.doc, image.account)
+
+
+def version_of(doc: Doc, owner: str) -> Doc:
+    """Return an ``Image`` as ``ImageVersion``."""
     members = ("name", "type", "platform", "osVersion", "dateCreated", "buildType", "imageSource")
     return {
-        **pick(image.doc, members),
-        "arn": image.arn.rpartition("/")[0],
-        "version": image.doc["version"].split("/")[0],
-        "owner": identifiers.ACCOUNT,
+        **pick(doc, members),
+        "arn": doc["arn"].rpartition("/")[0],
+        "version": doc["version"].split("/")[0],
+        "owner": owner,
     }
 
 
@@ -72,17 +83,21 @@ def _stamp(doc: Doc, start: float | None, end: float | None) -> None:
 
 def step_metadata(step: Step) -> Doc:
     """Return a step as ``WorkflowStepMetadata``."""
+    waits = step.planned.action == "WaitForAction" and step.status == "RUNNING"
     doc: Doc = {
         "stepExecutionId": step.id,
         "name": step.planned.name,
         "action": step.planned.action,
-        "status": step.status,
-        "message": step.message,
-        "inputs": _dumped(step.planned.inputs),
-        "outputs": _dumped(step.outputs),
+        "status": guesses.WAITING_STEP if waits else step.status,
+        "inputs": _dumped(step.inputs),
         "attemptNumber": 1,
         "maxAttempts": 1,
     }
+    # AWS's examples have neither member where there is nothing to say.
+    if step.message:
+        doc["message"] = step.message
+    if step.outputs:
+        doc["outputs"] = _dumped(step.outputs)
     if step.planned.description:
         doc["description"] = step.planned.description
     if step.rollback:
@@ -119,4 +134,4 @@ def waiting_step(execution: Execution, step: Step) -> Doc:
 
 def _dumped(value: Doc) -> str:
     """Write inputs or outputs of a step, which the model has as JSON in a string."""
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value)

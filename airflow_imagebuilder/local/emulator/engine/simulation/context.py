@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.local.emulator.engine import guesses
+from airflow_imagebuilder.local.emulator.engine.simulation import notifications
 from airflow_imagebuilder.local.emulator.engine.state import Effect, Image, State
 
 if TYPE_CHECKING:
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine.identifiers import Identifiers
     from airflow_imagebuilder.local.emulator.engine.simulation.behaviour import Behaviour
     from airflow_imagebuilder.local.emulator.engine.state import Doc
+    from airflow_imagebuilder.local.emulator.engine.world import World
 
 
 @dataclass
 class SimulationContext:
     """State, time, ids, behaviour, and the sink for effects on the world.
 
+    :param world: knows what is there outside of Image Builder.
     :param sink: carries out an effect in the world.
     """
 
@@ -29,18 +32,28 @@ class SimulationContext:
     timers: Timers
     ids: Identifiers
     behaviour: Behaviour
+    world: World
     sink: Callable[[Effect], None]
+
+    def __post_init__(self) -> None:
+        #: Called with every new status of an image; replaced by what follows the pipelines.
+        self.pipeline_status: Callable[[Image, str], None] = lambda _image, _status: None
+
+    @property
+    def account(self) -> str:
+        """The account of the state."""
+        return self.state.account
 
     def after(self, seconds: float, kind: str, *args: object) -> None:
         """Set a timer.
 
         :param seconds: virtual seconds from now.
         """
-        self.timers.add(self.clock.now() + seconds, kind, *args)
+        self.timers.add(self.clock.now() + seconds, kind, *args, account=self.account)
 
     def emit(self, kind: str, region: str, data: Doc) -> None:
         """Send an effect to the world."""
-        self.sink(Effect(kind, region, self.clock.now(), data))
+        self.sink(Effect(kind, region, self.clock.now(), data, self.account))
 
     def set_status(
         self, image: Image, status: str, *, reason: str | None = None, failure: Doc | None = None
@@ -56,9 +69,7 @@ class SimulationContext:
         image.history.append({"status": status, "virtual": now, "real": self.clock.real_of(now)})
         if previous and status in guesses.EVENT_STATUSES:
             self._event(image, previous, status)
-        pipeline = self.state.resources.get(image.doc.get("sourcePipelineArn", ""))
-        if pipeline:
-            pipeline["lastRunStatus"] = status
+        self.pipeline_status(image, status)
 
     def _event(self, image: Image, previous: str, status: str) -> None:
         detail = {"previous-state": {"status": previous}, "state": {"status": status}}
@@ -69,8 +80,8 @@ class SimulationContext:
         )
         topic = image.infrastructure.get("snsTopicArn")
         if topic and status in ("AVAILABLE", "FAILED"):
-            message = {"arn": image.arn, "name": image.doc["name"], "state": image.doc["state"]}
-            self.emit("notification", image.region, {"topic": topic, "message": message})
+            data = {"topic": topic, "message": notifications.message(image)}
+            self.emit("notification", image.region, data)
 
     def log(self, image: Image, lines: list[str]) -> None:
         """Write lines into the log stream of a build."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.local.emulator.engine import guesses, identifiers
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError
-from airflow_imagebuilder.local.emulator.engine.simulation import test_order, workflow_documents
-from airflow_imagebuilder.local.emulator.engine.simulation.distribution import Distribution
-from airflow_imagebuilder.local.emulator.engine.simulation.workflow_runner import WorkflowRunner
-from airflow_imagebuilder.local.emulator.engine.state import Execution, Image, PlannedWorkflow
+from airflow_imagebuilder.local.emulator.engine.simulation.image_scan import ImageScan
+from airflow_imagebuilder.local.emulator.engine.simulation.lifecycle import Lifecycle
+from airflow_imagebuilder.local.emulator.engine.simulation.outputs.distribution import Distribution
+from airflow_imagebuilder.local.emulator.engine.simulation.workflows import test_order
+from airflow_imagebuilder.local.emulator.engine.simulation.workflows.workflow_runner import WorkflowRunner
+from airflow_imagebuilder.local.emulator.engine.state import Execution, Image, PlannedWorkflow, Step
+from airflow_imagebuilder.local.emulator.managed import workflows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
     from airflow_imagebuilder.local.emulator.engine.state import Doc
 
+log = logging.getLogger(__name__)
 FAILED_EXECUTION = frozenset({"FAILED", "ROLLBACK_COMPLETED"})
 
 
@@ -24,30 +32,61 @@ class ImageLifecycle:
     def __init__(self, context: SimulationContext) -> None:
         self._context = context
         self._distribution = Distribution(context)
+        self._scan = ImageScan(context)
         self.runner = WorkflowRunner(context, self)
+        self.policies = Lifecycle(context)
         self._handlers = {
             "creating": self._creating,
             "build": self._build,
+            "tests": self._test,
             "retry": self._resume,
             "distribution": self._distribution_due,
             "integration": self._integration_due,
             "cancelled": self._cancelled,
         }
+        #: What runs at a timer that belongs to no image; others may add to it.
+        self.timers: dict[str, Callable[..., None]] = {
+            "step": self.runner.step_due,
+            "timeout": self.runner.step_timed_out,
+            "refused": self.runner.step_refused,
+            "execution": self.runner.execution_due,
+            "lifecycle": self.policies.policy_due,
+            "lifecycle-end": self.policies.end_due,
+            "state-update": self.policies.update_due,
+        }
 
     def fire(self, kind: str, args: tuple[object, ...]) -> None:
         """Run a timer, unless its image has failed, or was cancelled or retried, since it was set."""
-        on_execution = {
-            "step": self.runner.step_due,
-            "timeout": self.runner.step_timed_out,
-            "execution": self.runner.execution_due,
-        }
-        if kind in on_execution:
-            on_execution[kind](*args)  # type: ignore[operator]  # (the arguments are those of the timer)
+        if kind in self.timers:
+            self.timers[kind](*args)
             return
         arn, epoch = args
         image = self._context.state.images.get(str(arn))
         if image and image.epoch == epoch:
             self._handlers[kind](image)
+
+    def break_down(self, kind: str, args: tuple[object, ...]) -> None:
+        """Fail the image of a timer that could not run; whatever else fails now, it does not raise."""
+        name = str(args[0])
+        execution = self._context.state.executions.get(name)
+        image = self._context.state.images.get(execution.image_arn if execution else name)
+        if image is None or image.ended:
+            return
+        image.epoch += 1
+        image.cancelling = False
+        image.doc.setdefault("outputResources", {"amis": []} if image.is_ami else {"containers": []})
+        reason = f"An internal error has occurred. (The local Image Builder failed in '{kind}'; see its log.)"
+        aborts = [
+            partial(self.runner.abort, each, guesses.ABORTED_RUNNING, guesses.ABORTED_PENDING)
+            for each in image.executions
+        ]
+        status = partial(self._context.set_status, image, "FAILED", reason=reason)
+        for each in (*aborts, partial(self._scan.abandon, image), status):
+            try:
+                each()
+            # What made the timer fail may be met here again.
+            except Exception:
+                log.exception("A failed image could not be ended as a whole: %s", image.arn)
 
     def _seconds(self, phase: str, image: Image) -> float:
         return self._context.behaviour.phase_seconds(phase, self._context.ids, f"{image.arn}:{phase}")
@@ -59,6 +98,13 @@ class ImageLifecycle:
         """Start the build of a new image."""
         self._context.set_status(image, "PENDING")
         self._after("pending", "creating", image)
+
+    def begin_import(self, image: Image) -> None:
+        """Start an image that is imported: it gets an AMI and no tests."""
+        self._context.set_status(image, "PENDING")
+        image.copied = True
+        image.phase = "distribution"
+        self._after("pending", "retry", image)
 
     def _creating(self, image: Image) -> None:
         self._context.set_status(image, "CREATING")
@@ -78,9 +124,9 @@ class ImageLifecycle:
         if image.is_ami:
             self._distribution.create(image)
 
-    def distributed(self, image: Image) -> Doc | None:
-        """Copy the image to the regions of its distribution configuration."""
-        return self._distribution.distribute(image)
+    def distributed(self, image: Image, step: Step) -> tuple[Doc, Doc | None]:
+        """Carry out a step of a distribution workflow."""
+        return self._distribution.step(image, step)
 
     def ended(self, image: Image, execution: Execution) -> None:
         """Continue after an execution, or fail the image."""
@@ -88,8 +134,8 @@ class ImageLifecycle:
         if failed and execution.workflow.on_failure != "CONTINUE":
             self._fail_with(image, execution)
         elif image.phase == "build":
-            self.created(image)
-            self._test(image)
+            self._distribution.adopt(image)
+            self._after("gap", "tests", image)
         elif image.phase == "test":
             self._next_tests(image)
         else:
@@ -99,20 +145,22 @@ class ImageLifecycle:
         image.epoch += 1
         for sibling in image.executions:
             self.runner.abort(sibling, guesses.ABORTED_RUNNING, guesses.ABORTED_PENDING)
+        if image.is_ami and image.ami is None:
+            image.doc["outputResources"] = {"amis": []}
         reason = f"Workflow Execution ID: {execution.id} failed with reason: {execution.message}"
-        self._end_scan(image, "ABANDONED")
+        self._scan.abandon(image)
         self._context.set_status(image, "FAILED", reason=reason, failure=execution.failure)
 
     def _test(self, image: Image) -> None:
         passed = [run.workflow for run in image.executions if not run.retried and run.status == "COMPLETED"]
         batches = test_order.batches(w for w in image.workflows if w not in passed)
-        if not batches or not image.doc["imageTestsConfiguration"]["imageTestsEnabled"]:
+        scanned = image.doc.get("imageScanningConfiguration", {}).get("imageScanningEnabled")
+        if not (batches or scanned) or not image.doc["imageTestsConfiguration"]["imageTestsEnabled"]:
             self._distribute(image)
             return
         image.phase = "test"
         self._context.set_status(image, "TESTING")
-        if image.doc.get("imageScanningConfiguration", {}).get("imageScanningEnabled"):
-            image.doc["scanState"] = {"status": "SCANNING"}
+        self._scan.begin(image)
         image.batches = [[self.runner.add(image, test) for test in batch] for batch in batches]
         self._next_tests(image)
 
@@ -120,25 +168,20 @@ class ImageLifecycle:
         for execution in test_order.startable(image.batches):
             self.runner.begin(image, execution)
         if all(execution.ended for batch in image.batches for execution in batch):
-            self._end_scan(image, "COMPLETED")
-            self._distribute(image)
-
-    def _end_scan(self, image: Image, status: str) -> None:
-        if image.doc.get("scanState", {}).get("status") != "SCANNING":
-            return
-        image.doc["scanState"] = {"status": status}
-        if status == "COMPLETED":
-            detail = {
-                "resource-id": self._context.ids.hexadecimal("i"),
-                "finding-severity-counts": self._context.behaviour.finding_counts(),
-            }
-            pipeline = image.doc.get("sourcePipelineArn")
-            resources = [image.arn, pipeline] if pipeline else [image.arn]
-            data = {"type": "EC2 Image Builder CVE Detected", "resources": resources, "detail": detail}
-            self._context.emit("event", image.region, data)
+            if why := self._scan.complete(image):
+                image.epoch += 1
+                self._context.set_status(image, "FAILED", reason=why, failure={"imageStatus": "TESTING"})
+            else:
+                self._distribute(image)
 
     def _distribute(self, image: Image) -> None:
         image.phase = "distribution"
+        if image.copied:
+            self._distribution.create(image)
+        if image.is_ami and image.ami is None:
+            self._distribution.keep_parent(image)
+            self._available(image)
+            return
         given = next((w for w in image.workflows if w.type == "DISTRIBUTION"), None)
         planned = given or _default_distribution(image)
         if given is None and image.is_ami and not _is_distributed(image):
@@ -165,9 +208,8 @@ class ImageLifecycle:
         self._context.set_status(image, "FAILED", reason=failure["errorMessage"], failure=failed)
 
     def _distributed(self, image: Image) -> None:
-        if "outputResources" not in image.doc:
-            self._distribution.distribute(image)
-        if not self._distribution.integrates(image):
+        by_workflow = any(workflow.type == "DISTRIBUTION" for workflow in image.workflows)
+        if by_workflow or not self._distribution.integrates(image):
             self._available(image)
             return
         image.phase = "integration"
@@ -188,12 +230,16 @@ class ImageLifecycle:
     def cancel(self, image: Image) -> None:
         """Begin to cancel an image; it is CANCELLED after the duration ``cancellation``.
 
-        :raises ApiError: the image has finished.
+        :raises ApiError: the image has finished. The model does not list the error; AWS's own CloudFormation
+            handler for images expects it.
         """
         if image.ended:
             raise ApiError(
-                guesses.CANCEL_TERMINAL, f"The image '{image.arn}' is {image.status} and cannot be cancelled."
+                "InvalidParameterValueException",
+                f"The image '{image.arn}' is {image.status} and cannot be cancelled.",
             )
+        if image.cancelling and guesses.CANCEL_TWICE != "accepted":
+            raise ApiError(guesses.CANCEL_TWICE, f"The image '{image.arn}' is being cancelled.")
         if not image.cancelling:
             image.cancelling = True
             image.epoch += 1
@@ -203,7 +249,7 @@ class ImageLifecycle:
         image.cancelling = False
         for execution in image.executions:
             self.runner.abort(execution, guesses.CANCELLED_RUNNING, guesses.CANCELLED_PENDING)
-        self._end_scan(image, "ABANDONED")
+        self._scan.abandon(image)
         self._context.set_status(image, "CANCELLED")
 
     def retry(self, image: Image) -> None:
@@ -253,6 +299,6 @@ def _default_distribution(image: Image) -> PlannedWorkflow | None:
     if image.is_ami and not guesses.DEFAULT_AMI_DISTRIBUTION_HAS_EXECUTION:
         return None
     name = "distribute-image" if image.is_ami else "distribute-container"
-    version, steps = workflow_documents.MANAGED["distribution", name]
+    version = workflows.VERSIONS["DISTRIBUTION", name]
     arn = identifiers.arn_of(image.region, f"workflow/distribution/{name}/{version}/1", "aws")
-    return PlannedWorkflow(arn, "DISTRIBUTION", steps)
+    return PlannedWorkflow(arn, "DISTRIBUTION", workflows.document("DISTRIBUTION", name))

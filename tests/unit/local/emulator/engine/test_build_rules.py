@@ -7,6 +7,7 @@ import pytest
 from airflow_imagebuilder.local.emulator.engine import ApiError
 from tests.support.aws_model import NO_WILDCARDS, has_wildcards_of_recipes
 from tests.support.bench import HEAD, NAMES_OF_TESTS, Bench, image_request, workflow
+from tests.support.documents import RUN
 
 CONTAINER = f"{HEAD}container-recipe/golden-container/1.0.0"
 BUILD = workflow("build", "golden-build")
@@ -23,7 +24,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "workflows without a role": (
         {"executionRole": None},
         "InvalidParameterCombinationException",
-        "executionRole is required when workflows",
+        "An execution role is required",
     ),
     "a log group elsewhere without a role": (
         {"workflows": None, "executionRole": None, "loggingConfiguration": {"logGroupName": "/mine"}},
@@ -124,7 +125,7 @@ def test_create_image_refuses(bench: Bench, over: dict[str, Any], code: str, tex
 
 
 def test_a_pipeline_is_held_to_the_same_rules(bench: Bench) -> None:
-    with pytest.raises(ApiError, match="executionRole is required"):
+    with pytest.raises(ApiError, match="An execution role is required"):
         bench.call("CreateImagePipeline", name="nightly", **image_request(executionRole=None))
 
 
@@ -149,7 +150,7 @@ def test_a_wildcard_recipe_is_refused_as_the_model_does_not_have_it(bench: Bench
 
 def test_a_required_parameter_of_a_workflow_must_be_given(bench: Bench) -> None:
     head = "parameters: [{name: depth, type: integer}]\n"
-    arn = bench.create_workflow("deep", ["{name: Run, action: RunCommand}"], head=head)
+    arn = bench.create_workflow("deep", [f"{{name: Run, {RUN}}}"], head=head)
     with pytest.raises(ApiError, match="needs a value for depth"):
         bench.bake(workflows=[BUILD, {"workflowArn": arn}])
 
@@ -165,8 +166,6 @@ def test_a_dry_run_creates_nothing(bench: Bench) -> None:
 
 
 def test_an_operation_that_is_not_here_is_named(bench: Bench) -> None:
-    with pytest.raises(
-        ApiError, match="CreateLifecyclePolicy: the local Image Builder does not have"
-    ) as caught:
-        bench.engine.call("CreateLifecyclePolicy", {})
+    with pytest.raises(ApiError, match="CreateLater: the local Image Builder does not have") as caught:
+        bench.engine.call("CreateLater", {})
     assert caught.value.status == 501

@@ -6,6 +6,7 @@ import pytest
 
 from airflow_imagebuilder.local.emulator.engine import ApiError, Behaviour, Failure
 from tests.support.bench import HEAD, Bench, workflow
+from tests.support.documents import RUN
 
 BASE = f"{HEAD}component/golden-base/1.0.0/1"
 
@@ -98,6 +99,19 @@ def test_a_failing_build_makes_no_ami_and_runs_no_test() -> None:
     bench.finish(arn)
     assert bench.outcome(arn) == {"golden-build": "FAILED"}
     assert bench.world.of("ami") == []
+
+
+def test_an_image_needs_an_instance_that_runs(bench: Bench) -> None:
+    """AWS's example of a document with ``instanceId: i-123`` is one of syntax: nothing runs under this id."""
+    bench.world.missing.add(("us-east-1", "instance", "i-123"))
+    launch = "{name: Launch, action: LaunchInstance, inputs: {waitFor: ssmAgent}}"
+    outcomes = []
+    for number, instance in enumerate(("instanceId: i-123", "instanceId.$: $.stepOutputs.Launch.instanceId")):
+        steps = (launch, f"{{name: Make, action: CreateImage, inputs: {{{instance}}}}}")
+        own = bench.create_workflow(f"own-{number}", steps, workflow_type="BUILD")
+        arn = bench.bake(workflows=[{"workflowArn": own}])
+        outcomes.append((bench.finish(arn), "InvalidInstanceID.NotFound" in str(bench.image(arn)["state"])))
+    assert outcomes == [("FAILED", True), ("AVAILABLE", False)]
 
 
 def test_a_rollback_ends_in_rollback_completed() -> None:
@@ -252,7 +266,7 @@ def test_a_retry_may_show_the_old_failure_for_a_while() -> None:
     assert bench.status(arn) == "TESTING"
 
 
-WAIT = ("{name: Approve, action: WaitForAction, timeoutSeconds: 600}", "{name: After, action: RunCommand}")
+WAIT = ("{name: Approve, action: WaitForAction, timeoutSeconds: 600}", f"{{name: After, {RUN}}}")
 
 
 def _waiting(bench: Bench, *steps: str) -> tuple[str, dict[str, str]]:
@@ -322,6 +336,37 @@ def test_a_waiting_step_without_an_action_times_out(bench: Bench) -> None:
         )
 
 
+def test_a_step_of_another_region_cannot_be_reached(bench: Bench) -> None:
+    arn, step = _waiting(bench)
+    with pytest.raises(ApiError) as caught:
+        bench.call(
+            "SendWorkflowStepAction",
+            region="eu-west-1",
+            stepExecutionId=step["stepExecutionId"],
+            imageBuildVersionArn=arn,
+            action="RESUME",
+        )
+    assert caught.value.code == "ResourceNotFoundException"
+    assert bench.call("ListWaitingWorkflowSteps")["steps"]
+
+
+@pytest.mark.parametrize("action", ["RESUME", "STOP"])
+def test_an_action_does_not_revive_an_image_that_is_being_cancelled(bench: Bench, action: str) -> None:
+    arn, step = _waiting(bench)
+    bench.call("CancelImageCreation", imageBuildVersionArn=arn)
+    with pytest.raises(ApiError, match="not waiting"):
+        bench.call(
+            "SendWorkflowStepAction",
+            stepExecutionId=step["stepExecutionId"],
+            imageBuildVersionArn=arn,
+            action=action,
+        )
+    assert bench.finish(arn) == "CANCELLED"
+    bench.engine.settle()
+    assert bench.status(arn) == "CANCELLED"
+    assert bench.outcome(arn)["approval"] == "CANCELLED"
+
+
 def test_the_image_of_another_step_is_refused(bench: Bench) -> None:
     _, step = _waiting(bench)
     with pytest.raises(ApiError, match="belongs to"):
@@ -336,8 +381,8 @@ def test_the_image_of_another_step_is_refused(bench: Bench) -> None:
 def test_a_step_whose_condition_does_not_hold_is_skipped(bench: Bench) -> None:
     head = "parameters: [{name: deep, type: boolean, default: false}]\n"
     steps = (
-        "{name: Deep, action: RunCommand, if: {booleanEquals: true, value: $.parameters.deep}}",
-        "{name: Always, action: RunCommand}",
+        f"{{name: Deep, {RUN}, if: {{booleanEquals: true, value: $.parameters.deep}}}}",
+        f"{{name: Always, {RUN}}}",
     )
     arn_of_workflow = bench.create_workflow("conditional", steps, head=head)
     build = workflow("build", "golden-build")

@@ -43,7 +43,7 @@ def test_names_that_differ_in_case_space_or_underscore_are_one_name() -> None:
     [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
 def test_an_arn_has_the_partition_of_its_region(region: str, partition: str) -> None:
-    assert arn_of(region, "image/x/1.0.0/1").startswith(
+    assert arn_of(region, "image/x/1.0.0/1", "123456789012").startswith(
         f"arn:{partition}:imagebuilder:{region}:123456789012:"
     )
 

@@ -32,13 +32,15 @@ def test_an_event_has_the_moment_at_which_it_was_due_however_late_the_service_is
     arn = bench.bake()
     bench.engine.clock.advance(100_000)
     assert bench.status(arn) == "AVAILABLE"
-    assert bench.world.of("event")[0].at == pytest.approx(began + 20)
+    assert bench.world.of("event")[0].at == pytest.approx(began + 4.5)
     assert bench.world.of("event")[-1].at < began + 3000
 
 
 def test_an_image_without_parameters_to_put_does_not_integrate(bench: Bench) -> None:
     answer = bench.call(
-        "CreateDistributionConfiguration", name="plain", distributions=[{"region": "eu-west-1"}]
+        "CreateDistributionConfiguration",
+        name="plain",
+        distributions=[{"region": "eu-west-1", "amiDistributionConfiguration": {}}],
     )
     arn = bench.bake(distributionConfigurationArn=answer["distributionConfigurationArn"])
     bench.finish(arn)
@@ -80,7 +82,8 @@ def test_windows_runs_sysprep(bench: Bench) -> None:
     arn = bench.bake(imageRecipeArn=f"{HEAD}image-recipe/golden-windows-2022/1.0.0")
     bench.finish(arn)
     assert bench.image(arn)["platform"] == "Windows"
-    assert bench.executions(arn)[0]["totalStepsSkipped"] == 0
+    statuses = {step["name"]: step["status"] for step in bench.steps(arn, "golden-build")}
+    assert (statuses["RunSysPrepScript"], statuses["RunSanitizeScript"]) == ("COMPLETED", "SKIPPED")
 
 
 def test_steps_follow_one_another_and_fill_the_time_of_their_workflow(bench: Bench) -> None:
@@ -96,7 +99,9 @@ def test_steps_follow_one_another_and_fill_the_time_of_their_workflow(bench: Ben
 def test_outputs_of_the_step_that_makes_the_ami_name_the_ami_of_the_image(bench: Bench) -> None:
     arn = bench.bake()
     bench.finish(arn)
-    outputs = {step["name"]: json.loads(step["outputs"]) for step in bench.steps(arn, "golden-build")}
+    outputs = {
+        step["name"]: json.loads(step.get("outputs", "{}")) for step in bench.steps(arn, "golden-build")
+    }
     amis = {ami["region"]: ami["image"] for ami in bench.image(arn)["outputResources"]["amis"]}
     assert outputs["CreateOutputAMI"]["imageId"] == amis["us-east-1"]
 

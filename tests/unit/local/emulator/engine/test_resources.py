@@ -7,15 +7,15 @@ import pytest
 from airflow_imagebuilder.local.emulator.engine import ApiError
 from tests.support.aws_model import NO_WILDCARDS, has_wildcards_of_recipes
 from tests.support.bench import HEAD, Bench, image_request
+from tests.support.documents import COMPONENT, WORKFLOW
 
-STEPS = "schemaVersion: 1.0\nsteps:\n  - {name: Run, action: RunCommand}\n"
 #: Per noun: request members, member with the ARN, member of Get's answer, list operation and its member.
 KINDS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
     "Component": (
         {
             "semanticVersion": "1.0.0",
             "platform": "Linux",
-            "data": "schemaVersion: 1.0\nphases: []\n",
+            "data": COMPONENT,
         },
         "componentBuildVersionArn",
         "component",
@@ -23,7 +23,7 @@ KINDS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
         "componentVersionList",
     ),
     "Workflow": (
-        {"semanticVersion": "1.0.0", "type": "TEST", "data": STEPS},
+        {"semanticVersion": "1.0.0", "type": "TEST", "data": WORKFLOW},
         "workflowBuildVersionArn",
         "workflow",
         "ListWorkflows",
@@ -56,7 +56,7 @@ KINDS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
         "infrastructureConfigurationSummaryList",
     ),
     "DistributionConfiguration": (
-        {"distributions": [{"region": "eu-west-1"}]},
+        {"distributions": [{"region": "eu-west-1", "amiDistributionConfiguration": {}}]},
         "distributionConfigurationArn",
         "distributionConfiguration",
         "ListDistributionConfigurations",
@@ -91,6 +91,24 @@ def test_a_document_is_created_read_listed_tagged_and_deleted(bench: Bench, noun
     bench.call(f"Delete{noun}", **{member: arn})
     with pytest.raises(ApiError, match="does not exist"):
         bench.call(f"Get{noun}", **{member: arn})
+
+
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        ("TagResource", {"tags": {"a": "b"}}),
+        ("UntagResource", {"tagKeys": ["team"]}),
+        ("ListTagsForResource", {}),
+    ],
+)
+def test_the_tags_of_another_region_cannot_be_reached(
+    bench: Bench, operation: str, more: dict[str, Any]
+) -> None:
+    recipe = f"{HEAD}image-recipe/golden-al2023/1.0.0"
+    for arn in (recipe, bench.bake(tags={"team": "platform"})):
+        with pytest.raises(ApiError) as caught:
+            bench.call(operation, region="eu-west-1", resourceArn=arn, **more)
+        assert caught.value.code == "ResourceNotFoundException"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +175,7 @@ def test_an_image_keeps_the_configuration_that_it_was_started_with(bench: Bench)
     bench.call(
         "UpdateDistributionConfiguration",
         distributionConfigurationArn=f"{HEAD}distribution-configuration/golden-two-regions",
-        distributions=[{"region": "us-west-2"}],
+        distributions=[{"region": "us-west-2", "amiDistributionConfiguration": {}}],
     )
     bench.finish(arn)
     assert {a["region"] for a in bench.image(arn)["outputResources"]["amis"]} == {"us-east-1", "eu-west-1"}
@@ -168,9 +186,9 @@ def test_an_image_keeps_the_configuration_that_it_was_started_with(bench: Bench)
     [
         ("steps: [", "not YAML"),
         ("schemaVersion: 2.0\nsteps: []", "schemaVersion"),
-        ("schemaVersion: 1.0\nsteps: []", "1 to 15 steps"),
+        ("schemaVersion: 1.0\nsteps: []", "at least one step"),
         ("schemaVersion: 1.0\nsteps: [{name: Run, action: Dance}]", "unknown action 'Dance'"),
-        ("schemaVersion: 1.0\nsteps: [{name: 1x, action: RunCommand}]", "A step has a name"),
+        ("schemaVersion: 1.0\nsteps: [{name: 1x, action: RunCommand}]", "The name of a step"),
     ],
     ids=["broken YAML", "another schema", "no steps", "an unknown action", "a bad name"],
 )

@@ -115,11 +115,14 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
         listing=Listing(
             "ListContainerRecipes",
             "containerRecipeSummaryList",
-            ("arn", "containerType", "name", "platform", "owner", "parentImage", "dateCreated", "tags"),
+            (
+                *("arn", "containerType", "name", "platform", "owner", "parentImage"),
+                *("dateCreated", "instanceImage", "tags"),
+            ),
             ("containerType", "name", "parentImage", "platform"),
         ),
         defaults={"encrypted": True},
-        hidden=frozenset({"platformOverride", "imageOsVersionOverride"}),
+        hidden=frozenset({"platformOverride", "imageOsVersionOverride", "instanceImage"}),
     ),
     ResourceType(
         noun="InfrastructureConfiguration",
@@ -178,5 +181,6 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
         versioned=False,
         updatable=True,
         defaults={"status": "ENABLED", "enhancedImageMetadataEnabled": True, "consecutiveFailures": 0},
+        hidden=frozenset({"revision", "dependencies"}),
     ),
 )

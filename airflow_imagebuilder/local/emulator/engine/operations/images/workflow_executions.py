@@ -1,4 +1,4 @@
-"""The operations on workflow executions, their steps, and scan findings."""
+"""The operations on workflow executions and their steps."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from airflow_imagebuilder.local.emulator.engine import identifiers
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError
 from airflow_imagebuilder.local.emulator.engine.operations import responses
-from airflow_imagebuilder.local.emulator.engine.operations.pagination import paged
+from airflow_imagebuilder.local.emulator.engine.operations.pagination import page, paged
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.local.emulator.engine.operations.images import Images
+    from airflow_imagebuilder.local.emulator.engine.operations.images.images import Images
     from airflow_imagebuilder.local.emulator.engine.simulation.context import SimulationContext
-    from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution
+    from airflow_imagebuilder.local.emulator.engine.state import Doc, Execution, Step
 
 
 class WorkflowExecutions:
@@ -60,25 +60,28 @@ class WorkflowExecutions:
 
     def get_step(self, params: Doc, region: str) -> Doc:
         """GetWorkflowStepExecution."""
-        found = self._context.state.steps.get(params["stepExecutionId"])
+        return responses.step_detail(*self._step(params["stepExecutionId"], region))
+
+    def _step(self, identifier: str, region: str) -> tuple[Execution, Step]:
+        found = self._context.state.steps.get(identifier)
         if not found or identifiers.parse(found[0].image_arn).region != region:
-            raise _missing(params["stepExecutionId"])
-        return responses.step_detail(*found)
+            raise _missing(identifier)
+        return found
 
     def list_waiting(self, params: Doc, region: str) -> Doc:
         """ListWaitingWorkflowSteps: the waiting steps of every image in the region."""
-        images = [i for i in self._context.state.images.values() if i.region == region and not i.ended]
-        waiting = [
-            responses.waiting_step(execution, step)
-            for image in images
-            for execution in image.executions
-            for step in execution.steps
-            if step.status == "RUNNING" and step.planned.action == "WaitForAction"
-        ]
-        return paged("steps", waiting, params)
+        head = f":{region}:"
+        return page(
+            "steps",
+            self._context.state.waiting,
+            params,
+            lambda found: responses.waiting_step(*found),
+            passes=lambda found: head in found[0].image_arn,
+        )
 
-    def send_action(self, params: Doc, _region: str) -> Doc:
+    def send_action(self, params: Doc, region: str) -> Doc:
         """SendWorkflowStepAction: RESUME completes a waiting step, STOP fails it."""
+        self._step(params["stepExecutionId"], region)
         executions = self._images.lifecycle.runner
         image, execution, step = executions.waiting(params)
         reason = params.get("reason", "")
@@ -87,29 +90,6 @@ class WorkflowExecutions:
         else:
             executions.complete(image, execution, step, {"action": "RESUME", "reason": reason})
         return {"stepExecutionId": step.id, "imageBuildVersionArn": image.arn}
-
-    def list_findings(self, params: Doc, region: str) -> Doc:
-        """ListImageScanFindingAggregations: the findings of the scenario, for each scanned image.
-
-        Without a filter the answer is one count for the account (API reference,
-        ListImageScanFindingAggregations).
-        """
-        scanned = [
-            image
-            for image in self._context.state.images.values()
-            if image.region == region and image.doc.get("scanState", {}).get("status") == "COMPLETED"
-        ]
-        counts, given = self._context.behaviour.finding_counts, params.get("filter")
-        if not given:
-            account = {"accountId": identifiers.ACCOUNT, "severityCounts": counts(len(scanned))}
-            answer = paged("responses", [{"accountAggregation": account}], params)
-            return {**answer, "aggregationType": "accountId"}
-        images = [image for image in scanned if image.arn in given.get("values", ())]
-        found = [
-            {"imageAggregation": {"imageBuildVersionArn": image.arn, "severityCounts": counts()}}
-            for image in images
-        ]
-        return {**paged("responses", found, params), "aggregationType": given.get("name", "")}
 
 
 def _missing(identifier: str) -> ApiError:

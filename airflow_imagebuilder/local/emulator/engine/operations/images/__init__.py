@@ -1,0 +1,1 @@
+"""Operations on images and on what they have run."""

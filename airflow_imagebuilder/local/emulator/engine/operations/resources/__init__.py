@@ -1,0 +1,1 @@
+"""Operations on recipes, components, workflows, configurations and pipelines."""

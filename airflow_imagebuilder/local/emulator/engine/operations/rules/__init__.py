@@ -1,0 +1,1 @@
+"""What Image Builder refuses, and what it makes of a request."""

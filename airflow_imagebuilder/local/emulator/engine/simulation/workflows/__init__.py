@@ -1,0 +1,1 @@
+"""How the workflows of an image run."""
