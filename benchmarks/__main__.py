@@ -50,6 +50,7 @@ NOTES = """\
 - Terminal to event: from the time at which the image became terminal in the local service to the trigger's
   event. The stock pattern polls first at once, the package after five seconds. On a real triggerer a task
   finishes when Airflow has written its state.
+- 10,000 images: builds of one version, as golden images are.
 - Load: of the machine, over one minute, before the measurement.
 - "No lists": ListImageBuildVersions is forbidden, so that each image is polled by GetImage.
 """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DAGS = Path(__file__).parent / "dags"
 SPEED = 600.0
 # Shares of an image's time; eight tests run in two waves of five.
-SHARES = {"pending": 0.01, "creating": 0.02, "build": 0.45, "test": 0.2, "integration": 0.0}
+SHARES = {"pending": 0.01, "creating": 0.02, "build": 0.45, "gap": 0.0, "test": 0.2, "integration": 0.0}
 CASES = ((2, 30.0), (2, 90.0), (30, 90.0))
 HEADS = (
     "polls every (s)",

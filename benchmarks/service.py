@@ -44,7 +44,7 @@ class Bench:
         tests = 4 if workflows else 1  # functional tests run in two waves of five
         self.service.control(
             durations={
-                "pending": 0.1, "creating": 0.1, "integration": 0.1, "distribution": life * 0.2,
+                "pending": 0.1, "creating": 0.1, "gap": 0, "integration": 0.1, "distribution": life * 0.2,
                 "build": [life * 0.4, life * 0.7], "test": [life * 0.3 / tests, life * 0.5 / tests],
             }
         )  # fmt: skip

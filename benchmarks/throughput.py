@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 HEADS = ["server", "call", "requests per second", "server CPU ms per request"]
 REQUESTS = 2000
+MANY = 10_000
 Call = tuple[str, str, bytes]
 REGIONS: Call = ("POST", "/", b"Action=DescribeRegions&Version=2016-11-15")
 
 
 def rows(home: Path) -> list[list[Any]]:
     """Return the rows of a table."""
-    return [*_ours(home), *_moto()]
+    return [*_ours(home), *_pages(home), *_moto()]
 
 
 def _ours(home: Path) -> Iterator[list[Any]]:
@@ -46,6 +47,27 @@ def _ours(home: Path) -> Iterator[list[Any]]:
         for name, call in calls.items():
             yield ["local service", name, *_hammer(url, pid, "imagebuilder", call)]
         yield ["local service, by its moto", "ec2 DescribeRegions", *_hammer(url, pid, "ec2", REGIONS)]
+
+
+def _pages(home: Path) -> Iterator[list[Any]]:
+    """Yield the calls that a watcher makes, with many images in the service."""
+    with bench(home) as served:
+        arn = served.fill(MANY, life=3600)[-1]
+        url, [pid] = served.service.url, served.service.pids.values()
+        version = arn.rpartition("/")[0].encode()
+        calls: dict[str, Call] = {
+            "GetImage": ("GET", f"/GetImage?imageBuildVersionArn={quote(arn, safe='')}", b""),
+            "ListImages": ("POST", "/ListImages", b"{}"),
+            "ListImageBuildVersions": ("POST", "/ListImageBuildVersions", b"{}"),
+            "ListImageBuildVersions of a version": (
+                "POST",
+                "/ListImageBuildVersions",
+                b'{"imageVersionArn": "%s"}' % version,
+            ),
+            "ListImagePipelines": ("POST", "/ListImagePipelines", b"{}"),
+        }
+        for name, call in calls.items():
+            yield ["local service", f"{name}, {MANY:,} images", *_hammer(url, pid, "imagebuilder", call)]
 
 
 def _moto() -> Iterator[list[Any]]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import os
+import re
+import resource
 import signal
 import socket
 import sys
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from airflow_imagebuilder.local.emulator.backend import Backend
+from airflow_imagebuilder.local.emulator.engine import ACCOUNT, guesses
 from airflow_imagebuilder.local.emulator.http.app import App
 from airflow_imagebuilder.local.emulator.journal import JournalError
 from airflow_imagebuilder.local.emulator.scenario import ScenarioError, load
@@ -59,6 +63,32 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--scenario", type=Path, help="YAML file: durations, failures, faults")
     parser.add_argument("--state", type=Path, help="file that keeps the state across restarts")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="allow a --host that other machines can reach; there is no check of credentials",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which clients ask for this machine, beside localhost; may be repeated",
+    )
+    parser.add_argument(
+        "--account",
+        type=_account,
+        default=os.environ.get("MOTO_ACCOUNT_ID"),
+        help="account of every call whose access key belongs to no other: keys of IAM users and of assumed "
+        f"roles do (MOTO_ACCOUNT_ID, else the account of --state, else {ACCOUNT})",
+    )
+    parser.add_argument(
+        "--guess",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="behave otherwise where AWS's documents are silent (engine/guesses.py); may be repeated",
+    )
     parser.add_argument("--no-seed", action="store_true", help="start without recipes and workflows")
     return parser.parse_args(argv)
 
@@ -69,12 +99,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: the exit code.
     """
     options = arguments(argv)
+    # moto would put the keys of assumed roles into this account, too.
+    os.environ.pop("MOTO_ACCOUNT_ID", None)
+    if not _is_loopback(options.host):
+        warning = f"{options.host} can be reached from other machines, and credentials are not checked here."
+        print(f"airflow_imagebuilder.local: {warning}", file=sys.stderr)
+        if not options.allow_remote:
+            print("Give --allow-remote if that is meant.", file=sys.stderr)
+            return 2
+    _raise_limit_of_files()
     try:
         listener = socket.create_server((options.host, options.port), backlog=2048)
         # asyncio sets this only on sockets that it makes; without it each answer waits for 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _turn(options)
         app = _app(options)
-    except (OSError, ScenarioError, JournalError) as error:
+    except (OSError, ScenarioError, JournalError, guesses.GuessError) as error:
         print(f"airflow_imagebuilder.local: {error}", file=sys.stderr)
         return 2
     config = uvicorn.Config(
@@ -93,10 +133,52 @@ def main(argv: Sequence[str] | None = None) -> int:
     def announce() -> None:
         details = f"speed {app.backend.engine.clock.speed:g}, {app.backend.seeded} resources seeded"
         print(f"Image Builder on http://{options.host}:{port} ({details})", flush=True)
+        if app.backend.resumed:
+            print(_resumed(app.backend, options.state), file=sys.stderr, flush=True)
 
     _new_loop().run_until_complete(_serve(app, _Server(config, announce), listener))
     app.backend.close()
     return 0
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch("[0-9]{12}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an account: 12 digits")
+    return text
+
+
+def _resumed(backend: Backend, path: Path) -> str:
+    """Say in a line what a restart has brought back, and what not."""
+    images = len(backend.engine.state.images)
+    return (
+        f"Resumed {images} images from {path}. AMIs, container images, parameters and logs of builds were "
+        "made again. What clients had made in other services is lost: buckets, topics, queues, rules, roles, "
+        "instance profiles, launch templates, parameters, AMIs. Faults and call records start again."
+    )
+
+
+def _raise_limit_of_files() -> None:
+    """Allow as many open connections as the system does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _turn(options: argparse.Namespace) -> None:
+    if options.guess and options.state:
+        # A later start would replay its calls with other guesses.
+        raise guesses.GuessError(
+            "--guess and --state exclude each other: the state file does not keep guesses"
+        )
+    for text in options.guess:
+        guesses.turn_text(text)
 
 
 def _app(options: argparse.Namespace) -> App:
@@ -110,9 +192,10 @@ def _app(options: argparse.Namespace) -> App:
             state=options.state,
             seeded=not options.no_seed,
             sink=sink,
+            account=options.account,
         )
 
-    return App(make)
+    return App(make, frozenset(options.allow_host))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -12,7 +12,7 @@ import pytest
 from airflow_imagebuilder.local.stack.airflow import AirflowStack
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.faults.report import Report
-from tests.faults.scene import SPEED, Scene
+from tests.faults.scene import ENDLESS, SECONDS_OF_ENDLESS, SPEED, Scene
 from tests.faults.throttling import CASES, suffer
 
 if TYPE_CHECKING:
@@ -96,15 +96,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
 
 
 def _add_endless_workflow(service: LocalService) -> None:
-    """Register a build workflow that takes an hour of real time."""
-    steps = "steps:\n  - name: Build\n    action: ExecuteComponents\n"
+    """Register a build workflow that takes half an hour of real time."""
+    steps = f"steps:\n  - {ENDLESS}\n"
     service.client("imagebuilder").create_workflow(
         name="endless",
         semanticVersion="1.0.0",
         type="BUILD",
         data=f"name: endless\nschemaVersion: 1.0\n{steps}",
     )
-    service.control(workflows={"endless": 3600 * SPEED})
+    service.control(workflows={"endless": SECONDS_OF_ENDLESS})
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,16 @@ from airflow.configuration import conf
 from airflow_imagebuilder.compat import stores_in_variables
 from airflow_imagebuilder.local.stack.airflow import AirflowStack
 from airflow_imagebuilder.local.stack.image_builder import LocalService
-from tests.faults.scene import IN_PROGRESS, SPEED, Scene, Task, needs_retry_image, until
+from tests.faults.scene import (
+    ENDLESS,
+    IN_PROGRESS,
+    SECONDS_OF_ENDLESS,
+    SPEED,
+    Scene,
+    Task,
+    needs_retry_image,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,17 +61,17 @@ LEFT = "trigger completed"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    """A local Image Builder with a build and a test that take an hour of real time."""
+    """A local Image Builder with a build and a test that take half an hour of real time."""
     with LocalService(speed=SPEED, home=tmp_path_factory.mktemp("imagebuilder")) as service:
         for name, kind in {"endless": "BUILD", "endless-test": "TEST"}.items():
-            steps = "steps:\n  - name: Run\n    action: ExecuteComponents\n"
+            steps = f"steps:\n  - {ENDLESS}\n"
             service.client("imagebuilder").create_workflow(
                 name=name,
                 semanticVersion="1.0.0",
                 type=kind,
                 data=f"name: {name}\nschemaVersion: 1.0\n{steps}",
             )
-        service.control(workflows=dict.fromkeys(("endless", "endless-test"), 3600 * SPEED))
+        service.control(workflows=dict.fromkeys(("endless", "endless-test"), SECONDS_OF_ENDLESS))
         yield service
 
 

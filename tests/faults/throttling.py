@@ -49,7 +49,7 @@ CASES = (
 def suffer(case: Case, home: Path) -> dict[str, dict[str, int]]:
     """Let both kinds wait for the same images under the fault, each in a process of its own."""
     with LocalService(speed=0, state=home / "state.jsonl", home=home) as service:
-        service.control(durations={"pending": 0, "creating": 0, "build": case.image})
+        service.control(durations={"pending": 0, "creating": 0, "gap": 0, "build": case.image})
         with _waiting(service, home) as processes:
             arns = json.dumps(_images(service))
             for process in processes.values():

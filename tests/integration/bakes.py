@@ -24,6 +24,14 @@ _STEPS = {
     "TEST": ("LaunchInstance", "ExecuteComponents", "TerminateInstance"),
     "HELD": ("LaunchInstance", "WaitForAction", "TerminateInstance"),
 }
+_ON_INSTANCE = ", inputs: {instanceId.$: $.stepOutputs.LaunchInstance.instanceId}"
+_INPUTS = {
+    "LaunchInstance": ", inputs: {waitFor: ssmAgent}",
+    "ExecuteComponents": _ON_INSTANCE,
+    "CreateImage": _ON_INSTANCE,
+    "TerminateInstance": _ON_INSTANCE,
+    "WaitForAction": "",
+}
 
 
 def until(condition: Callable[[], Any], seconds: float = 90, pause: float = 0.5) -> Any:
@@ -111,7 +119,7 @@ class Run:
 
 def add_workflow(service: LocalService, kind: str, name: str, seconds: float, speed: float) -> None:
     """Create a workflow that takes so many real seconds; a HELD one is a test that waits for ``let_go``."""
-    steps = "".join(f"\n  - name: {action}\n    action: {action}" for action in _STEPS[kind])
+    steps = "".join(f"\n  - {{name: {action}, action: {action}{_INPUTS[action]}}}" for action in _STEPS[kind])
     service.client("imagebuilder").create_workflow(
         name=name,
         type="TEST" if kind == "HELD" else kind,

@@ -30,14 +30,27 @@ class Records:
         self._calls.setdefault(operation, Counter())[outcome] += 1
         self._statuses[outcome] += 1
 
-    def change(self, operation: str, params: Doc, answer: Doc, error: ApiError | None, clock: Clock) -> None:
-        """Record a call that may have changed something, with its token."""
+    def change(
+        self,
+        operation: str,
+        params: Doc,
+        answer: Doc,
+        error: ApiError | None,
+        clock: Clock,
+        *,
+        region: str,
+        account: str,
+    ) -> None:
+        """Record a call that may have changed something, with what was sent and its token."""
         arn = next((str(value) for key, value in answer.items() if key.endswith("Arn")), None)
         token = params.get("clientToken")
         now = clock.now()
         self._changes.append(
             {
                 "operation": operation,
+                "region": region,
+                "account": account,
+                "params": params,
                 "arn": arn or params.get("imageBuildVersionArn"),
                 "clientToken": token,
                 "error": error.code if error else None,
@@ -54,7 +67,7 @@ class Records:
     def snapshot(self, engine: Engine) -> Doc:
         """Return all records as JSON-safe values."""
         return {
-            "images": [_image(image) for image in engine.state.images.values()],
+            "images": [_image(image) for each in engine.engines for image in each.state.images.values()],
             "calls": {name: {"total": sum(c.values()), **c} for name, c in sorted(self._calls.items())},
             "statuses": dict(self._statuses),
             "tokens": list(self._tokens.values()),
@@ -68,6 +81,7 @@ def _image(image: Image) -> Doc:
         "name": image.doc["name"],
         "type": image.doc["type"],
         "status": image.status,
+        "account": image.account,
         "region": image.region,
         "history": [{**entry, "virtual": iso(entry["virtual"])} for entry in image.history],
         "amis": dict(image.copies),

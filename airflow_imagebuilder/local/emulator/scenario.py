@@ -7,10 +7,11 @@ A scenario is a YAML mapping. Every key is optional; an unknown key is refused.
     seed: 7                      # ids, random durations and rates are the same in every run
 
     durations:                   # virtual seconds, or [least, most]: each workflow gets its own number
-      pending: 5                 # PENDING
-      creating: 15               # CREATING
-      build: 600                 # a build workflow
-      test: [120, 300]           # a test workflow
+      pending: 1                 # PENDING
+      creating: 3.5              # CREATING
+      build: 600                 # a build workflow; by default as long as its steps usually take
+      gap: 5.5                   # from the build workflow to the tests
+      test: [120, 300]           # a test workflow; by default as long as its steps usually take
       distribution: 180          # DISTRIBUTING, or a distribution workflow
       integration: 30            # INTEGRATING
       cancellation: 5            # from CancelImageCreation to CANCELLED
@@ -39,10 +40,14 @@ A scenario is a YAML mapping. Every key is optional; an unknown key is refused.
         per: image               # counted per image; for the whole service by default
         image: golden-*          # only images of this name or ARN
 
-    findings: {critical: 0, high: 2, medium: 5}    # what a scan of an image finds
+    later: [own-*]               # workflows and components that a client creates later: every other name in
+                                 # workflows, steps and failures must exist, so that a typing error is no
+                                 # failure that never happens
+
+    findings: {critical: 0, high: 2, medium: 5, low: 0, informational: 0}    # what a scan of an image finds
 
     faults:                      # the first that is open and fits hits a call
-      - operation: GetImage      # any operation ("*") by default
+      - operation: GetImage      # any operation of Image Builder ("*") by default
         kind: error              # error, reset (of the connection), delay, hang, truncated (body),
                                  # empty (body), malformed (JSON)
         code: CallRateLimitExceededException       # of kind error
@@ -62,6 +67,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -70,6 +77,7 @@ from airflow_imagebuilder.local.emulator.engine import (
     CONFIGURATION_STEPS,
     DEFAULT_DURATIONS,
     Behaviour,
+    Engine,
     Failure,
     Seconds,
 )
@@ -87,6 +95,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "per": ("service", "image"),
     "kind": KINDS,
 }
+#: The largest number of a scenario: seconds of more than a year.
+MOST = 40_000_000
 _NUMBERS = frozenset({"times", "rate", "start", "lasts", "skip", "seconds"})
 
 
@@ -103,6 +113,7 @@ class Scenario:
     workflows: dict[str, float] = field(default_factory=dict)
     steps: dict[str, float] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
     findings: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
@@ -140,6 +151,7 @@ def parse(document: Any) -> Scenario:
         "workflows": lambda value: _numbers(value, "workflows"),
         "steps": lambda value: _numbers(value, "steps"),
         "failures": failures,
+        "later": later,
         "findings": _findings,
         "faults": faults,
     }
@@ -177,12 +189,22 @@ def failures(document: Any) -> list[Failure]:
     return [Failure(**item) for item in items]
 
 
+def later(document: Any) -> list[str]:
+    """Read ``later``."""
+    items = _list(document, "later")
+    for index, item in enumerate(items):
+        if not isinstance(item, str) or not item:
+            raise ScenarioError(f"later[{index}]: {item!r} is not a name")
+    return items
+
+
 def faults(document: Any) -> list[Fault]:
     """Read ``faults``."""
     items = _list(document, "faults")
     for index, item in enumerate(items):
         _known(item, _FAULT_KEYS, f"faults[{index}]")
         _check({k: v for k, v in item.items() if k != "status"}, f"faults[{index}]")
+        _check_operation(item.get("operation", "*"), f"faults[{index}].operation")
     return [Fault(**item) for item in items]
 
 
@@ -195,8 +217,22 @@ def _check(item: Mapping[str, Any], where: str) -> None:
             number(value, f"{where}.{key}")
 
 
+@cache
+def _operations() -> frozenset[str]:
+    return Engine().operations
+
+
+def _check_operation(name: Any, where: str) -> None:
+    known = _operations()
+    if name != "*" and name not in known:
+        nearest = get_close_matches(str(name), known, n=3) or sorted(known)
+        raise ScenarioError(
+            f"{where}: {name!r} is not an operation of Image Builder; e.g. {', '.join(nearest)}"
+        )
+
+
 def _findings(document: Any) -> dict[str, int]:
-    _known(document, ("critical", "high", "medium"), "findings")
+    _known(document, ("critical", "high", "medium", "low", "informational"), "findings")
     return {key: int(value) for key, value in _numbers(document, "findings").items()}
 
 
@@ -207,9 +243,9 @@ def _numbers(document: Any, where: str) -> dict[str, float]:
 
 
 def number(value: Any, where: str) -> float:
-    """Read a number of 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise ScenarioError(f"{where}: {value!r} is not a number of 0 or more")
+    """Read a number from 0 to :data:`MOST`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST:
+        raise ScenarioError(f"{where}: {value!r} is not a number from 0 to {MOST:,}")
     return value
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_imagebuilder.local.emulator.engine import ACCOUNT, Engine, arn_of
+from airflow_imagebuilder.local.emulator.engine import Engine, arn_of
 
 REGION = "us-east-1"
 REGIONS = ("us-east-1", "eu-west-1")
 EXECUTION_ROLE = "ImageBuilderExecution"
+INSTANCE_PROFILE = "EC2InstanceProfileForImageBuilder"
+#: The repositories of container images, with their regions.
+REPOSITORIES = {"golden-container": REGION}
 RECIPES = {
     "golden-al2023": "amazon-linux-2023-x86",
     "golden-ubuntu-2404": "ubuntu-server-24-lts-x86",
@@ -26,21 +29,38 @@ TESTS = {
     "package-audit": "No package with a known critical finding",
 }
 _COMPONENTS = ("golden-base", "golden-hardening", "golden-agent")
-_BUILD_STEPS = (
-    ("LaunchBuildInstance", "LaunchInstance"),
-    ("ApplyBuildComponents", "ExecuteComponents"),
-    ("InventoryCollection", "CollectImageMetadata"),
-    ("RunSanitizeScript", "SanitizeInstance"),
-    ("RunSysPrepScript", "RunSysPrep"),
-    ("CreateOutputAMI", "CreateImage"),
-    ("TerminateBuildInstance", "TerminateInstance"),
-)
-_TEST_STEPS = (
-    ("LaunchTestInstance", "LaunchInstance"),
-    ("RunTests", "ExecuteComponents"),
-    ("CollectResults", "RunCommand"),
-    ("TerminateTestInstance", "TerminateInstance"),
-)
+_INSTANCE = "{instanceId.$: $.stepOutputs.%s.instanceId}"
+_BUILD_STEPS = """
+  - {name: LaunchBuildInstance, action: LaunchInstance, inputs: {waitFor: ssmAgent}}
+  - {name: ApplyBuildComponents, action: ExecuteComponents, inputs: INSTANCE}
+  - name: InventoryCollection
+    action: CollectImageMetadata
+    if: {booleanEquals: true, value: $.imagebuilder.collectImageMetadata}
+    inputs: INSTANCE
+  - name: RunSanitizeScript
+    action: SanitizeInstance
+    if: {not: {stringEquals: Windows, value: $.imagebuilder.platform}}
+    inputs: INSTANCE
+  - name: RunSysPrepScript
+    action: RunSysPrep
+    if: {stringEquals: Windows, value: $.imagebuilder.platform}
+    inputs: INSTANCE
+  - {name: CreateOutputAMI, action: CreateImage, inputs: INSTANCE}
+  - {name: TerminateBuildInstance, action: TerminateInstance, onFailure: Continue, inputs: INSTANCE}
+outputs:
+  - {name: ImageId, value: $.stepOutputs.CreateOutputAMI.imageId}
+""".replace("INSTANCE", _INSTANCE % "LaunchBuildInstance")
+_TEST_STEPS = """
+  - {name: LaunchTestInstance, action: LaunchInstance, inputs: {waitFor: ssmAgent}}
+  - {name: RunTests, action: ExecuteComponents, inputs: INSTANCE}
+  - name: CollectResults
+    action: RunCommand
+    inputs:
+      instanceId.$: $.stepOutputs.LaunchTestInstance.instanceId
+      documentName: AWS-RunShellScript
+      parameters: {commands: [cat /var/log/tests.log]}
+  - {name: TerminateTestInstance, action: TerminateInstance, onFailure: Continue, inputs: INSTANCE}
+""".replace("INSTANCE", _INSTANCE % "LaunchTestInstance")
 
 
 def seed(engine: Engine) -> int:
@@ -90,7 +110,7 @@ def _recipes(engine: Engine) -> None:
     for name, parent in RECIPES.items():
         suffix = "-windows" if "windows" in name else ""
         components = [
-            {"componentArn": arn_of(REGION, f"component/{component}{suffix}/1.0.0/1", ACCOUNT)}
+            {"componentArn": arn_of(REGION, f"component/{component}{suffix}/1.0.0/1", engine.state.account)}
             for component in _COMPONENTS
         ]
         _create(
@@ -109,7 +129,7 @@ def _recipes(engine: Engine) -> None:
         containerType="DOCKER",
         parentImage="public.ecr.aws/amazonlinux/amazonlinux:2023",
         dockerfileTemplateData="FROM {{{ imagebuilder:parentImage }}}\n{{{ imagebuilder:components }}}\n",
-        components=[{"componentArn": arn_of(REGION, "component/golden-base/1.0.0/1", ACCOUNT)}],
+        components=[{"componentArn": arn_of(REGION, "component/golden-base/1.0.0/1", engine.state.account)}],
         targetRepository={"service": "ECR", "repositoryName": "golden-container"},
     )
 
@@ -119,7 +139,7 @@ def _configurations(engine: Engine) -> None:
         engine,
         "InfrastructureConfiguration",
         name="golden-build",
-        instanceProfileName="EC2InstanceProfileForImageBuilder",
+        instanceProfileName=INSTANCE_PROFILE,
         instanceTypes=["t3.large"],
     )
     _distribution(engine, "golden-two-regions", "golden-al2023")
@@ -148,11 +168,8 @@ def _workflows(engine: Engine) -> None:
         _workflow(engine, "TEST", name, description, _TEST_STEPS)
 
 
-def _workflow(
-    engine: Engine, workflow_type: str, name: str, description: str, steps: tuple[tuple[str, str], ...]
-) -> None:
-    lines = "".join(f"\n  - name: {step}\n    action: {action}" for step, action in steps)
-    data = f"name: {name}\nschemaVersion: 1.0\nsteps:{lines}\n"
+def _workflow(engine: Engine, workflow_type: str, name: str, description: str, steps: str) -> None:
+    data = f"name: {name}\nschemaVersion: 1.0\nsteps:{steps}"
     _create(
         engine,
         "Workflow",

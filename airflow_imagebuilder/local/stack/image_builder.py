@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from airflow_imagebuilder.local.stack.base import Stack
+from airflow_imagebuilder.local.stack.base import Stack, StackError
 from airflow_imagebuilder.local.stack.environment import (
     HOST,
     REGION,
@@ -18,8 +18,8 @@ from airflow_imagebuilder.local.stack.environment import (
 )
 
 _READY = re.compile(r"Image Builder on (http://\S+)")
-
-
+#: The most requests for one ``advance``: minutes of work.
+MOST_ADVANCES = 100
 _SERVICE = "local service"
 
 
@@ -32,6 +32,7 @@ class LocalService(Stack):
     :param state: file for the state of the service, which then survives a kill; by default nothing is kept.
     :param home: folder for its log; ``.demo`` by default.
     :param start_seconds: how long it may take to start; 60 by default.
+    :param account: the account that owns the seeded resources; that of the service by default.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class LocalService(Stack):
         *,
         home: Path = Path(".demo"),
         start_seconds: float = 60,
+        account: str | None = None,
     ) -> None:
         super().__init__(home, start_seconds)
         self._port = port
         self._options = [f"--speed={speed:g}"]
         self._options += [f"--scenario={scenario}"] if scenario else []
         self._options += [f"--state={state}"] if state else []
+        self._options += [f"--account={account}"] if account else []
 
     def _launch_all(self) -> None:
         command = [
@@ -91,16 +94,25 @@ class LocalService(Stack):
         """Variables with which boto3, the AWS CLI and ``aws_default`` reach this service alone."""
         return aws_environment(self.url)
 
-    def client(self, name: str, region: str = REGION) -> Any:
+    def client(self, name: str, region: str = REGION, account: str | None = None) -> Any:
         """Return a boto3 client of this service.
 
         :param name: boto3's name of the AWS service, e.g. ``imagebuilder`` or ``ec2``.
         :param region: ``us-east-1`` by default.
+        :param account: twelve digits: an account in which the client assumes a role; the service's own by
+            default.
         """
         import boto3
 
-        session: Any = boto3.Session("local", "local", region_name=region)
+        keys = ("local", "local", None) if account is None else self._assume_role(account)
+        session: Any = boto3.Session(keys[0], keys[1], keys[2], region)
         return session.client(name, endpoint_url=self.url)
+
+    def _assume_role(self, account: str) -> tuple[str, str, str]:
+        role = f"arn:aws:iam::{account}:role/local"
+        answer = self.client("sts").assume_role(RoleArn=role, RoleSessionName="local")
+        keys = answer["Credentials"]
+        return keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]
 
     def records(self) -> dict[str, Any]:
         """Return the service's own records: images, executions, and API calls counted by operation."""
@@ -109,13 +121,29 @@ class LocalService(Stack):
     def control(self, **settings: Any) -> dict[str, Any]:
         """Change the running service, e.g. its speed or its faults.
 
-        :raises httpx.HTTPStatusError: a setting is unknown or invalid.
+        ``advance`` is repeated until all of it has passed: the service ends one request after some seconds of
+        work, e.g. when a pipeline runs each minute.
+
+        :raises ValueError: a setting is unknown or invalid; nothing has changed.
+        :raises StackError: time is left after :data:`MOST_ADVANCES` requests.
         """
-        return self._request("POST", "control", json=settings)
+        answer = self._request("POST", "control", json=settings)
+        for _ in range(MOST_ADVANCES - 1):
+            if "left" not in answer:
+                return answer
+            answer = self._request("POST", "control", json={"advance": answer["left"]})
+        if "left" in answer:
+            raise StackError(
+                f"advance: {answer['left']:.0f} seconds are left after {MOST_ADVANCES} requests, because so "
+                "much happens. Advance in smaller steps, or disable the pipelines that run most often"
+            )
+        return answer
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         with httpx.Client(trust_env=False, timeout=30) as http:
             answer = http.request(method, f"{self.url}/_imagebuilder/{path}", **options)
+        if answer.status_code == httpx.codes.BAD_REQUEST:
+            raise ValueError(answer.json()["error"])
         answer.raise_for_status()
         body: dict[str, Any] = answer.json()
         return body

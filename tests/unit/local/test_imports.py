@@ -33,7 +33,12 @@ def imports_of(folder: str, *, without: str = "") -> set[str]:
         ("local/emulator", ("local.emulator.",)),
         ("local/stack", ("local.stack.",)),
         ("local/demo", ("local.demo.", "local.stack.", "service.", "xcom.")),
-        ("local/emulator/engine", ("local.emulator.engine.",)),
+        (
+            "local/emulator/engine",
+            ("local.emulator.engine.", "local.emulator.managed.", "local.emulator.documents."),
+        ),
+        ("local/emulator/managed", ("local.emulator.managed.", "local.emulator.documents.")),
+        ("local/emulator/documents", ("local.emulator.documents.",)),
     ],
 )
 def test_a_part_imports_only_what_is_below_it(folder: str, allowed: tuple[str, ...]) -> None:

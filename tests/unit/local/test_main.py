@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.bench import HEAD, grouped
+from tests.support.documents import WORKFLOW
 
 if TYPE_CHECKING:
     from tests.support.process import Process
 
 pytestmark = pytest.mark.integration
 AWS = Path(sys.executable).parent / "aws"
-STEPS = "schemaVersion: 1.0\nsteps:\n  - {name: Run, action: RunCommand}\n"
+STEPS = WORKFLOW
 
 
 def _aws(server: Process, *arguments: str, code: int = 0) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from a2wsgi import WSGIMiddleware
@@ -16,8 +18,9 @@ from airflow_imagebuilder.local.emulator.engine import ApiError, Effect
 from airflow_imagebuilder.local.emulator.http import asgi
 from airflow_imagebuilder.local.emulator.http.asgi import Answer
 from airflow_imagebuilder.local.emulator.http.codec import Codec
-from airflow_imagebuilder.local.emulator.moto_world import MotoWorld
-from airflow_imagebuilder.local.emulator.seed import EXECUTION_ROLE, REGION, REGIONS
+from airflow_imagebuilder.local.emulator.http.guard import Guard, without_cors
+from airflow_imagebuilder.local.emulator.seed import REGION
+from airflow_imagebuilder.local.emulator.world.moto_world import MotoWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +34,12 @@ log = logging.getLogger(__name__)
 CONTROL = "/_imagebuilder/"
 #: Threads of moto; a long poll of SQS occupies one for up to 20 seconds.
 MOTO_THREADS = 64
-_SCOPE = re.compile(rb"Credential=([^/,]*)/\d*/([^/,]*)/([^/,]*)/aws4_request")
+#: Seconds that a question to moto waits for the effects before it, at most.
+SETTLE_SECONDS = 2.0
+_ACCOUNT_HEADER = b"x-moto-account-id"
+_ACCOUNT = re.compile(rb"[0-9]{12}")
+# With bounds, so that a long header is not searched again from each of its words.
+_SCOPE = re.compile(rb"Credential=([^/,]{0,200})/\d{0,20}/([^/,]{0,60})/([^/,]{0,60})/aws4_request")
 
 
 class _Request(NamedTuple):
@@ -39,6 +47,7 @@ class _Request(NamedTuple):
 
     :param session: its access key, if that belongs to a session; else None.
     :param region: the region that it is signed for.
+    :param account: the account of its access key.
     """
 
     scope: Scope
@@ -46,67 +55,109 @@ class _Request(NamedTuple):
     send: Send
     session: str | None
     region: str
+    account: str
 
 
 class App:
     """The application.
 
     :param make: makes the backend from the world and the function that receives its effects.
+    :param names: names of this machine under which clients may ask for the service.
     """
 
-    def __init__(self, make: Callable[[MotoWorld, Callable[[Effect], None]], Backend]) -> None:
+    def __init__(
+        self,
+        make: Callable[[MotoWorld, Callable[[Effect], None]], Backend],
+        names: frozenset[str] = frozenset(),
+    ) -> None:
+        self._guard = Guard(names)
         self._codec = Codec()
-        self._world = MotoWorld()
+        self._world = MotoWorld(settle=self._settle)
         # moto is not thread-safe, so one thread applies all effects, in order.
         self._outbox = ThreadPoolExecutor(1, thread_name_prefix="imagebuilder-world")
         self._settled: Future[None] | None = None
-        self._world.warm_up(REGIONS)
-        self._world.seed(EXECUTION_ROLE)
         self.backend = make(self._world, self._post)
         self._moto = WSGIMiddleware(DomainDispatcherApplication(create_backend_app), workers=MOTO_THREADS)
         self._seen_keys: set[str] = set()
         self._expired_keys: set[str] = set()
         self._wake = asyncio.Event()
 
+    def _settle(self) -> None:
+        """Wait for the effects, but not for a function or an endpoint that one of them calls."""
+        if self._settled is not None:
+            with contextlib.suppress(FutureTimeoutError):
+                self._settled.result(SETTLE_SECONDS)
+
     def _post(self, effect: Effect) -> None:
         self._settled = self._outbox.submit(self._world.apply, effect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
+        """Answer one request; half of one is dropped."""
+        if scope["type"] == "http":
+            with contextlib.suppress(asgi.CutShortError):
+                try:
+                    await self._answer_http(scope, receive, send)
+                except asgi.TooLargeError:
+                    limit = f"The request body has more than {asgi.MOST_BYTES} bytes."
+                    await self._refuse(ApiError("RequestEntityTooLargeException", limit, 413), send)
+
+    async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         headers = dict(scope["headers"])
+        if why := self._guard.fault(headers):
+            await self._refuse(ApiError("AccessDenied", why, 403), send)
+            return
         signed = _SCOPE.search(headers.get(b"authorization", b""))
         if path.startswith(CONTROL):
-            await self._control(scope["method"], path[len(CONTROL) :], receive, send)
+            await self._control(scope["method"], path[len(CONTROL) :], headers, receive, send)
         elif signed and signed[3] == b"imagebuilder":
-            session = signed[1].decode() if b"x-amz-security-token" in headers else None
-            region = signed[2].decode() or REGION
-            await self._imagebuilder(_Request(scope, receive, send, session, region))
-        elif not signed and b"authorization" not in headers and self._is_image_builder(scope["method"], path):
-            error = ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
-            await self._refuse(error, send)
+            session = signed[1].decode("latin-1") if b"x-amz-security-token" in headers else None
+            region = signed[2].decode("latin-1") or REGION
+            account = self._account(signed[1].decode("latin-1"), headers)
+            await self._imagebuilder(_Request(scope, receive, send, session, region, account))
+        elif not signed and self._codec.is_address(path):
+            known = self._codec.route(scope["method"], path)
+            refusal = _unsigned(headers.get(b"authorization")) if known else _unknown(path)
+            await self._refuse(refusal, send)
         else:
-            await self._other_service(scope, receive, send)
+            key = signed[1].decode("latin-1") if signed else ""
+            given = (_ACCOUNT_HEADER, self._account(key, headers).encode())
+            others = [header for header in scope["headers"] if header[0] != _ACCOUNT_HEADER]
+            await self._other_service({**scope, "headers": [*others, given]}, receive, send)
 
-    def _is_image_builder(self, method: str, path: str) -> bool:
-        return not path.startswith("/tags/") and self._codec.route(method, path) is not None
+    def _account(self, key: str, headers: dict[bytes, bytes]) -> str:
+        """Return the account of a request, found as moto finds it: by a header, by the access key."""
+        given = headers.get(_ACCOUNT_HEADER, b"")
+        if _ACCOUNT.fullmatch(given):
+            return given.decode()
+        return self.backend.account_of(key, self._world.account_of(key)) if key else self.backend.account
 
     async def _other_service(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let moto answer, after every effect that is due has been applied."""
-        self.backend.engine.run_due()
+        self.backend.run_due()
         if self._settled is not None:
             await asyncio.wrap_future(self._settled)
-        await self._moto(scope, receive, send)
+        begun = False
+
+        async def noting(message: asgi.Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._moto(scope, receive, without_cors(noting))
+        # What moto does not know ends in errors of every kind.
+        except Exception:
+            log.warning("moto failed: %s %s", scope["method"], scope["path"], exc_info=True)
+            if not begun:
+                await self._refuse(ApiError("NotImplemented", "moto cannot do this request.", 501), send)
 
     async def _imagebuilder(self, request: _Request) -> None:
         scope = request.scope
         body = await asgi.body(request.receive)
         operation = self._codec.route(scope["method"], scope["path"])
         if operation is None:
-            error = ApiError("UnknownOperationException", f"No operation at {scope['path']}", 404)
-            await self._refuse(error, request.send)
+            await self._refuse(_unknown(scope["path"]), request.send)
             return
         fault = self.backend.faults.pick(operation)
         answer = Answer(0, b"", [])
@@ -125,11 +176,17 @@ class App:
             scope = request.scope
             params = self._codec.parse(operation, scope["path"], scope["query_string"], body)
             self._codec.validate(operation, params)
-            answer = self.backend.call(operation, params, request.region)
+            answer = self.backend.call(operation, params, request.region, request.account)
             self._wake.set()
             return Answer(200, self._codec.answer(operation, answer), [])
         except ApiError as error:
             return Answer(*self._codec.error(error))
+        # A fault of this service must look like one of AWS's.
+        except Exception:
+            log.exception("%s failed", operation)
+            return Answer(
+                *self._codec.error(ApiError("ServiceException", "An internal error occurred.", 500))
+            )
 
     def _check_session(self, key: str) -> None:
         if key in self._expired_keys:
@@ -166,18 +223,26 @@ class App:
         self.backend.records.count("-", str(answer.status))
         await asgi.send(send, answer)
 
-    async def _control(self, method: str, what: str, receive: Receive, send: Send) -> None:
+    async def _control(
+        self, method: str, what: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         """Answer a request to the control plane."""
         body = await asgi.body(receive)
         status, answer = 200, {}
+        # A form of a web page can send anything but JSON.
+        is_json = headers.get(b"content-type", b"").split(b";")[0].strip() == b"application/json"
         if what == "health":
             answer = {"status": "ok", **self.backend.clock()}
         elif what == "records":
             answer = self.backend.snapshot()
+        elif what == "control" and method == "POST" and not is_json:
+            status, answer = 415, {"error": "control: the content type is application/json"}
         elif what == "control" and method == "POST":
             try:
                 answer = await self._change(json.loads(body or b"{}"))
-            except (ValueError, TypeError) as error:
+            except ApiError as error:
+                status, answer = self._codec.status_of(error), {"error": error.message}
+            except (ValueError, TypeError, RecursionError) as error:
                 status, answer = 400, {"error": str(error)}
         else:
             status, answer = (
@@ -193,7 +258,6 @@ class App:
             self._expired_keys |= self._seen_keys | self._world.session_keys()
         if request.get("reset"):
             await asyncio.wrap_future(self._outbox.submit(self._world.reset))
-            await asyncio.wrap_future(self._outbox.submit(self._world.seed, EXECUTION_ROLE))
         answer = self.backend.control(request)
         self._wake.set()
         return answer
@@ -202,7 +266,7 @@ class App:
         """Run each timer when it is due, even without calls: a client may wait for an event elsewhere."""
         while True:
             try:
-                self.backend.engine.run_due()
+                self.backend.run_due()
             # Whatever a timer of one build raises, the other builds and this loop continue.
             except Exception:
                 log.exception("A timer failed; its build does not continue")
@@ -217,3 +281,18 @@ class App:
                 await asyncio.sleep(0.02)
             except asyncio.TimeoutError:
                 pass
+
+
+def _unknown(path: str) -> ApiError:
+    return ApiError("UnknownOperationException", f"No operation at {path}", 404)
+
+
+def _unsigned(authorization: bytes | None) -> ApiError:
+    """Make the error for a request without a signature that names a service."""
+    if authorization is None:
+        return ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+    return ApiError(
+        "IncompleteSignatureException",
+        "Authorization header requires 'Credential' parameter with the scope of the request.",
+        403,
+    )

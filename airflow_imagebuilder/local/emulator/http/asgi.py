@@ -14,6 +14,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+#: The largest body of a request: far above the longest documents that the service model allows.
+MOST_BYTES = 4 * 1024 * 1024
 _JSON = (b"content-type", b"application/json")
 
 
@@ -28,13 +30,30 @@ class Answer(NamedTuple):
     extra: Headers
 
 
+class CutShortError(ConnectionError):
+    """The client left before it had sent its whole request."""
+
+
+class TooLargeError(ValueError):
+    """The body of a request is larger than :data:`MOST_BYTES`."""
+
+
 async def body(receive: Receive) -> bytes:
-    """Read the whole body of a request."""
-    chunks = []
+    """Read the whole body of a request.
+
+    :raises CutShortError: the connection ended before; half a request must not be carried out.
+    :raises TooLargeError: it is too large; the rest is not read.
+    """
+    chunks, size = [], 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CutShortError("the request was cut short")
         if message.get("body"):
             chunks.append(message["body"])
+            size += len(message["body"])
+            if size > MOST_BYTES:
+                raise TooLargeError
         if not message.get("more_body"):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-import botocore.session
 from botocore.validate import ParamValidator
 
 from airflow_imagebuilder.local.emulator.engine import ApiError, guesses, invalid_value
+from airflow_imagebuilder.local.emulator.http import model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine import Doc
 
 _TAGS = "/tags/"
+#: The end of the year 8999, in seconds since the epoch.
+LAST_MOMENT = 221_845_391_999
 #: The HTTP status of errors that AWS services answer although their models do not list them.
 UNMODELLED = {
     "ExpiredTokenException": 403,
@@ -39,6 +41,7 @@ UNMODELLED = {
     "InternalServerError": 500,
     "ServiceUnavailable": 503,
     "UnknownOperationException": 404,
+    "IncompleteSignatureException": 403,
 }
 
 
@@ -46,7 +49,7 @@ class Codec:
     """Translates HTTP requests into dictionaries, and answers and errors into HTTP."""
 
     def __init__(self) -> None:
-        self._model = botocore.session.get_session().get_service_model("imagebuilder")
+        self._model = model.load()
         self._validator = ParamValidator()
         self._operations: dict[str, Any] = {}
         self._routes: dict[tuple[str, str], str] = {}
@@ -72,17 +75,25 @@ class Codec:
             path = _TAGS
         return self._routes.get((method, path))
 
+    def is_address(self, path: str) -> bool:
+        """Whether an operation has this address, with whatever method; the one of tags does not count."""
+        return path != _TAGS and any(path == address for _, address in self._routes)
+
     def parse(self, operation: str, path: str, query: bytes, body: bytes) -> Doc:
         """Read the parameters of a request from path, query and body.
 
+        Members that the model does not have, and members without a value, do not count, as on AWS's servers:
+        a newer SDK sends members that this model lacks.
+
         :raises ApiError: the body is not a JSON object.
         """
-        params: Doc = _body(body) if body else {}
         shape = self._operations[operation].input_shape
-        given = parse_qs(query.decode(), keep_blank_values=True) if query else {}
+        params: Doc = _known(_body(body), shape) if body else {}
+        given = parse_qs(query.decode("utf-8", "replace"), keep_blank_values=True) if query else {}
         for name, values in given.items():
             member = shape.members.get(name)
-            params[name] = values if member is not None and member.type_name == "list" else values[0]
+            if member is not None:
+                params[name] = values if member.type_name == "list" else _converted(values[0], member)
         if path.startswith(_TAGS):
             params["resourceArn"] = path[len(_TAGS) :]
         return params
@@ -95,7 +106,7 @@ class Codec:
         shape = self._operations[operation].input_shape
         report = self._validator.validate(params, shape)
         if report.has_errors():
-            raise ApiError(guesses.UNKNOWN_MEMBER, report.generate_report())
+            raise ApiError(guesses.MALFORMED_REQUEST, report.generate_report())
         for member, why in _faults(params, shape, ""):
             raise invalid_value(member, why)
 
@@ -138,12 +149,51 @@ class Codec:
 
 def _body(body: bytes) -> Doc:
     try:
-        doc = json.loads(body)
+        doc = json.loads(body, parse_constant=_no_number)
     except ValueError as error:
         raise ApiError("SerializationException", f"The body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ApiError("SerializationException", "The body is nested too deeply.") from error
     if not isinstance(doc, dict):
         raise ApiError("SerializationException", "The body is not a JSON object.")
     return doc
+
+
+def _no_number(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _known(value: Any, shape: Any) -> Any:
+    """Return a value without the members that the model lacks, and without those that are null."""
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, dict):
+        return {
+            name: _known(member, shape.members[name])
+            for name, member in value.items()
+            if name in shape.members and member is not None
+        }
+    if kind == "list" and isinstance(value, list):
+        return [_known(item, shape.member) for item in value]
+    if kind == "map" and isinstance(value, dict):
+        return {name: _known(item, shape.value) for name, item in value.items() if item is not None}
+    return _moment(value) if kind == "timestamp" else value
+
+
+def _moment(value: Any) -> float:
+    """Return a moment: JSON has it in seconds since the epoch.
+
+    :raises ApiError: it is something else, or after the last year of any calendar.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LAST_MOMENT:
+        raise ApiError("SerializationException", "A timestamp is a number of seconds since the epoch.")
+    return float(value)
+
+
+def _converted(text: str, shape: Any) -> Any:
+    """Return a value of the query in the type of its member."""
+    if shape.type_name in ("integer", "long") and re.fullmatch(r"-?[0-9]{1,18}", text):
+        return int(text)
+    return {"true": True, "false": False}.get(text, text) if shape.type_name == "boolean" else text
 
 
 @lru_cache(maxsize=512)

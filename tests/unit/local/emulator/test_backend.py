@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -14,16 +15,23 @@ from airflow_imagebuilder.local.emulator.engine import ApiError, Recorder
 from airflow_imagebuilder.local.emulator.journal import JournalError
 from airflow_imagebuilder.local.emulator.scenario import ScenarioError
 from tests.support.bench import HEAD, image_request
+from tests.support.documents import WORKFLOW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOCUMENTS = {"real", "operation", "region", "params", "outcome"}
+DOCUMENTS = {"real", "operation", "region", "params"}
 
 
 def _create(backend: Backend, token: str = "one", **over: Any) -> str:
     request = image_request(**over) | {"clientToken": token}
     return str(backend.call("CreateImage", request, "us-east-1")["imageBuildVersionArn"])
+
+
+def _killed(backend: Backend) -> Backend:
+    """End a service as a kill does: its lines are in the file, its lock is gone."""
+    backend.close()
+    return backend
 
 
 def _image(backend: Backend, arn: str) -> dict[str, Any]:
@@ -53,6 +61,7 @@ def test_a_journal_restores_the_same_images_executions_and_steps(tmp_path: Path)
     first.control({"advance": 100})
     before = _everything(first)
     scenario = {"failures": [{"workflow": "boot", "times": 1, "per": "image"}]}
+    _killed(first)
     second = Backend(state=state, scenario=scenario)
     assert _everything(second) == before
     second.control({"advance": 100_000})
@@ -65,6 +74,7 @@ def test_amis_and_parameters_are_made_again_and_events_are_not_sent_twice(tmp_pa
     first = Backend(worlds[0], state=state)
     _create(first)
     first.control({"advance": 100_000})
+    _killed(first)
     Backend(worlds[1], state=state)
     for kind in ("ami", "parameter"):
         assert [e.data for e in worlds[1].of(kind)] == [e.data for e in worlds[0].of(kind)]
@@ -73,9 +83,35 @@ def test_amis_and_parameters_are_made_again_and_events_are_not_sent_twice(tmp_pa
     assert not worlds[1].of("event")
 
 
+def test_a_replay_calls_no_function_and_publishes_nothing_again(tmp_path: Path) -> None:
+    state = tmp_path / "state.jsonl"
+    worlds = [Recorder(), Recorder()]
+    first = Backend(worlds[0], state=state)
+    inputs = "{lambdaFunctionName: approve, snsTopicArn: 'arn:aws:sns:us-east-1:123456789012:approvals'}"
+    data = f"schemaVersion: 1.0\nsteps: [{{name: Ask, action: WaitForAction, inputs: {inputs}}}]\n"
+    asks = {"name": "asks", "semanticVersion": "1.0.0", "type": "TEST", "data": data, "clientToken": "asks"}
+    made = first.call("CreateWorkflow", asks, "us-east-1")
+    build = {"workflowArn": f"{HEAD}workflow/build/golden-build/1.0.0/1"}
+    arn = _create(first, workflows=[build, {"workflowArn": made["workflowBuildVersionArn"]}])
+    first.control({"advance": 10_000})
+    (step,) = first.call("ListWaitingWorkflowSteps", {}, "us-east-1")["steps"]
+    assert [effect.data["name"] for effect in worlds[0].of("function")] == ["approve"]
+    assert len(worlds[0].of("notification")) == 1
+    _killed(first)
+    second = Backend(worlds[1], state=state)
+    assert second.call("ListWaitingWorkflowSteps", {}, "us-east-1")["steps"] == [step]
+    assert worlds[1].of("function") + worlds[1].of("notification") == []
+    # What happens after the restart is published.
+    answer = {"stepExecutionId": step["stepExecutionId"], "imageBuildVersionArn": arn, "action": "STOP"}
+    second.call("SendWorkflowStepAction", {**answer, "clientToken": "stop"}, "us-east-1")
+    assert worlds[1].of("event")
+
+
 def test_a_token_is_remembered_across_a_restart(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
-    arn = _create(Backend(state=state))
+    first = Backend(state=state)
+    arn = _create(first)
+    _killed(first)
     second = Backend(state=state)
     assert _create(second) == arn
     with pytest.raises(ApiError, match="other parameters"):
@@ -87,17 +123,27 @@ def test_virtual_time_does_not_go_back_across_a_restart(tmp_path: Path) -> None:
     first = Backend(state=state, speed=1000)
     first.control({"advance": 5000})
     before = first.engine.clock.now()
+    _killed(first)
     assert Backend(state=state, speed=1000).engine.clock.now() >= before
+
+
+def test_a_service_that_did_nothing_starts_again(tmp_path: Path) -> None:
+    state = tmp_path / "state.jsonl"
+    _killed(Backend(state=state))
+    assert Backend(state=state).seeded > 0
 
 
 def test_an_incomplete_last_line_is_ignored_and_overwritten(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
-    arn = _create(Backend(state=state))
+    first = Backend(state=state)
+    arn = _create(first)
+    _killed(first)
     with state.open("ab") as file:
         file.write(b'{"real": 17')
     second = Backend(state=state)
     assert _image(second, arn)["state"]["status"] == "PENDING"
     other = _create(second, "two")
+    _killed(second)
     assert _image(Backend(state=state), other)["state"]["status"] == "PENDING"
 
 
@@ -111,11 +157,13 @@ def test_a_file_that_is_not_a_journal_is_refused_and_not_changed(tmp_path: Path)
 
 def test_a_journal_that_does_not_replay_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
-    _create(Backend(state=state))
+    first = Backend(state=state)
+    _create(first)
+    _killed(first)
     lines = state.read_text().splitlines()
     entry = json.loads(lines[1])
     assert set(entry) == DOCUMENTS
-    lines[1] = json.dumps({**entry, "outcome": "something else"})
+    lines[2] = json.dumps({"outcome": "something else"})
     state.write_text("\n".join(lines) + "\n")
     with pytest.raises(JournalError, match="does not replay"):
         Backend(state=state)
@@ -133,7 +181,9 @@ def test_reads_and_time_write_nothing(tmp_path: Path) -> None:
 
 def test_a_new_scenario_applies_from_the_restart_on(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
-    arn = _create(Backend(state=state))
+    first = Backend(state=state)
+    arn = _create(first)
+    _killed(first)
     second = Backend(state=state, scenario={"failures": [{"workflow": "golden-build"}]})
     second.control({"advance": 100_000})
     assert _image(second, arn)["state"]["status"] == "FAILED"
@@ -200,8 +250,12 @@ class _Wall:
     """Real time that the test moves."""
 
     now = 1_800_000_000.0
+    back = 0.0
 
     def time(self) -> float:
+        return self.now - self.back
+
+    def monotonic(self) -> float:
         return self.now
 
 
@@ -221,6 +275,7 @@ def test_at_speed_a_replay_has_every_moment_of_the_first_process(
     first.call("CancelImageCreation", {"imageBuildVersionArn": arns[3], "clientToken": "c"}, "us-east-1")
     wall.now += 1.0
     before, images = _everything(first), first.snapshot()["images"]
+    _killed(first)
     second = Backend(state=state, speed=60)
     assert _everything(second) == before
     assert second.snapshot()["images"] == images
@@ -239,7 +294,8 @@ def test_a_machine_clock_that_was_set_back_does_not_set_virtual_time_back(
     wall.now += 5
     _create(first)
     before = first.engine.clock.now()
-    wall.now -= 3600
+    wall.back = 3600
+    _killed(first)
     assert Backend(state=state, speed=600).engine.clock.now() >= before
 
 
@@ -257,3 +313,46 @@ def test_a_layer_loads_nothing_of_the_ones_above(module: str, kept_out: set[str]
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_call_that_cannot_be_kept_is_refused_and_not_carried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = Backend(state=tmp_path / "state.jsonl")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_imagebuilder.local.emulator.journal.os.write", full)
+        with pytest.raises(ApiError, match="cannot be written: No space left") as caught:
+            _create(backend)
+        with pytest.raises(ApiError, match="cannot be written"):
+            backend.control({"advance": 10})
+    assert caught.value.code == "ServiceUnavailableException"
+    assert not backend.engine.state.images
+    arn = _create(backend)
+    _killed(backend)
+    assert _image(Backend(state=tmp_path / "state.jsonl"), arn)["state"]["status"] == "PENDING"
+
+
+def test_a_restart_does_not_ask_the_world_again(tmp_path: Path) -> None:
+    state = tmp_path / "state.jsonl"
+
+    class Bucket(Recorder):
+        def text(self, region: str, uri: str) -> str | None:
+            return WORKFLOW
+
+    first = Backend(Bucket(), state=state)
+    params = {
+        "name": "own",
+        "semanticVersion": "1.0.0",
+        "type": "TEST",
+        "uri": "s3://b/k",
+        "clientToken": "t",
+    }
+    arn = first.call("CreateWorkflow", params, "us-east-1")["workflowBuildVersionArn"]
+    _killed(first)
+    second = Backend(Recorder(), state=state)
+    found = second.call("GetWorkflow", {"workflowBuildVersionArn": arn}, "us-east-1")
+    assert found["workflow"]["data"] == WORKFLOW

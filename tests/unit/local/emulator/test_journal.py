@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.local.emulator.journal import Journal, JournalError, PausableClock
+from airflow_imagebuilder.local.emulator.journal import FORMAT, Journal, JournalError, PausableClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,7 @@ def written(path: Path, *entries: dict[str, Any]) -> Journal:
 def test_a_restart_reads_the_settings_and_then_every_entry_in_order(path: Path) -> None:
     written(path, {"operation": "CreateImage"}, {"control": {"speed": 60}})
     assert list(Journal(path).read()) == [
-        {"journal": 1, "seed": 1},
+        {"journal": FORMAT, "seed": 1},
         {"operation": "CreateImage"},
         {"control": {"speed": 60}},
     ]
@@ -57,8 +59,9 @@ def test_a_new_journal_replaces_the_old_one_and_a_continued_one_keeps_it(path: P
     continued.open()
     continued.write({"operation": "RetryImage"})
     assert len(list(Journal(path).read())) == 3
+    continued.close()
     written(path)
-    assert list(Journal(path).read()) == [{"journal": 1, "seed": 1}]
+    assert list(Journal(path).read()) == [{"journal": FORMAT, "seed": 1}]
 
 
 def test_a_line_that_a_crash_cut_short_is_removed_before_the_next_is_written(path: Path) -> None:
@@ -82,7 +85,9 @@ def test_a_damaged_line_is_named(path: Path) -> None:
 def test_another_format_is_refused_with_the_remedy(path: Path) -> None:
     path.parent.mkdir()
     path.write_text('{"journal": 99}\n')
-    with pytest.raises(JournalError, match="not a journal of format 1; remove it to start without state"):
+    with pytest.raises(
+        JournalError, match=f"not a journal of format {FORMAT}; remove it to start without state"
+    ):
         list(Journal(path).read())
 
 
@@ -95,12 +100,20 @@ def test_a_closed_journal_writes_nothing(path: Path) -> None:
 
 
 class Wall:
-    """The clock of the machine, as the test sets it."""
+    """The clock of the machine, as the test sets it, and one that only goes forward."""
 
     now = 1000.0
+    up = 50.0
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+        self.up += seconds
 
     def time(self) -> float:
         return self.now
+
+    def monotonic(self) -> float:
+        return self.up
 
 
 @pytest.fixture
@@ -113,7 +126,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 def test_time_stops_while_it_is_held(wall: Wall) -> None:
     moments = PausableClock()
     assert moments.hold() == 1000.0
-    wall.now = 1005.0
+    wall.pass_(5)
     assert moments() == 1000.0
     moments.release()
     assert moments() == 1005.0
@@ -132,5 +145,57 @@ def test_time_does_not_go_back_behind_a_replayed_moment(wall: Wall) -> None:
     moments.hold(2000.0)
     moments.release()
     assert moments() == 2000.0
-    wall.now = 2001.0
+    wall.pass_(1)
     assert moments() == 2001.0
+
+
+def test_a_machine_clock_that_is_set_back_does_not_stop_time(wall: Wall) -> None:
+    moments = PausableClock()
+    wall.now -= 3600
+    wall.up += 7
+    assert moments() == 1007.0
+
+
+def test_a_second_service_on_the_same_file_is_refused(path: Path) -> None:
+    first = written(path, {"operation": "CreateImage"})
+    with pytest.raises(JournalError, match=r"state\.jsonl is in use by another service"):
+        Journal(path).open()
+    first.write({"operation": "RetryImage"})
+    assert len(list(Journal(path).read())) == 3
+
+
+@pytest.mark.parametrize("content", ["my notes", "my notes\n", '{"a": 1}', '{"journalist": 1}\n', "\0" * 9])
+def test_a_file_that_something_else_wrote_is_never_changed(path: Path, content: str) -> None:
+    path.parent.mkdir()
+    path.write_text(content)
+    for use in (lambda: list(Journal(path).read()), lambda: Journal(path).open({"seed": 1})):
+        with pytest.raises(JournalError, match="is not a state file of this service"):
+            use()
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize("content", ["", '{"jour'])
+def test_a_file_that_was_only_begun_is_begun_again(path: Path, content: str) -> None:
+    path.parent.mkdir()
+    path.write_text(content)
+    assert list(Journal(path).read()) == []
+    written(path)
+    assert list(Journal(path).read()) == [{"journal": FORMAT, "seed": 1}]
+
+
+def test_what_cannot_be_written_leaves_the_file_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = written(path)
+    whole = path.read_bytes()
+    write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if len(data) < 10:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[:5])
+
+    monkeypatch.setattr("airflow_imagebuilder.local.emulator.journal.os.write", full)
+    with pytest.raises(JournalError, match="cannot be written: No space left on device"):
+        journal.write({"operation": "CreateImage"})
+    assert path.read_bytes() == whole

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from airflow_imagebuilder.local.emulator import scenario as scenarios
+from airflow_imagebuilder.local.emulator.backend import Backend
 from airflow_imagebuilder.local.emulator.faults import Fault, Faults
 from airflow_imagebuilder.local.emulator.scenario import ScenarioError, load, parse
 from tests.support.bench import Bench
@@ -39,7 +40,7 @@ def test_the_documentation_shows_every_key() -> None:
         ({"duration": {}}, "the scenario: unknown key 'duration'; allowed: seed, durations"),
         ({"durations": {"tests": 1}}, "durations: unknown key 'tests'; allowed: pending"),
         ({"durations": {"test": "long"}}, "durations.test: 'long' is not a number"),
-        ({"durations": {"test": -1}}, "durations.test: -1 is not a number of 0 or more"),
+        ({"durations": {"test": -1}}, "durations.test: -1 is not a number from 0 to 40,000,000"),
         ({"failures": [{"work": "boot"}]}, "failures[0]: unknown key 'work'"),
         ({"failures": [{"times": 1}]}, "failures[0]: nothing fails"),
         ({"failures": [{"region": "x", "status": "LOST"}]}, "failures[0].status: 'LOST'; allowed: FAILED"),
@@ -64,11 +65,13 @@ def test_a_refused_file_is_named(tmp_path: Path) -> None:
 
 
 def test_durations_of_a_scenario_are_those_of_a_bake() -> None:
-    behaviour = parse({"durations": {"pending": 1, "creating": 2, "build": 30, "test": 10}}).behaviour()
+    behaviour = parse(
+        {"durations": {"pending": 1, "creating": 2, "build": 30, "gap": 4, "test": 10}}
+    ).behaviour()
     bench = Bench(behaviour=behaviour)
     arn = bench.bake(distributionConfigurationArn=None)
-    # 1 + 2 + 30, then five tests and one, one alone, and two: four times ten.
-    assert bench.engine.settle() == pytest.approx(73)
+    # 1 + 2 + 30 + 4, then five tests and one, one alone, and two: four times ten.
+    assert bench.engine.settle() == pytest.approx(77)
     assert bench.status(arn) == "AVAILABLE"
 
 
@@ -140,3 +143,86 @@ def test_whether_the_request_is_carried_out_depends_on_the_kind_and_can_be_chose
 ) -> None:
     assert Fault(kind=kind).is_performed is performed
     assert Fault(kind=kind, performed=not performed).is_performed is not performed
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ({"workflows": {"bout": 60}}, "workflows: 'bout': no such workflow; there are, e.g.: boot"),
+        ({"steps": {"boot/RunTest": 60}}, "steps: 'boot/RunTest': no such step; there are, e.g.: RunTests"),
+        ({"steps": {"bout/RunTests": 60}}, "steps: 'bout/RunTests': no such workflow"),
+        ({"failures": [{"workflow": "cis-level"}]}, "failures[0].workflow: 'cis-level': no such workflow"),
+        ({"failures": [{"workflow": "gold-*"}]}, "no such workflow"),
+        ({"failures": [{"workflow": "boot", "step": "Run"}]}, "failures[0].step: 'Run': no such step"),
+        ({"failures": [{"step": "RunTest"}]}, "failures[0].step: 'RunTest': no such step"),
+        ({"failures": [{"component": "golden-bas"}]}, "no such component; there are, e.g.: golden-base"),
+        ({"failures": [{"workflow": "boot"}, {"component": "*/golden-agents/*"}]}, "failures[1].component"),
+        ({"faults": [{"operation": "GetImages"}]}, "'GetImages' is not an operation of Image Builder; e.g. "),
+        ({"faults": [{"operation": "RunInstances"}]}, "faults[0].operation: 'RunInstances' is not"),
+    ],
+    ids=str,
+)
+def test_a_name_that_does_not_exist_is_refused_at_the_start_and_by_a_control_request(
+    document: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        Backend(scenario=document)
+    assert text in str(caught.value)
+    backend = Backend()
+    with pytest.raises(ScenarioError) as caught:
+        backend.control(document)
+    assert text in str(caught.value)
+    assert backend.engine.behaviour.failures == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"workflows": {"boot": 60, "build-image": 300, "express-test-image": 5}},
+        {"steps": {"boot/RunTests": 60, "build-image/CreateOutputAMI": 60}},
+        {
+            "failures": [
+                {"workflow": "golden-*"},
+                {"workflow": "*:workflow/test/boot/*"},
+                {"step": "RunTests"},
+            ]
+        },
+        {"failures": [{"component": "golden-base"}, {"component": "update-linux", "phase": "build"}]},
+        {"failures": [{"component": "*/golden-base/*"}, {"region": "eu-west-1"}]},
+        {"faults": [{"operation": "RetryImage"}, {"operation": "*"}, {}]},
+        {"later": ["own", "site-*"], "workflows": {"own": 5}, "steps": {"site-a/Check": 5}},
+        {"later": ["own"], "failures": [{"workflow": "own", "step": "Check"}, {"component": "own"}]},
+    ],
+    ids=str,
+)
+def test_a_name_that_exists_or_will_exist_is_taken(document: dict[str, Any]) -> None:
+    Backend(scenario=document)
+    assert Backend().control(document)["speed"] == 0
+
+
+def test_a_workflow_that_a_client_has_created_can_be_named() -> None:
+    backend = Backend()
+    with pytest.raises(ScenarioError, match="A workflow that a client creates later is named in 'later'"):
+        backend.control({"workflows": {"own": 60}})
+    step = "{name: Check, action: WaitForAction}"
+    request = {"name": "own", "semanticVersion": "1.0.0", "type": "TEST", "clientToken": "token"}
+    backend.call("CreateWorkflow", {**request, "data": f"schemaVersion: 1.0\nsteps: [{step}]"}, "us-east-1")
+    backend.control({"workflows": {"own": 60}, "steps": {"own/Check": 5}})
+    assert backend.engine.behaviour.steps == {"own/Check": 5}
+
+
+def test_what_was_named_as_later_is_remembered() -> None:
+    backend = Backend(scenario={"later": ["own"]})
+    backend.control({"workflows": {"own": 60}})
+    backend.control({"later": ["other"]})
+    backend.control({"failures": [{"workflow": "other"}]})
+    with pytest.raises(ScenarioError, match="no such workflow"):
+        backend.control({"failures": [{"workflow": "third"}]})
+
+
+def test_a_refused_scenario_leaves_no_state_file(tmp_path: Path) -> None:
+    state = tmp_path / "state.jsonl"
+    with pytest.raises(ScenarioError):
+        Backend(scenario={"workflows": {"bout": 60}}, state=state)
+    assert not state.exists()
+    Backend(scenario={"workflows": {"boot": 60}}, state=state).close()

@@ -14,6 +14,7 @@ import pytest
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, ReadTimeoutError
 
+from airflow_imagebuilder.local.emulator.seed import INSTANCE_PROFILE as PROFILE
 from tests.support.aws_model import lists_the_account
 from tests.support.bench import HEAD, image_request
 from tests.support.process import KEYS, Process
@@ -100,7 +101,7 @@ def test_a_topic_of_the_infrastructure_configuration_gets_the_final_status(serve
     target = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=target)
     infrastructure = client.create_infrastructure_configuration(
-        name="with-topic", instanceProfileName="profile", snsTopicArn=topic
+        name="with-topic", instanceProfileName=PROFILE, snsTopicArn=topic
     )["infrastructureConfigurationArn"]
     arn = _bake(server, infrastructureConfigurationArn=infrastructure)
     messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=15)["Messages"]
@@ -147,9 +148,8 @@ def test_errors_arrive_as_the_exceptions_of_the_client(server: Process) -> None:
     with pytest.raises(client.exceptions.InvalidParameterCombinationException):
         client.create_image(**image_request(executionRole=None))
     with pytest.raises(ClientError) as caught:
-        client.list_lifecycle_policies()
-    assert caught.value.response["Error"]["Code"] == "NotImplementedException"
-    assert "ListLifecyclePolicies" in caught.value.response["Error"]["Message"]
+        client.get_image(imageBuildVersionArn="nonsense")
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
     assert caught.value.response["ResponseMetadata"]["RequestId"]
 
 
@@ -205,6 +205,34 @@ def test_an_unsigned_call_is_refused_as_unsigned(server: Process) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/ListImages"),
+        ("POST", "/CreateComponent"),
+        ("POST", "/GetImage?imageBuildVersionArn=%ff%fe"),
+    ],
+)
+def test_an_address_of_image_builder_with_another_method_is_refused(
+    server: Process, method: str, path: str
+) -> None:
+    connection = http.client.HTTPConnection(str(urlsplit(server.url).hostname), urlsplit(server.url).port)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("x-amzn-errortype")) == (404, "UnknownOperationException")
+    connection.close()
+
+
+@pytest.mark.parametrize("path", ["/tags/%00", "/tags/arn%3Aaws%3Aimagebuilder"])
+def test_what_moto_cannot_do_is_refused_in_the_form_of_aws(server: Process, path: str) -> None:
+    connection = http.client.HTTPConnection(str(urlsplit(server.url).hostname), urlsplit(server.url).port)
+    connection.request("POST", path)
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("x-amzn-errortype")) == (501, "NotImplemented")
+    assert json.loads(answer.read())["__type"] == "NotImplemented"
+    connection.close()
+
+
 def _get(server: Process, **config: Any) -> dict[str, Any]:
     arn = f"{HEAD}image/golden-al2023/1.0.0/1"
     return dict(server.client(**config).get_image(imageBuildVersionArn=arn))
@@ -241,7 +269,9 @@ def test_a_reset_reaches_the_client_as_a_broken_connection(server: Process) -> N
     )
     server.control(faults=[{"operation": "GetImage", "kind": "reset", "times": 1}])
     scope = "Credential=x/20260101/us-east-1/imagebuilder/aws4_request"
-    connection.sendall(f"GET /GetImage HTTP/1.1\r\nHost: x\r\nAuthorization: AWS4 {scope}\r\n\r\n".encode())
+    connection.sendall(
+        f"GET /GetImage HTTP/1.1\r\nHost: localhost\r\nAuthorization: AWS4 {scope}\r\n\r\n".encode()
+    )
     with pytest.raises(ConnectionResetError):
         connection.recv(100)
     connection.close()
@@ -340,7 +370,7 @@ def test_the_service_ends_well_though_a_call_hangs_and_a_queue_waits_for_twenty_
         bodies = ("", f"Action=ReceiveMessage&QueueUrl={queue}&WaitTimeSeconds=20")
         for connection, scope, body in zip(waiting, scopes, bodies, strict=True):
             connection.sendall(
-                f"POST /ListImages HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+                f"POST /ListImages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
                 "Content-Type: application/x-www-form-urlencoded\r\n"
                 f"Authorization: AWS4 Credential=x/20260101/us-east-1/{scope}/aws4_request\r\n\r\n"
                 f"{body}".encode()

@@ -39,8 +39,8 @@ def test_what_an_older_model_lacks_is_absent_and_the_rest_works(
     assert codec.route("PUT", "/CreateImage") == "CreateImage"
     request = {**image_request(), "clientToken": "t"}
     codec.validate("CreateImage", request)
-    with pytest.raises(ApiError, match="loggingConfiguration"):
-        codec.validate("CreateImage", {**request, "loggingConfiguration": {"logGroupName": "/x"}})
+    later = json.dumps({**request, "loggingConfiguration": {"logGroupName": "/x"}}).encode()
+    assert codec.parse("CreateImage", "/CreateImage", b"", later) == request
     with pytest.raises(ApiError, match="imageVersionArn"):
         codec.validate("ListImageBuildVersions", {})
 
@@ -68,6 +68,50 @@ def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
     assert caught.value.code == "SerializationException"
 
 
+def test_members_that_are_unknown_or_null_do_not_count() -> None:
+    body = {
+        "name": "x",
+        "description": None,
+        "later": {"deep": 1},
+        "components": [{"componentArn": "c", "parameters": None, "later": 1}],
+        "tags": {"a": "b", "c": None},
+    }
+    assert CODEC.parse("CreateImageRecipe", "/CreateImageRecipe", b"", json.dumps(body).encode()) == {
+        "name": "x",
+        "components": [{"componentArn": "c"}],
+        "tags": {"a": "b"},
+    }
+    assert CODEC.parse("GetImage", "/GetImage", b"later=1", b"") == {}
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b'{"name": NaN}'], ids=["too deep", "not a number"]
+)
+def test_json_that_no_client_needs_is_refused(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        CODEC.parse("CreateImage", "/CreateImage", b"", body)
+    assert caught.value.code == "SerializationException"
+
+
+def test_what_a_newer_sdk_sends_is_taken() -> None:
+    CODEC.validate("ListImages", {"maxResults": 100, "filters": [{"name": "name", "values": ["*web*"]}]})
+    scan = {
+        "imageScanningTypes": ["ON_DEMAND_AMI_CVE"],
+        "scanResultCondition": {"maximumSeverityLabel": "LOW", "fixAvailable": False},
+    }
+    request = {**image_request(), "clientToken": "t", "imageScanningConfiguration": scan}
+    assert CODEC.parse("CreateImage", "/CreateImage", b"", json.dumps(request).encode()) == request
+    CODEC.validate("CreateImage", request)
+
+
+def test_the_bounds_of_a_newer_model_are_kept() -> None:
+    scan = {"imageScanningTypes": ["ON_DEMAND_AMI_CVE", "TEST_INSTANCE_CVE"]}
+    with pytest.raises(ApiError, match="at most 1 members"):
+        CODEC.validate(
+            "CreateImage", {**image_request(), "clientToken": "t", "imageScanningConfiguration": scan}
+        )
+
+
 def test_a_missing_required_member_is_named() -> None:
     with pytest.raises(ApiError, match="infrastructureConfigurationArn"):
         CODEC.validate("CreateImage", {"clientToken": "x"})
@@ -78,7 +122,7 @@ def test_a_wrong_type_is_named() -> None:
         CODEC.validate("ListImages", {"maxResults": "many"})
 
 
-@pytest.mark.parametrize("given", [0, 26])
+@pytest.mark.parametrize("given", [0, 101])
 def test_a_number_outside_of_its_range_is_named(given: int) -> None:
     with pytest.raises(ApiError, match="maxResults"):
         CODEC.validate("ListImages", {"maxResults": given})
