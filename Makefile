@@ -4,7 +4,8 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults matrix bench lint types compose-env compose-demo test-compose constraints clean
+.PHONY: help install demo up test test-faults test-clients matrix bench lint types compose-env compose-demo test-compose constraints coverage-page verify-aws \
+	verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
 VERSIONS := $(ALL_CONSTRAINTS:constraints/airflow-%.txt=%)
@@ -38,7 +39,7 @@ PYTHON ?= python3
 
 help:  ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-		printf 'make %-12s %s\n' "$$name" "$$text"; done
+		printf 'make %-16s %s\n' "$$name" "$$text"; done
 
 demo: $(STAMP)  ## bake a golden image with a real Airflow on this machine, and stop everything
 	@$(BIN)/python -m airflow_imagebuilder.local.demo $(ARGS)
@@ -50,10 +51,30 @@ up: $(STAMP)  ## the same, and stay with the UI until Ctrl-C
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
 
 test: $(STAMP)  ## the whole suite: unit tests, then integration tests on real servers
-	@$(BIN)/python -m pytest -m "not faults" $(UNIT) $(ARGS)
+	@$(BIN)/python -m pytest -m "not faults and not clients" $(UNIT) $(ARGS)
 
 test-faults: $(STAMP)  ## the fault suite: servers killed in the middle of a bake
 	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+# ACCOUNT and REGION must be given: nothing is sent without them (docs/local-image-builder.md).
+VERIFY = $(BIN)/python -m tests.contract $(1) --account "$(ACCOUNT)" --region "$(REGION)" $(if $(YES),--yes)
+
+verify-aws: $(STAMP)  ## the contract against AWS: ACCOUNT=... REGION=..., PART=cheap (default) or full; YES=1 does not ask
+	@$(call VERIFY,verify) --part "$(or $(PART),cheap)" --execution-role "$(EXECUTION_ROLE)" \
+		--instance-profile "$(INSTANCE_PROFILE)" $(ARGS)
+
+verify-aws-clean: $(STAMP)  ## find what a killed make verify-aws has left in ACCOUNT and REGION, and remove it
+	@$(call VERIFY,clean) $(ARGS)
+
+coverage-page: $(STAMP)  ## write docs/coverage.md again, from the code
+	@$(BIN)/python -m tests.coverage_page
+
+# Terraform and the folder of its AWS provider (TERRAFORM_PLUGINS) are not in a package index of Python or Node.
+test-clients: $(STAMP)  ## clients that others wrote: the AWS CLI, the JavaScript SDK, Terraform's AWS provider
+	@test -x .clients/aws/bin/aws || { $(PYTHON) -m venv .clients/aws && .clients/aws/bin/pip install -q awscli; }
+	@test -d .clients/js/node_modules || ! command -v npm >/dev/null || \
+		npm install --silent --no-fund --no-audit --prefix .clients/js @aws-sdk/client-imagebuilder
+	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
 
 matrix:  ## unit tests, a bake and kills on every version of Airflow; fills the table of docs/airflow-versions.md
 	@$(MAKE) --no-print-directory install AIRFLOW=$(NEWEST)
@@ -114,5 +135,5 @@ constraints: $(STAMP)  ## resolve constraints/ again, for every supported Python
 	@UV=$(BIN)/uv sh constraints/resolve.sh $(VERSIONS)
 
 clean:  ## remove everything that was made here
-	rm -rf .venv .venv-* .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .clients .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
