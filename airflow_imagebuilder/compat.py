@@ -2,10 +2,12 @@
 What differs between the versions of Airflow that this package runs on. No other module asks for a version.
 
 =========  ==============================================================================================
-since 3.1  ``airflow.sdk.TriggerRule``
+since 3.1  ``airflow.sdk.TriggerRule``; ``dag.test()`` takes only a Dag that is in the database
 since 3.2  exceptions of tasks in ``airflow.sdk.exceptions``; a task may ask Airflow from two threads; a
-           trigger may be cancelled while it asks Airflow
-since 3.3  ``task_state_store``, ``BaseTrigger.on_kill``, ``retry_policy``, ``airflow.observability.stats``
+           trigger may be cancelled while it asks Airflow; ``airflow.dag_processing.dagbag``; tasks have a
+           manager of listeners of their own, ``airflow.sdk.listener``
+since 3.3  ``task_state_store``, ``BaseTrigger.on_kill``, ``retry_policy``, ``airflow.observability.stats``;
+           the tasks of ``dag.test()`` share one API server
 =========  ==============================================================================================
 
 What a version lacks is probed, not derived from its number: a distribution of Airflow may have it earlier.
@@ -15,11 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import FrameType
 
-    from airflow.sdk import Context, TriggerRule
+    from airflow.sdk import DAG, Context, TriggerRule
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
     from airflow.sdk.exceptions import (
         AirflowFailException,
@@ -115,10 +118,13 @@ __all__ = [
     "calls_have_a_lock",
     "can_ask_airflow",
     "connection_read",
+    "failures_of_tasks",
     "final_errors",
     "metrics",
     "older_store",
     "only_question",
+    "register_dag",
+    "share_execution_api",
     "stores_in_variables",
     "trigger_has_on_kill",
     "uninterrupted",
@@ -299,6 +305,71 @@ def _make_final(error: Exception) -> None:
         error.__class__ = type(kind.__name__, (kind, AirflowFailException), {"__module__": kind.__module__})
     except TypeError:  # a class of Python's own, written in C
         raise AirflowFailException(str(error)) from error
+
+
+# -- runs in the process of a test ------------------------------------------------------------------------
+
+
+@contextmanager
+def failures_of_tasks(found: dict[str, str]) -> Iterator[None]:
+    """
+    Collect the errors of the tasks that fail in this process, e.g. in ``dag.test()``.
+
+    :param found: receives the last error of each task instance by task id, of a mapped one as
+        ``task_id[map_index]``.
+    """
+    from airflow.listeners import hookimpl
+
+    class Listener:
+        @hookimpl
+        def on_task_instance_failed(self, task_instance: Any, error: Any) -> None:
+            index = task_instance.map_index
+            mapped = "" if index in (None, -1) else f"[{index}]"
+            kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
+            found[f"{task_instance.task_id}{mapped}"] = f"{kind}{error}"
+
+    listener = Listener()
+    try:  # tasks have a manager of their own since 3.2
+        module = import_module("airflow.sdk.listener")
+    except ImportError:
+        module = import_module("airflow.listeners.listener")
+    manager = module.get_listener_manager()
+    manager.add_listener(listener)
+    try:
+        yield
+    finally:
+        manager.pm.unregister(listener)
+
+
+def share_execution_api() -> None:
+    """
+    Let the tasks of ``dag.test()`` in this process share one API server in memory, as they do since 3.3.
+
+    Before, each task made one of its own, which takes seconds.
+    """
+    from airflow.sdk.execution_time import supervisor
+
+    if not hasattr(supervisor.in_process_api_server, "cache_info"):
+        supervisor.in_process_api_server = lru_cache(maxsize=1)(supervisor.in_process_api_server)
+
+
+def register_dag(dag: DAG) -> None:
+    """Write a Dag into the database, as the Dag processor does: since 3.1 ``dag.test()`` needs that."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    dagbag: Any
+    try:
+        dagbag = import_module("airflow.dag_processing.dagbag")
+    except ImportError:  # before 3.2
+        dagbag = import_module("airflow.models.dagbag")
+    if not hasattr(dagbag, "sync_bag_to_db"):  # before 3.1
+        return
+    bundles = DagBundlesManager()
+    bundles.sync_bundles_to_db()
+    bag = dagbag.DagBag(os.devnull, collect_dags=False)
+    bag.bag_dag(dag)
+    # Any bundle will do, because the Dag is not read from it.
+    dagbag.sync_bag_to_db(bag, next(iter(bundles.get_all_dag_bundles())).name, None)
 
 
 # -- metrics -----------------------------------------------------------------------------------------------

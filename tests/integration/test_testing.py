@@ -44,7 +44,7 @@ with DAG("fails", schedule=None) as fails:
 """
 
 FAILING = AUTHORS_TEST.replace(
-    "    run = dag.test()", '    aws.control(failures=[{"workflow": "cis-level-1"}])\n    run = dag.test()'
+    "    run = dag.test()", '    aws.fail(workflow="cis-level-1")\n    run = dag.test()'
 )
 
 
