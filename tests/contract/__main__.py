@@ -8,6 +8,7 @@ region, and send nothing without them.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -25,6 +26,7 @@ from tests.contract.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -172,7 +174,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Run a command.
 
     :return: 0, also if AWS behaves otherwise, which is a finding; 2 if nothing was started, 3 if the tests
-        could not run, 4 if something could not be removed, 130 after Ctrl-C or SIGTERM.
+        could not run, 4 if something could not be removed, 130 after Ctrl-C, SIGTERM or the end of
+        the terminal.
     """
     options = arguments(argv)
     try:
@@ -188,7 +191,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def _hung_up(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, without the terminal, which nothing can be printed to any more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    signal.default_int_handler(number, frame)
+
+
 if __name__ == "__main__":
     # What is made must be removed, whatever ends the run.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, _hung_up)
     sys.exit(main())

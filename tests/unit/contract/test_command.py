@@ -253,7 +253,14 @@ def until_it_builds(service: Process, process: subprocess.Popen[str]) -> None:
     pytest.fail(f"no image: {process.communicate(timeout=10)}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.full),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.full),
+    ],
+)
 def test_a_run_that_is_stopped_leaves_nothing(service: Process, tmp_path: Path, number: int) -> None:
     before = inventory(service)
     process = start(service.url, "verify", *FULL, "--yes", *quickly(tmp_path))
