@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import os
 import re
@@ -109,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
     _raise_limit_of_files()
     try:
-        listener = socket.create_server((options.host, options.port), backlog=2048)
+        listener = _listener(options.host, options.port)
         # asyncio sets this only on sockets that it makes; without it each answer waits for 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _turn(options)
@@ -139,6 +140,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     _new_loop().run_until_complete(_serve(app, _Server(config, announce), listener))
     app.backend.close()
     return 0
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(
+                f"port {port} is in use: another service runs there; --port 0 takes a free one"
+            ) from error
+        raise
 
 
 def _account(text: str) -> str:

@@ -125,12 +125,13 @@ class Scenario:
 def load(path: Path) -> dict[str, Any]:
     """Read and check a scenario file.
 
-    :raises ScenarioError: the file is not YAML, or the scenario in it is invalid.
-    :raises OSError: the file cannot be read.
+    :raises ScenarioError: the file cannot be read or is not YAML, or the scenario in it is invalid.
     :return: the mapping, for :func:`parse`.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ScenarioError(f"--scenario {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{path}: not YAML: {error}") from error
     try:

@@ -524,7 +524,7 @@ def _turnable(id_: str) -> Guess:
         names = ", ".join(sorted(name for name, guess in REGISTRY.items() if not guess.structural))
         raise GuessError(f"there is no guess {id_!r}; allowed: {names}")
     if known.structural:
-        raise GuessError(f"guess {id_} is the shape of the code and cannot be turned round")
+        raise GuessError(f"guess {id_} is built into the code and has no other value")
     return known
 
 

@@ -242,6 +242,8 @@ class App:
                 answer = await self._change(json.loads(body or b"{}"))
             except ApiError as error:
                 status, answer = self._codec.status_of(error), {"error": error.message}
+            except json.JSONDecodeError as error:
+                status, answer = 400, {"error": f"control: the body is not JSON: {error}"}
             except (ValueError, TypeError, RecursionError) as error:
                 status, answer = 400, {"error": str(error)}
         else:

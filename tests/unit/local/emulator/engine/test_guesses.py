@@ -72,7 +72,7 @@ def test_a_value_is_read_as_it_is_written(guess: guesses.Guess) -> None:
         ("TOKEN_PER_OPERATION=yes", "'yes' is not true or false"),
         ("FIRST_PATCH=one", "'one' is not of the type int"),
         ("ROLLBACK_SECONDS=soon", "'soon' is not of the type float"),
-        ("TOKEN_LIFE=1", "cannot be turned round"),
+        ("TOKEN_LIFE=1", "is built into the code and has no other value"),
         ("FIRST_PATCH", "write NAME=VALUE"),
         ("_read=x", "there is no guess '_read'"),
     ],

@@ -393,4 +393,6 @@ def test_an_invalid_scenario_and_a_taken_port_are_reported(
     assert main(["--port", "0", "--scenario", str(path)]) == 2
     assert "unknown key 'speed'; allowed: seed, durations" in capfd.readouterr().err
     assert main(["--port", str(urlsplit(server.url).port)]) == 2
-    assert "in use" in capfd.readouterr().err
+    assert "is in use: another service runs there; --port 0" in capfd.readouterr().err
+    assert main(["--port", "0", "--scenario", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml: No such file" in capfd.readouterr().err
