@@ -32,6 +32,8 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 
 BROKEN, LEFT_OVER, INTERRUPTED = 3, 4, 130
+_signals: list[int] = []
+"""The signals that have stopped this run."""
 
 
 class RefusedError(Exception):
@@ -139,7 +141,13 @@ def _run(account: Account, report: Report, options: argparse.Namespace) -> int:
     arguments_ = [str(FOLDER), f"--rootdir={ROOT}", f"-c={ROOT / 'pyproject.toml'}", f"--confcutdir={FOLDER}"]
     arguments_ += ["-p", "no:cacheprovider", "-o", "timeout=0", "-q", "-W", "ignore"]
     arguments_ += ["-m", "not images"] if options.part == "cheap" else []
-    code = pytest.main([*arguments_, *options.pytest], plugins=[Verification(account, report)])
+    try:
+        code = pytest.main([*arguments_, *options.pytest], plugins=[Verification(account, report)])
+    # pytest shows where it was interrupted, and itself fails there at some places in the code.
+    except Exception:
+        if _signals:
+            return INTERRUPTED
+        raise
     # A guess that AWS does not confirm is a finding, and so is a fact that does not hold.
     known = {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 0, pytest.ExitCode.INTERRUPTED: INTERRUPTED}
     return known.get(pytest.ExitCode(code), BROKEN)
@@ -191,16 +199,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _hung_up(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does, without the terminal, which nothing can be printed to any more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does; what is made must be removed, whatever ends the run."""
+    _signals.append(number)
+    if number == signal.SIGHUP:
+        # Nothing can be printed to a terminal that is closed.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
     signal.default_int_handler(number, frame)
 
 
 if __name__ == "__main__":
-    # What is made must be removed, whatever ends the run.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, _hung_up)
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _stop)
     sys.exit(main())

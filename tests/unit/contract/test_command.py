@@ -18,6 +18,7 @@ import boto3
 import pytest
 
 from airflow_imagebuilder.local.emulator.engine import guesses
+from tests.contract import __main__ as command
 from tests.contract import scenes
 from tests.contract.__main__ import main
 from tests.contract.account import Account
@@ -273,6 +274,24 @@ def test_a_run_that_is_stopped_leaves_nothing(service: Process, tmp_path: Path, 
     assert process.returncode == 130, output
     assert inventory(service) == before
     assert rows(tmp_path)["LIFECYCLE_ENDED"]["same"] is None
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_an_interruption_that_pytest_cannot_show_is_still_one(
+    monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise TypeError("unsupported operand type(s) for -: 'NoneType' and 'int'")
+
+    monkeypatch.setattr(pytest, "main", fail)
+    monkeypatch.setattr(command, "_signals", [signal.SIGINT] if stopped else [])
+    nothing: Any = None
+    options = command.arguments(["verify", "--account", NUMBER, "--region", REGION])
+    if stopped:
+        assert command._run(nothing, nothing, options) == command.INTERRUPTED
+    else:
+        with pytest.raises(TypeError):
+            command._run(nothing, nothing, options)
 
 
 def test_what_a_killed_run_leaves_is_found_and_removed(
