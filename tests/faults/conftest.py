@@ -97,7 +97,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
 
 def _add_endless_workflow(service: LocalService) -> None:
     """Register a build workflow that takes half an hour of real time."""
-    steps = f"steps:\n  - {ENDLESS}\n"
+    steps = f"steps:{ENDLESS}\n"
     service.client("imagebuilder").create_workflow(
         name="endless",
         semanticVersion="1.0.0",

@@ -64,7 +64,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     """A local Image Builder with a build and a test that take half an hour of real time."""
     with LocalService(speed=SPEED, home=tmp_path_factory.mktemp("imagebuilder")) as service:
         for name, kind in {"endless": "BUILD", "endless-test": "TEST"}.items():
-            steps = f"steps:\n  - {ENDLESS}\n"
+            steps = f"steps:{ENDLESS}\n"
             service.client("imagebuilder").create_workflow(
                 name=name,
                 semanticVersion="1.0.0",
