@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from airflow_imagebuilder.local.emulator.seed import seed as seed_engine
 from airflow_imagebuilder.local.emulator.world.asked_world import AskedWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from airflow_imagebuilder.local.emulator.engine import Doc
@@ -175,9 +175,19 @@ class Backend:
 
         :raises ApiError: the moment cannot be kept.
         """
+        with self._moment():
+            pass
+
+    @contextmanager
+    def _moment(self) -> Iterator[float]:
+        """Hold the time at one moment, and first run the timers that are due in it.
+
+        :raises ApiError: as of :meth:`run_due`.
+        """
         real = self._moments.hold()
         try:
             self._run_due(real)
+            yield real
         finally:
             self._moments.release()
 
@@ -228,21 +238,13 @@ class Backend:
         :return: the answer; it belongs to the engine, so the caller must not change it.
         """
         account = account or self.account
-        real = self._moments.hold()
-        if operation.startswith(("Get", "List")):
-            try:
-                self._run_due(real)
+        with self._moment() as real:
+            if operation.startswith(("Get", "List")):
                 return self.engine.in_account(account).handle(operation, params, region)
-            finally:
-                self._moments.release()
-        sent = deepcopy(params)  # the engine keeps and changes what it is given
-        try:
-            self._run_due(real)
+            sent = deepcopy(params)  # the engine keeps and changes what it is given
             entry = {"real": real, "operation": operation, "region": region, "params": params}
             self._write(entry if account == self.account else {**entry, "account": account})
             answer, error = self._attempt(operation, params, region, account)
-        finally:
-            self._moments.release()
         self._keep({"outcome": outcome_of(answer, error)})
         self.records.change(operation, sent, answer, error, self.engine.clock, region=region, account=account)
         if error:
@@ -284,14 +286,10 @@ class Backend:
         self.faults.install(*faults)
         end: float | None = None
         if changes := _only(request, _ENGINE_KEYS):
-            real = self._moments.hold()
-            try:
-                self._run_due(real)
+            with self._moment() as real:
                 end = self.engine.clock.now() + request["advance"] if "advance" in request else None
                 self._write({"real": real, "control": changes})
                 self._change(changes)
-            finally:
-                self._moments.release()
         clock = self.clock()
         # At a speed the time that has passed meanwhile is in it, too.
         left = 0.0 if end is None else end - clock["epoch"]
@@ -325,12 +323,8 @@ class Backend:
 
     def clock(self) -> Doc:
         """Return the virtual time, as ``now`` (ISO 8601) and ``epoch`` (seconds), and its ``speed``."""
-        real = self._moments.hold()
-        try:
-            self._run_due(real)
+        with self._moment():
             now = self.engine.clock.now()
-        finally:
-            self._moments.release()
         return {"now": iso(now), "epoch": now, "speed": self.engine.clock.speed}
 
     def snapshot(self) -> Doc:
