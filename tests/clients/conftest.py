@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.commands import completed
 from tests.support.process import KEYS, Process
 
 if TYPE_CHECKING:
@@ -57,14 +57,5 @@ def found(name: str, folder: Path | None = None) -> str:
 
 def run(*command: str, environment: dict[str, str], folder: Path | None = None) -> tuple[int, str]:
     """Run a client and return its exit code with its output."""
-    ran = subprocess.run(
-        command,
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    ran = completed(command, seconds=LIMIT, env=environment, cwd=folder)
     return ran.returncode, ran.stdout if ran.returncode == 0 else ran.stdout + ran.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import signal
 import socket
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,10 @@ from airflow_imagebuilder.local.emulator.backend import Backend
 from tests.hostile.connection import Connection, request
 from tests.hostile.values import dumps
 from tests.support.bench import HEAD, image_request
+from tests.support.commands import completed
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_thousands_of_pipelines_do_not_stop_the_service(still: Process) -> None:
 
 def _patterns(seconds: int, *given: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.hostile.patterns", str(seconds), *given]
-    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    return completed(command, seconds=250)
 
 
 def test_no_expression_is_slow_for_any_text_of_64_kilobytes() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.bench import image_request
+from tests.support.commands import completed
 from tests.support.process import Process
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_a_second_service_on_one_file_ends_with_a_message(tmp_path: Path) -> Non
     state = tmp_path / "state.jsonl"
     with Process("--state", str(state)) as process:
         command = [sys.executable, "-m", "airflow_imagebuilder.local", "--port", "0", "--state", str(state)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = completed(command, seconds=60)
         assert (done.returncode, done.stdout) == (2, "")
         assert "in use by another service" in done.stderr
         process.client().create_image(**image_request())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.commands import completed
 
 DAGS = Path(__file__).parents[2] / "dags"
 
@@ -56,15 +57,7 @@ def run(script: str, file: Path, name: str, home: Path) -> str:
         "AIRFLOW__CORE__DAGS_FOLDER": str(file.parent),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(file), name],
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    done = completed([sys.executable, "-c", script, file, name], seconds=180, env=env)
     return done.stdout + done.stderr
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.commands import completed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,14 +88,8 @@ image_builder_account = "111122223333"
 def test_the_fixtures_hold_what_they_promise(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(SETTINGS)
     (tmp_path / "test_it.py").write_text(TESTS)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
+    done = completed(command, seconds=280)
     # The wait passes once the clock runs again, and its fixture then fails it: that is the one error.
     last = done.stdout.splitlines()[-1]
     assert ("7 passed" in last, "1 error" in last, "failed" in last) == (True, True, False), done.stdout[

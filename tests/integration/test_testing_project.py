@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.commands import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,16 +36,7 @@ def test_the_page_shows_the_files_of_the_project_as_they_are() -> None:
 
 
 def run(*command: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    done = completed([str(part) for part in command], seconds=600, env=env, cwd=cwd)
     assert done.returncode == 0, (command, done.stdout[-20000:], done.stderr[-8000:])
     return done.stdout
 
@@ -151,14 +143,7 @@ def test_a_switch_that_comes_too_late_is_refused(python: Path, project: Path, tm
     (project / "conftest.py").write_text(
         'import airflow.configuration\n\npytest_plugins = ["airflow_imagebuilder.testing.plugin"]\n'
     )
-    done = subprocess.run(
-        [str(python), "-m", "pytest", "tests"],
-        cwd=project,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = [python, "-m", "pytest", "tests"]
+    done = completed(command, seconds=120, env=environment(tmp_path), cwd=project)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "Airflow was imported before test mode started" in done.stderr

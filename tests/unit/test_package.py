@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import subprocess
 import sys
 from enum import Enum
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 import airflow_imagebuilder
 from airflow_imagebuilder.provider_info import get_provider_info
+from tests.support.commands import completed
 
 PACKAGE = Path(airflow_imagebuilder.__file__).parent
 DAGS = Path(__file__).parents[2] / "dags"
@@ -34,9 +34,7 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def assert_modules_after(code: str, *args: str) -> set[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = completed([sys.executable, "-c", code, *args], seconds=120)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 

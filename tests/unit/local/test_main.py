@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.bench import HEAD, grouped
+from tests.support.commands import completed
 from tests.support.documents import WORKFLOW
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _aws(server: Process, *arguments: str, code: int = 0) -> Any:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     command = [sys.executable, str(AWS), "--output", "json", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    done = completed(command, seconds=60, env=environment)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout) if done.stdout else done.stderr
 
