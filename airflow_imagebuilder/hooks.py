@@ -21,7 +21,7 @@ from airflow_imagebuilder.service.client.outdated import check_members
 from airflow_imagebuilder.service.client.pages import Pages, mappings
 from airflow_imagebuilder.service.client.retries import acall, call
 from airflow_imagebuilder.service.errors import RefusedError
-from airflow_imagebuilder.service.states import is_image_terminal
+from airflow_imagebuilder.service.results.states import is_image_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping

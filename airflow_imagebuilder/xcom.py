@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arn_grammar import is_like_an_arn
+from airflow_imagebuilder.service.arns.grammar import is_like_an_arn
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 
 if TYPE_CHECKING:

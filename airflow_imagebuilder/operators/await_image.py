@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.options import as_on_retry
-from airflow_imagebuilder.operators.task_state import TaskStore, this_try
-from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
+from airflow_imagebuilder.operators.waiting.operator import ImageBuilderWaitingOperator
+from airflow_imagebuilder.operators.waiting.task_state import TaskStore, this_try
 from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.service.submission.record import GuardRecord
 from airflow_imagebuilder.service.submission.submission import Submission

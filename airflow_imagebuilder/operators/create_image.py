@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.options import as_on_retry, option_faults
-from airflow_imagebuilder.operators.task_state import TaskStore, this_try
-from airflow_imagebuilder.operators.waiting import ImageBuilderWaitingOperator
+from airflow_imagebuilder.operators.waiting.operator import ImageBuilderWaitingOperator
+from airflow_imagebuilder.operators.waiting.task_state import TaskStore, this_try
 from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
 from airflow_imagebuilder.service.request import ImageRequest, Workflow
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never

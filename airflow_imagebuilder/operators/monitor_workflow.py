@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_imagebuilder.compat import AirflowFailException, AirflowSkipException
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.options import as_seconds
-from airflow_imagebuilder.operators.task_state import is_of_another_try
-from airflow_imagebuilder.operators.waiting import MAX_RESUMES
+from airflow_imagebuilder.operators.waiting.operator import MAX_RESUMES
+from airflow_imagebuilder.operators.waiting.task_state import is_of_another_try
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     ImageBuilderError,
@@ -24,7 +24,7 @@ from airflow_imagebuilder.service.monitoring import Outcome, WorkflowSelector, j
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.results.image import ImageFailure
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
-from airflow_imagebuilder.service.states import is_workflow_terminal
+from airflow_imagebuilder.service.results.states import is_workflow_terminal
 from airflow_imagebuilder.service.text import aws_command
 from airflow_imagebuilder.triggers.supervisor import TASK_ENDED
 from airflow_imagebuilder.xcom import as_time, known_arn

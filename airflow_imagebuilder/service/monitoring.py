@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arn_grammar import workflow_type_and_name
+from airflow_imagebuilder.service.arns.grammar import workflow_type_and_name
 from airflow_imagebuilder.service.request.workflows import Workflow, WorkflowType
 from airflow_imagebuilder.service.results.cause import (
     cause_of_end,
@@ -14,14 +14,14 @@ from airflow_imagebuilder.service.results.cause import (
     failed_execution,
     failure_context,
 )
-from airflow_imagebuilder.service.results.workflow import seconds_between
-from airflow_imagebuilder.service.states import (
+from airflow_imagebuilder.service.results.states import (
     IMAGE_FAILED,
     IMAGE_SUCCEEDED,
     STAGE_TYPES,
     ImageStatus,
     WorkflowStatus,
 )
+from airflow_imagebuilder.service.results.workflow import seconds_between
 from airflow_imagebuilder.service.submission.repair import repairable
 from airflow_imagebuilder.service.text import one_line
 

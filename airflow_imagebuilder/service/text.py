@@ -7,7 +7,7 @@ import unicodedata
 from html import unescape
 
 from airflow_imagebuilder import aws_model
-from airflow_imagebuilder.service.arn_grammar import name_and_version, region_in
+from airflow_imagebuilder.service.arns.grammar import name_and_version, region_in
 
 _SHOWN = 240
 _READ = 20  # characters read per character shown: a text may consist mostly of escape sequences

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.client.tokens import random_token
-from airflow_imagebuilder.service.states import IMAGE_SUCCEEDED, ImageStatus
+from airflow_imagebuilder.service.results.states import IMAGE_SUCCEEDED, ImageStatus
 from airflow_imagebuilder.service.submission.cancel_text import cancel_by_hand, cancel_result, outputs_left
 from airflow_imagebuilder.triggers.supervisor import KillCheck, NoAnswerError, check_kill
 

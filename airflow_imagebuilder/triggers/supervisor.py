@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import tenacity
 
 from airflow_imagebuilder.compat import uninterrupted
-from airflow_imagebuilder.service.arn_grammar import path_of
+from airflow_imagebuilder.service.arns.grammar import path_of
 from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
 
 log = logging.getLogger(__name__)

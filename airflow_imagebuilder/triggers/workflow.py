@@ -19,7 +19,7 @@ from airflow_imagebuilder.service.monitoring import (
     may_be_undone,
 )
 from airflow_imagebuilder.service.request.workflows import WorkflowType
-from airflow_imagebuilder.service.states import WorkflowStatus
+from airflow_imagebuilder.service.results.states import WorkflowStatus
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
 from airflow_imagebuilder.triggers.supervisor import TASK_ENDED, task_states
 

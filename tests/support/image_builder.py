@@ -14,7 +14,7 @@ from airflow_imagebuilder.service.errors import (
     RefusedError,
     ThrottledError,
 )
-from airflow_imagebuilder.service.states import is_image_terminal
+from airflow_imagebuilder.service.results.states import is_image_terminal
 from tests.support.arns import IMAGE
 from tests.support.fault_plan import ALWAYS, FaultPlan
 

@@ -14,8 +14,8 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import ErrorResponse
 
 from airflow_imagebuilder.compat import older_store, stores_in_variables
-from airflow_imagebuilder.operators import task_state as state
-from airflow_imagebuilder.operators.task_state import TaskStore, forget
+from airflow_imagebuilder.operators.waiting import task_state as state
+from airflow_imagebuilder.operators.waiting.task_state import TaskStore, forget
 from airflow_imagebuilder.service.errors import StateStoreError
 from airflow_imagebuilder.service.submission.record import (
     GUARD_KEY,
@@ -228,7 +228,7 @@ def test_only_an_airflow_that_keeps_variables_gets_the_callback() -> None:
 def test_the_callback_keeps_those_of_the_dag(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.sdk import DAG
 
-    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.stores_in_variables", lambda: True)
+    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.operator.stores_in_variables", lambda: True)
     with DAG("d", schedule=None, default_args={"on_success_callback": print}):
         callbacks: Any = create(FakeImageBuilder("BUILDING")).on_success_callback
     assert list(callbacks) == [print, forget]

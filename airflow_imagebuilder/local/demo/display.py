@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from airflow_imagebuilder.service.states import WORKFLOW_FAILED, WorkflowStatus, is_workflow_terminal
+from airflow_imagebuilder.service.results.states import WORKFLOW_FAILED, WorkflowStatus, is_workflow_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.arns.arns import WorkflowArn
 from airflow_imagebuilder.service.results.image import Ami, ImageResult
+from airflow_imagebuilder.service.results.states import WorkflowStatus
 from airflow_imagebuilder.service.results.workflow import WorkflowResult
-from airflow_imagebuilder.service.states import WorkflowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

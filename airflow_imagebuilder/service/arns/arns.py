@@ -1,7 +1,7 @@
 """One class per kind of Image Builder ARN: parse an ARN, check it, make it.
 
 The patterns are AWS's own, letter by letter (API reference, e.g. ``ImageRecipeArn``). AWS describes the rules
-for version numbers in words alone: :mod:`airflow_imagebuilder.service.arn_grammar` has them.
+for version numbers in words alone: :mod:`airflow_imagebuilder.service.arns.grammar` has them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from airflow_imagebuilder.service.arn_grammar import (
+from airflow_imagebuilder.service.arns.grammar import (
     BOUGHT,
     NAME,
     NUMBERS,

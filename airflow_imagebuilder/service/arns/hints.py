@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.service.arn_grammar import (
+from airflow_imagebuilder.service.arns.grammar import (
     ArnKind,
     is_like_an_arn,
     misplaced_wildcard,

@@ -7,8 +7,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_imagebuilder.service.arn_grammar import is_like_an_arn, workflow_type_and_name
 from airflow_imagebuilder.service.arns.arns import WorkflowArn
+from airflow_imagebuilder.service.arns.grammar import is_like_an_arn, workflow_type_and_name
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request.fields.fields import Text
 from airflow_imagebuilder.service.request.fields.suggestions import refuses_unknown_names

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arn_grammar import workflow_type_and_name
-from airflow_imagebuilder.service.states import STAGE_TYPES, WORKFLOW_FAILED, ImageStatus, WorkflowStatus
+from airflow_imagebuilder.service.arns.grammar import workflow_type_and_name
+from airflow_imagebuilder.service.results.states import (
+    STAGE_TYPES,
+    WORKFLOW_FAILED,
+    ImageStatus,
+    WorkflowStatus,
+)
 from airflow_imagebuilder.service.text import one_line
 
 if TYPE_CHECKING:

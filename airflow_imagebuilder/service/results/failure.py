@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arn_grammar import path_of, workflow_type_and_name
+from airflow_imagebuilder.service.arns.grammar import path_of, workflow_type_and_name
 from airflow_imagebuilder.service.results.cause import failed_execution, failure_context, likeliest
 from airflow_imagebuilder.service.results.failure_record import (
     FailedComponent,
@@ -15,8 +15,8 @@ from airflow_imagebuilder.service.results.failure_record import (
     LogLocation,
 )
 from airflow_imagebuilder.service.results.failure_text import describe
+from airflow_imagebuilder.service.results.states import STEP_FAILED, StepStatus
 from airflow_imagebuilder.service.results.step_error import WAIT_FOR_ACTION, StepError, unframed
-from airflow_imagebuilder.service.states import STEP_FAILED, StepStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

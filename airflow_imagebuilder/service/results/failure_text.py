@@ -7,7 +7,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arn_grammar import name_and_version, region_in
+from airflow_imagebuilder.service.arns.grammar import name_and_version, region_in
 from airflow_imagebuilder.service.results.step_error import unframed
 from airflow_imagebuilder.service.text import cut_and_clean, image_name, one_line
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.arn_grammar import path_of
+from airflow_imagebuilder.service.arns.grammar import path_of
 from airflow_imagebuilder.service.results.cause import failed_execution
 from airflow_imagebuilder.service.results.failure import ImageFailure, log_location
 from airflow_imagebuilder.service.results.failure_record import known_members
+from airflow_imagebuilder.service.results.states import ImageStatus
 from airflow_imagebuilder.service.results.workflow import (
     PHASES,
     TestResult,
@@ -17,7 +18,6 @@ from airflow_imagebuilder.service.results.workflow import (
     result_class,
     span,
 )
-from airflow_imagebuilder.service.states import ImageStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

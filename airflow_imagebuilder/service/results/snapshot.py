@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.states import is_image_terminal
+from airflow_imagebuilder.service.results.states import is_image_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_imagebuilder.service.arn_grammar import workflow_type_and_name
-from airflow_imagebuilder.service.states import WorkflowStatus
+from airflow_imagebuilder.service.arns.grammar import workflow_type_and_name
+from airflow_imagebuilder.service.results.states import WorkflowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

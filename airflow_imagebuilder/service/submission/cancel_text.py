@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED, ImageStatus
+from airflow_imagebuilder.service.results.states import IMAGE_FAILED, IMAGE_SUCCEEDED, ImageStatus
 from airflow_imagebuilder.service.text import aws_command, one_line
 
 if TYPE_CHECKING:

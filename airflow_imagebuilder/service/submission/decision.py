@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
+from airflow_imagebuilder.service.results.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 
 
 class OnRetry(str, Enum):

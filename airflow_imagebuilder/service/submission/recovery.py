@@ -21,7 +21,7 @@ from airflow_imagebuilder.service.errors import (
     WaitInterruptedError,
     error_for_image,
 )
-from airflow_imagebuilder.service.states import IMAGE_SUCCEEDED, is_image_terminal
+from airflow_imagebuilder.service.results.states import IMAGE_SUCCEEDED, is_image_terminal
 from airflow_imagebuilder.service.submission.decision import Action, OnRetry, decide
 from airflow_imagebuilder.service.submission.ports import ImageBuilder, Origin, StateStore, Submitted, Try
 from airflow_imagebuilder.service.submission.record import GuardRecord, Record, SubmissionRecord

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import ForbiddenError, RefusedError
-from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_SUCCEEDED
+from airflow_imagebuilder.service.results.states import IMAGE_FAILED, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submission.ports import ImageBuilder, Origin, Submitted
 
 if TYPE_CHECKING:

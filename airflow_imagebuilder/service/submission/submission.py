@@ -52,7 +52,7 @@ from airflow_imagebuilder.service.errors import (
     error_for_image,
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
-from airflow_imagebuilder.service.states import is_image_terminal
+from airflow_imagebuilder.service.results.states import is_image_terminal
 from airflow_imagebuilder.service.submission.decision import Action
 from airflow_imagebuilder.service.submission.ports import Origin, Submitted, Try
 from airflow_imagebuilder.service.submission.record import (

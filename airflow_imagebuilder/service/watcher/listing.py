@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder import aws_model
-from airflow_imagebuilder.service.arn_grammar import image_version_in
+from airflow_imagebuilder.service.arns.grammar import image_version_in
 from airflow_imagebuilder.service.client.answers import has_status
 from airflow_imagebuilder.service.errors import ImageBuilderError, InvalidRequestError, TransientError
 from airflow_imagebuilder.service.text import one_line

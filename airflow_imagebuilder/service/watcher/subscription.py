@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
-from airflow_imagebuilder.service.states import ImageStatus
+from airflow_imagebuilder.service.results.states import ImageStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
-from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal, is_workflow_terminal
+from airflow_imagebuilder.service.results.states import ImageStatus, is_image_terminal, is_workflow_terminal
 from airflow_imagebuilder.service.watcher.poll_timer import AT_ONCE, SOON, PollBudget, PollTimer
 
 if TYPE_CHECKING:

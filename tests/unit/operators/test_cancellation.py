@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.operators import cancellation
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
+from airflow_imagebuilder.operators.waiting import cancellation
 from airflow_imagebuilder.service.errors import ImageBuilderError, RefusedError
 from airflow_imagebuilder.service.submission.cancel_text import cancel_result
 from tests.support.airflow_names import TaskDeferred

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.compat import AirflowFailException, AirflowSkipException
-from airflow_imagebuilder.operators.waiting import MAX_RESUMES
+from airflow_imagebuilder.operators.waiting.operator import MAX_RESUMES
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     ImageBuilderError,

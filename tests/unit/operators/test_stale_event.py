@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_imagebuilder.operators.waiting import MAX_RESUMES
+from airflow_imagebuilder.operators.waiting.operator import MAX_RESUMES
 from airflow_imagebuilder.service.errors import ImageFailedError
 from tests.support.airflow_names import TaskDeferred
 from tests.support.arns import IMAGE as ARN
@@ -74,7 +74,9 @@ def test_a_retried_monitor_watches_again() -> None:
 def test_a_retry_after_the_exception_of_a_trigger_attaches_again(
     before_3_3: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.stores_in_variables", lambda: before_3_3)
+    monkeypatch.setattr(
+        "airflow_imagebuilder.operators.waiting.operator.stores_in_variables", lambda: before_3_3
+    )
     aws, task = FakeImageBuilder("BUILDING"), FakeTask()
     operator, failure = create(aws), {"error": "Trigger failure", "traceback": ["TypeError: no"]}
     with pytest.raises(TaskDeferred):

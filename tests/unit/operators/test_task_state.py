@@ -10,8 +10,8 @@ import tenacity
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-from airflow_imagebuilder.operators import task_state as state
-from airflow_imagebuilder.operators.task_state import TaskStore, this_try, was_killed
+from airflow_imagebuilder.operators.waiting import task_state as state
+from airflow_imagebuilder.operators.waiting.task_state import TaskStore, this_try, was_killed
 from airflow_imagebuilder.service.errors import StateStoreError
 from tests.support.task import GONE, FakeStateStore, FakeTask
 

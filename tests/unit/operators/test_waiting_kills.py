@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.compat import AirflowTaskTimeout
-from airflow_imagebuilder.operators import task_state as state
 from airflow_imagebuilder.operators.retry_policy import ImageBuilderRetryPolicy
+from airflow_imagebuilder.operators.waiting import task_state as state
 from airflow_imagebuilder.service.errors import (
     AwsError,
     DeadlineExceededError,

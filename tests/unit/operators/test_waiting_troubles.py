@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.operators.retry_policy import ImageBuilderRetryPolicy
-from airflow_imagebuilder.operators.waiting import MAX_RESUMES
+from airflow_imagebuilder.operators.waiting.operator import MAX_RESUMES
 from airflow_imagebuilder.service.errors import (
     AwsError,
     DeadlineExceededError,
@@ -158,7 +158,7 @@ def test_timeout_counts_from_the_submit_through_all_tries(monkeypatch: pytest.Mo
     operator = create(aws, timeout=timedelta(hours=1))
     first = assert_defers(lambda: operator.execute(airflow.context)).deadline
     now = time.time
-    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.time.time", lambda: now() + 3000)
+    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.operator.time.time", lambda: now() + 3000)
     airflow.next_try()
     again = assert_defers(lambda: operator.execute(airflow.context)).deadline
     assert (again, len(aws.called("create_image"))) == (first, 1)

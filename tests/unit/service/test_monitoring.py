@@ -9,8 +9,8 @@ import pytest
 from airflow_imagebuilder.service.monitoring import Outcome, StepLog, WorkflowSelector, judge, may_be_undone
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
+from airflow_imagebuilder.service.results.states import ImageStatus, WorkflowStatus, is_image_terminal
 from airflow_imagebuilder.service.results.workflow import seconds_between
-from airflow_imagebuilder.service.states import ImageStatus, WorkflowStatus, is_image_terminal
 from tests.support.arns import PREFIX as HERE
 
 ARN = f"{HERE}:image/golden/1.0.0/1"

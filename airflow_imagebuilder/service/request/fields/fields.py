@@ -19,7 +19,7 @@ from airflow_imagebuilder.service.request.fields.templates import RENDERED_NONE,
 from airflow_imagebuilder.service.text import shortened
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.service.arn_grammar import ArnKind
+    from airflow_imagebuilder.service.arns.grammar import ArnKind
 
 Later = Callable[[object], bool]
 """Returns whether a value is not known yet."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_imagebuilder.service.arn_grammar import region_in
+from airflow_imagebuilder.service.arns.grammar import region_in
 from airflow_imagebuilder.service.errors import Fault
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late
 from airflow_imagebuilder.service.request.rules.draft import RequestDraft

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_imagebuilder.service.arn_grammar import image_version_in, region_in
 from airflow_imagebuilder.service.arns.arns import (
     Arn,
     ComponentArn,
@@ -22,6 +21,7 @@ from airflow_imagebuilder.service.arns.arns import (
     InfrastructureConfigurationArn,
     WorkflowArn,
 )
+from airflow_imagebuilder.service.arns.grammar import image_version_in, region_in
 from airflow_imagebuilder.service.arns.hints import fault_in_arn
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from tests.support.aws_model import model, pattern_of

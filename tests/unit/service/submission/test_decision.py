@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_imagebuilder.service.states import IMAGE_FAILED, IMAGE_IN_PROGRESS, IMAGE_SUCCEEDED
+from airflow_imagebuilder.service.results.states import IMAGE_FAILED, IMAGE_IN_PROGRESS, IMAGE_SUCCEEDED
 from airflow_imagebuilder.service.submission.decision import Action, OnRetry, decide
 
 REPAIR, REBUILD, FAIL = OnRetry.REPAIR, OnRetry.REBUILD, OnRetry.FAIL

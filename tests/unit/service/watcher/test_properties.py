@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_imagebuilder.service.errors import DeadlineExceededError
-from airflow_imagebuilder.service.states import is_image_terminal
+from airflow_imagebuilder.service.results.states import is_image_terminal
 from tests.support.clockwork import DOWN, EPOCH, THROTTLED, Service, build, now, run, statuses, watcher_of
 
 INTERVAL = 10.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_imagebuilder.service.arn_grammar import (
+from airflow_imagebuilder.service.arns.grammar import (
     name_and_version,
     path_of,
     region_in,

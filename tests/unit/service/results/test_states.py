@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_imagebuilder.service import states
 from airflow_imagebuilder.service.request.workflows import OnFailure, WorkflowType
-from airflow_imagebuilder.service.states import ImageStatus, StepStatus, WorkflowStatus
+from airflow_imagebuilder.service.results import states
+from airflow_imagebuilder.service.results.states import ImageStatus, StepStatus, WorkflowStatus
 from tests.support.aws_model import model
 
 if TYPE_CHECKING:

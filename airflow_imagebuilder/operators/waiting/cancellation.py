@@ -6,7 +6,7 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_imagebuilder.operators.task_state import was_killed
+from airflow_imagebuilder.operators.waiting.task_state import was_killed
 from airflow_imagebuilder.service.client.tokens import random_token
 from airflow_imagebuilder.service.errors import (
     AwsError,
@@ -14,7 +14,7 @@ from airflow_imagebuilder.service.errors import (
     ImageBuilderError,
     RefusedError,
 )
-from airflow_imagebuilder.service.states import ImageStatus, is_image_terminal
+from airflow_imagebuilder.service.results.states import ImageStatus, is_image_terminal
 from airflow_imagebuilder.service.submission.cancel_text import cancel_by_hand, cancel_result, outputs_left
 
 if TYPE_CHECKING:

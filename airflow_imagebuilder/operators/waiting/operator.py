@@ -16,9 +16,9 @@ from airflow_imagebuilder.compat import (
 )
 from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
-from airflow_imagebuilder.operators.cancellation import Cancellation, Stop
 from airflow_imagebuilder.operators.retry_policy import default_retry_policy
-from airflow_imagebuilder.operators.task_state import TaskStore, forget, is_of_another_try, this_try
+from airflow_imagebuilder.operators.waiting.cancellation import Cancellation, Stop
+from airflow_imagebuilder.operators.waiting.task_state import TaskStore, forget, is_of_another_try, this_try
 from airflow_imagebuilder.service.errors import (
     AwsError,
     ImageBuilderError,
@@ -30,7 +30,7 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.results.cause import failed_execution
 from airflow_imagebuilder.service.results.image import ImageResult
-from airflow_imagebuilder.service.states import (
+from airflow_imagebuilder.service.results.states import (
     IMAGE_SUCCEEDED,
     WORKFLOW_FAILED,
     is_image_terminal,
