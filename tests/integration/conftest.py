@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.stack.airflow_client import AirflowApi
 
 REPOSITORY = Path(__file__).parents[2]
-DAGS = (REPOSITORY / "dags", Path(__file__).parent / "dags")
+DAGS = (REPOSITORY / "dags", REPOSITORY / "docs" / "how-to" / "dags", Path(__file__).parent / "dags")
 SPEED = 600
 
 

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-FILES = sorted((Path(__file__).parents[2] / "dags").glob("*.py"))
+REPOSITORY = Path(__file__).parents[2]
+FILES = [
+    file for folder in ("dags", "docs/how-to/dags") for file in sorted((REPOSITORY / folder).glob("*.py"))
+]
 
 
 def load(file: Path) -> Any:

@@ -11,11 +11,12 @@ REGIONS = ("us-east-1", "eu-west-1")
 EXECUTION_ROLE = "ImageBuilderExecution"
 INSTANCE_PROFILE = "EC2InstanceProfileForImageBuilder"
 #: The repositories of container images, with their regions.
-REPOSITORIES = {"golden-container": REGION}
+REPOSITORIES = {"golden-container": REGION, "golden-web-container": REGION}
 RECIPES = {
     "golden-al2023": "amazon-linux-2023-x86",
     "golden-ubuntu-2404": "ubuntu-server-24-lts-x86",
     "golden-windows-2022": "windows-server-2022-english-full-base-x86",
+    "golden-web": "amazon-linux-2023-x86",
 }
 TESTS = {
     "boot": "The instance boots and reports to Systems Manager",
@@ -28,6 +29,15 @@ TESTS = {
     "cis-level-1": "CIS benchmark, level 1",
     "package-audit": "No package with a known critical finding",
 }
+PIPELINE_TESTS = {
+    "boot": "functional",
+    "network": "functional",
+    "services": "functional",
+    "performance": None,
+    "cis-level-1": "security",
+    "package-audit": "security",
+}
+"""The tests of the pipeline golden-web, each with its parallel group."""
 _COMPONENTS = ("golden-base", "golden-hardening", "golden-agent")
 _INSTANCE = "{instanceId.$: $.stepOutputs.%s.instanceId}"
 _BUILD_STEPS = """
@@ -76,6 +86,7 @@ def seed(engine: Engine) -> int:
     _recipes(engine)
     _configurations(engine)
     _workflows(engine)
+    _pipelines(engine)
     return len(engine.state.resources) - before
 
 
@@ -121,17 +132,20 @@ def _recipes(engine: Engine) -> None:
             parentImage=arn_of(REGION, f"image/{parent}/x.x.x", "aws"),
             components=components,
         )
-    _create(
-        engine,
-        "ContainerRecipe",
-        name="golden-container",
-        semanticVersion="1.0.0",
-        containerType="DOCKER",
-        parentImage="public.ecr.aws/amazonlinux/amazonlinux:2023",
-        dockerfileTemplateData="FROM {{{ imagebuilder:parentImage }}}\n{{{ imagebuilder:components }}}\n",
-        components=[{"componentArn": arn_of(REGION, "component/golden-base/1.0.0/1", engine.state.account)}],
-        targetRepository={"service": "ECR", "repositoryName": "golden-container"},
-    )
+    for name in REPOSITORIES:
+        _create(
+            engine,
+            "ContainerRecipe",
+            name=name,
+            semanticVersion="1.0.0",
+            containerType="DOCKER",
+            parentImage="public.ecr.aws/amazonlinux/amazonlinux:2023",
+            dockerfileTemplateData="FROM {{{ imagebuilder:parentImage }}}\n{{{ imagebuilder:components }}}\n",
+            components=[
+                {"componentArn": arn_of(REGION, "component/golden-base/1.0.0/1", engine.state.account)}
+            ],
+            targetRepository={"service": "ECR", "repositoryName": name},
+        )
 
 
 def _configurations(engine: Engine) -> None:
@@ -178,4 +192,43 @@ def _workflow(engine: Engine, workflow_type: str, name: str, description: str, s
         semanticVersion="1.0.0",
         description=description,
         data=data,
+    )
+
+
+def _pipelines(engine: Engine) -> None:
+    """
+    Create pipelines without a schedule: each run of theirs is started.
+
+    What a pipeline names cannot be deleted, so they have recipes of their own.
+    """
+
+    def own(tail: str) -> str:
+        return arn_of(REGION, tail, engine.state.account)
+
+    tests = [
+        {
+            "workflowArn": own(f"workflow/test/{name}/1.0.0/1"),
+            "onFailure": "CONTINUE",
+            **({"parallelGroup": group} if group else {}),
+        }
+        for name, group in PIPELINE_TESTS.items()
+    ]
+    infrastructure = own("infrastructure-configuration/golden-build")
+    _create(
+        engine,
+        "ImagePipeline",
+        name="golden-web",
+        imageRecipeArn=own("image-recipe/golden-web/1.0.0"),
+        infrastructureConfigurationArn=infrastructure,
+        distributionConfigurationArn=own("distribution-configuration/golden-web-two-regions"),
+        executionRole=EXECUTION_ROLE,
+        workflows=[{"workflowArn": own("workflow/build/golden-build/1.0.0/1")}, *tests],
+        imageScanningConfiguration={"imageScanningEnabled": True},
+    )
+    _create(
+        engine,
+        "ImagePipeline",
+        name="golden-web-container",
+        containerRecipeArn=own("container-recipe/golden-web-container/1.0.0"),
+        infrastructureConfigurationArn=infrastructure,
     )

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_imagebuilder.local.emulator.seed import INSTANCE_PROFILE
+from airflow_imagebuilder.local.emulator.seed import INSTANCE_PROFILE, REPOSITORIES
 from tests.support.bench import HEAD, image_request
 
 if TYPE_CHECKING:
@@ -261,4 +261,4 @@ def test_a_reset_leaves_what_the_golden_resources_name(server: Process) -> None:
     profiles = server.client("iam").list_instance_profiles()["InstanceProfiles"]
     assert [profile["InstanceProfileName"] for profile in profiles] == [INSTANCE_PROFILE]
     repositories = server.client("ecr").describe_repositories()["repositories"]
-    assert [repository["repositoryName"] for repository in repositories] == ["golden-container"]
+    assert [repository["repositoryName"] for repository in repositories] == list(REPOSITORIES)
