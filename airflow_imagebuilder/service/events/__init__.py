@@ -1,0 +1,1 @@
+"""The events of EC2 Image Builder that come through EventBridge and SQS."""
