@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
     )
+    from airflow_imagebuilder.operators.start_pipeline import (
+        ImageBuilderStartPipelineOperator as ImageBuilderStartPipelineOperator,
+    )
     from airflow_imagebuilder.service.errors import ImageBuilderError as ImageBuilderError
     from airflow_imagebuilder.service.request.image_request import ImageRequest as ImageRequest
+    from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest as PipelineRequest
     from airflow_imagebuilder.service.request.workflows import OnFailure as OnFailure
     from airflow_imagebuilder.service.request.workflows import TestGroup as TestGroup
     from airflow_imagebuilder.service.request.workflows import Workflow as Workflow
@@ -37,12 +41,14 @@ _HOMES = {
     "ImageBuilderHook": "hooks",
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
+    "ImageBuilderStartPipelineOperator": "operators.start_pipeline",
     "ImageBuilderTaskGroup": "task_groups",
     "ImageBuilderWorkflowTrigger": "triggers",
     "ImageRequest": "service.request.image_request",
     "ImageResult": "service.results.image",
     "OnFailure": "service.request.workflows",
     "OnRetry": "service.submission.decision",
+    "PipelineRequest": "service.request.pipeline_request",
     "TestGroup": "service.request.workflows",
     "Workflow": "service.request.workflows",
 }

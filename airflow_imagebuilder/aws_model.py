@@ -5,7 +5,7 @@ What the installed botocore's model of Image Builder has. No other module asks f
 since       the model has
 ==========  ==========================================================================================
 1.40.36     ListImageBuildVersions without ``imageVersionArn``
-1.40.41     ``loggingConfiguration`` of CreateImage
+1.40.41     ``loggingConfiguration`` of CreateImage, ``tags`` of StartImagePipelineExecution
 1.41.1      RetryImage, and ``retried`` of workflow executions
 1.43.94     ``failureContext`` of images: an older botocore drops it from every answer
 1.43.122    ``imageScanningTypes`` and ``scanResultCondition`` of CreateImage
@@ -31,6 +31,7 @@ _SINCE = {
     RETRY_IMAGE: "1.41.1",
     FAILURE_CONTEXT: "1.43.94",
     "CreateImage.loggingConfiguration": "1.40.41",
+    "StartImagePipelineExecution.tags": "1.40.41",
     "CreateImage.imageScanningConfiguration.imageScanningTypes": "1.43.122",
     "CreateImage.imageScanningConfiguration.scanResultCondition": "1.43.122",
 }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 
     from airflow_imagebuilder.service.request.image_request import ImageRequest
+    from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest
 
 Patience = float | timedelta
 PATIENCE = timedelta(minutes=2)
@@ -91,6 +92,20 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         check_members(self._client("create_image"), "CreateImage", members)
         return self._arn("create_image", clientToken=client_token, **members)
 
+    def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
+        """
+        Submit StartImagePipelineExecution. AWS also starts a pipeline that is DISABLED.
+
+        :param request: which pipeline to start.
+        :param client_token: 1 to 64 characters; the same token with the same request returns the same image.
+        :return: the image build version ARN.
+        :raises OutdatedBoto3Error: the installed boto3 lacks a member of the request; nothing was sent.
+        :raises AwsError: one of its subclasses, see :mod:`airflow_imagebuilder.service.errors`.
+        """
+        operation, members = "start_image_pipeline_execution", request.to_api()
+        check_members(self._client(operation), "StartImagePipelineExecution", members)
+        return self._arn(operation, clientToken=client_token, **members)
+
     def retry_image(self, arn: str, client_token: str) -> str:
         """
         Submit RetryImage: continue a FAILED or CANCELLED AMI build in its test or distribution phase.
@@ -126,6 +141,20 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         """
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
+
+    def get_pipeline(self, arn: str) -> dict[str, Any]:
+        """
+        Return GetImagePipeline's ``imagePipeline``.
+
+        :param arn: the ARN of the pipeline.
+        :raises NotFoundError: there is no such pipeline in this account and region.
+        :raises MalformedAnswerError: the answer has no pipeline.
+        """
+        answer = self._call("get_image_pipeline", expect="imagePipeline", imagePipelineArn=arn)
+        pipeline = answer["imagePipeline"]
+        if not isinstance(pipeline, dict):
+            raise malformed(answer, "get_image_pipeline", "imagePipeline")
+        return pipeline
 
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
         """Deregister the AMIs of an image that has finished, and delete their snapshots; return the ids."""

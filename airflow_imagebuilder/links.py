@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
 
-from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
+from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn, ImagePipelineArn
 from airflow_imagebuilder.service.results.image import log_location
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ class ImageBuilderImagesLink(BaseAwsLink):
     name = "Image Builder images"
     key = "imagebuilder_images_link"
     format_str = BASE_AWS_CONSOLE_LINK + "/imagebuilder/home?region={region_name}#/images"
+
+
+class ImageBuilderPipelinesLink(BaseAwsLink):
+    """The pipelines of the region in the Image Builder console: AWS documents no address of a single one."""
+
+    name = "Image Builder pipelines"
+    key = "imagebuilder_pipelines_link"
+    format_str = BASE_AWS_CONSOLE_LINK + "/imagebuilder/home?region={region_name}#/viewPipelines"
 
 
 class ImageBuilderLogLink(BaseAwsLink):
@@ -62,6 +70,18 @@ def persist_links(
     ImageBuilderLogLink.persist(
         context=context, operator=operator, log_group=group, log_stream=stream, **place
     )
+
+
+def persist_pipelines_link(context: Context, operator: BaseOperator, arn: str) -> None:
+    """Store the values that the link to the pipelines needs, before the pipeline is started.
+
+    :param context: the task's context.
+    :param operator: the operator that shows the link.
+    :param arn: the ARN of the pipeline.
+    """
+    parsed = ImagePipelineArn.parse(arn)
+    place = {"region_name": parsed.region, "aws_partition": parsed.partition}
+    ImageBuilderPipelinesLink.persist(context=context, operator=operator, **place)
 
 
 def _escaped(text: str) -> str:

@@ -9,6 +9,7 @@
     ├── ImageFailedError            the image is FAILED
     ├── ImageCancelledError         the image is CANCELLED or DELETED
     ├── NotRepairableError          the image is FAILED or CANCELLED, and RetryImage cannot continue it
+    ├── PipelineNotStartedError     a pipeline is missing, has no recipe, or is not what a task group draws
     ├── RequestChangedError         the image of an earlier try is building with other parameters
     ├── ImageNotFoundError          AWS does not find the image that a task is about
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
@@ -211,6 +212,22 @@ class RequestChangedError(ImageBuilderError):
             "To keep this image, restore the earlier parameters and set cancel_on_kill=False before you "
             "clear this task: it then waits for the image."
         )
+
+
+class PipelineNotStartedError(ImageBuilderError):
+    """A pipeline was read before its start, and not started. Nothing was changed on AWS.
+
+    :param arn: the ARN of the pipeline.
+    :param why: why it was not started, as a clause.
+    :param remedy: what to do, as sentences.
+    :param differences: where it is not what was declared, a line each; none by default.
+    """
+
+    def __init__(self, arn: str, why: str, remedy: str, differences: Sequence[str] = ()) -> None:
+        self.arn, self.why, self.differences = arn, why, tuple(differences)
+        lines = [f"  - {one_line(line, _MESSAGE)}" for line in self.differences]
+        head = f"Pipeline {one_line(arn.rpartition('/')[2])} was not started: {why}{':' if lines else '.'}"
+        super().__init__("\n".join([head, *lines, labelled("pipeline", arn), remedy]))
 
 
 class ImageNotFoundError(ImageBuilderError):
