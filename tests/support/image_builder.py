@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_imagebuilder.hooks import Patience
     from airflow_imagebuilder.service.request.image_request import ImageRequest
+    from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest
     from airflow_imagebuilder.service.submission.ports import ImageBuilder
 
 PATIENCE = timedelta(minutes=2)
@@ -56,6 +57,8 @@ class Controls(FaultPlan):
         self.region: str | None = "us-east-1"
         """``None``: the connection has no region."""
         self.images: dict[str, dict[str, Any]] = {}
+        self.pipelines: dict[str, dict[str, Any]] = {}
+        """GetImagePipeline's ``imagePipeline`` of each pipeline that exists."""
         self.executions: list[dict[str, Any]] = []
         self.steps: list[dict[str, Any]] = []
         self.lives: dict[str, int] = {}
@@ -64,6 +67,8 @@ class Controls(FaultPlan):
         self.requests: list[dict[str, Any]] = []
         self.tokens: dict[str, tuple[dict[str, Any], str]] = {}
         """Each client token of CreateImage, with its request and the image that it gave."""
+        self.pipeline_tokens: dict[str, tuple[dict[str, Any], str]] = {}
+        """The same of StartImagePipelineExecution: AWS keeps the tokens of each operation."""
         self.retry_tokens: set[str] = set()
         self.cancelled: list[str] = []
         """The images whose cancel was accepted, in order."""
@@ -126,8 +131,23 @@ class Controls(FaultPlan):
         if self._first:
             arn, self._first = self._first, None
             return arn
-        version = recipe.replace(":image-recipe/", ":image/")
+        version = recipe.replace(":image-recipe/", ":image/").replace(":container-recipe/", ":image/")
         return self._add(f"{version}/{len(self.images) + 1}", {"status": "BUILDING"})
+
+    def _pipeline(self, arn: str, operation: str) -> dict[str, Any]:
+        if arn not in self.pipelines:
+            raise NotFoundError(operation, "ResourceNotFoundException", 404, arn)
+        return self.pipelines[arn]
+
+    def _made(self, operation: str, params: dict[str, Any], token: str, recipe: str) -> str:
+        """Return the image of a request: a known token of the operation returns its first image."""
+        tokens = self.tokens if operation == "CreateImage" else self.pipeline_tokens
+        if token not in tokens:
+            tokens[token] = (params, self._new_image(recipe))
+        known, arn = tokens[token]
+        if known != params:
+            raise ParametersChangedError(operation, "IdempotentParameterMismatch", 400)
+        return arn
 
     def _begin(self, method: str, target: str = "", token: str = "") -> None:
         self.calls.append(Call(method, target, token))
@@ -167,14 +187,24 @@ class FakeImageBuilder(Controls):
         self._begin("create_image", token=client_token)
         self.requests.append(request.to_api())
         self._meet("before", "create_image")
-        params = request.to_api()
-        if client_token not in self.tokens:
-            self.tokens[client_token] = (params, self._new_image(str(request.image_recipe_arn)))
-        known, arn = self.tokens[client_token]
-        if known != params:
-            raise ParametersChangedError("CreateImage", "IdempotentParameterMismatch", 400)
+        arn = self._made("CreateImage", request.to_api(), client_token, str(request.image_recipe_arn))
         self._meet("after", "create_image")
         return arn
+
+    def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
+        self._begin("start_pipeline", request.image_pipeline_arn, client_token)
+        self.requests.append(request.to_api())
+        self._meet("before", "start_pipeline")
+        pipeline = self._pipeline(request.image_pipeline_arn, "StartImagePipelineExecution")
+        recipe = pipeline.get("imageRecipeArn") or pipeline["containerRecipeArn"]
+        arn = self._made("StartImagePipelineExecution", request.to_api(), client_token, str(recipe))
+        self._meet("after", "start_pipeline")
+        return arn
+
+    def get_pipeline(self, arn: str) -> dict[str, Any]:
+        self._begin("get_pipeline", arn)
+        self._meet("before", "get_pipeline")
+        return dict(self._pipeline(arn, "GetImagePipeline"))
 
     def retry_image(self, arn: str, client_token: str) -> str:
         self._begin("retry_image", arn, client_token)

@@ -76,9 +76,7 @@ class Pipeline:
             why = "it runs other workflows than this task group draws"
             raise PipelineNotStartedError(self.arn, why, _OTHER_WORKFLOWS, lines)
         if pipeline.get("status") == "DISABLED":
-            log.info(
-                "Pipeline %s is DISABLED: its schedule is off. AWS starts it by hand all the same.", self.arn
-            )
+            log.info("Pipeline %s is DISABLED: its schedule is off. AWS starts it all the same.", self.arn)
         return definition_of(pipeline)
 
     def current(self) -> Mapping[str, Any] | None:
@@ -104,7 +102,8 @@ def lost_pipeline(arn: str) -> PipelineNotStartedError:
 
 _MISSING = (
     "Check name, account and region of the ARN, and that the Airflow connection uses this account and "
-    "region. If the pipeline was deleted, make it again, or build its recipe with ImageBuilderCreateImageOperator."
+    "region. If the pipeline was deleted, make it again, or build its recipe with "
+    "ImageBuilderCreateImageOperator."
 )
 _LOST = (
     "The earlier try died before it knew its image. See whether the Image Builder console shows an image of "

@@ -196,7 +196,7 @@ class Submission(Recovery):
 
     def _send(self, request: Request, token: str) -> str:
         self.sent, self.arn = (request, token), None
-        self.arn = self.images.create_image(request, token)
+        self.arn = request.send(self.images, token)
         return self.arn
 
     def _recover(self, record: SubmissionRecord, request: Request, current: Try) -> SubmissionRecord:
