@@ -17,14 +17,14 @@ from airflow_imagebuilder.service.client.aio_client import AioClient
 from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.cleanup import delete_outputs
 from airflow_imagebuilder.service.client.error_mapping import translate
-from airflow_imagebuilder.service.client.outdated import check_members
-from airflow_imagebuilder.service.client.pages import Pages, mappings
+from airflow_imagebuilder.service.client.outdated import check_list_of_the_account, check_members
+from airflow_imagebuilder.service.client.pages import PAGES, Pages, mappings
 from airflow_imagebuilder.service.client.retries import acall, call
 from airflow_imagebuilder.service.errors import RefusedError
 from airflow_imagebuilder.service.results.states import is_image_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 Patience = float | timedelta
 PATIENCE = timedelta(minutes=2)
 """How long a call is retried through throttling and outages before it fails."""
+
+LONGEST_LIST = 10_000
+"""Images after which a list of them counts as endless: more than an account keeps of one name or pipeline."""
+
+_PAGE = 25
+"""Images per page: the largest ``maxResults`` (API reference)."""
 
 _CALL_TIMEOUT = 20.0
 """Seconds after which an asynchronous call without an answer is repeated."""
@@ -126,6 +132,70 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         """
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
+
+    # -- lists of images: AWS documents no order of them, and shows a new image late ------------------------
+
+    def list_image_pipeline_images(
+        self, pipeline_arn: str, *, patience: Patience = PATIENCE
+    ) -> list[dict[str, Any]]:
+        """
+        Return every image of a pipeline, as ListImagePipelineImages has it. An unknown pipeline has none.
+
+        :param pipeline_arn: the pipeline's ARN.
+        :param patience: seconds (or a timedelta) for which each page is retried (default: 2 minutes).
+        :return: AWS's ``ImageSummary`` of each: ``arn``, ``name``, ``version``, ``state``, ``dateCreated``
+            (ISO text), ``outputResources`` and others.
+        :raises MalformedAnswerError: the list has no end (:data:`LONGEST_LIST`), or cannot be read.
+        """
+        return self._images(
+            "list_image_pipeline_images", "imageSummaryList", patience, imagePipelineArn=pipeline_arn
+        )
+
+    def list_images(
+        self, names: Sequence[str] = (), *, owner: str = "Self", patience: Patience = PATIENCE
+    ) -> list[dict[str, Any]]:
+        """
+        Return image versions (``x.y.z``, without builds), as ListImages has them.
+
+        :param names: only images of one of these names, as AWS shows them; empty (default) means all.
+        :param owner: ``Self`` (default), ``Shared``, ``Amazon``, ...
+        :param patience: seconds (or a timedelta) for which each page is retried (default: 2 minutes).
+        :return: AWS's ``ImageVersion`` of each: ``arn``, ``name``, ``version``, ``dateCreated`` and others,
+            but no state.
+        :raises MalformedAnswerError: as :meth:`list_image_pipeline_images`.
+        """
+        filters = _named(names)
+        return self._images("list_images", "imageVersionList", patience, owner=owner, **filters)
+
+    def list_image_build_versions(
+        self,
+        version_arn: str | None = None,
+        *,
+        names: Sequence[str] = (),
+        patience: Patience = PATIENCE,
+    ) -> list[dict[str, Any]]:
+        """
+        Return every build of an image version, or of the account, as ListImageBuildVersions has them.
+
+        :param version_arn: the ARN of an image version, without wildcards; an unknown one has no builds.
+            ``None`` (default) means all images of the account and region.
+        :param names: only images of one of these names, as AWS shows them; empty (default) means all.
+        :param patience: seconds (or a timedelta) for which each page is retried (default: 2 minutes).
+        :return: as :meth:`list_image_pipeline_images`.
+        :raises OutdatedBoto3Error: the installed boto3 cannot list the account's; nothing was sent.
+        :raises MalformedAnswerError: as :meth:`list_image_pipeline_images`.
+        """
+        if version_arn is None:
+            check_list_of_the_account(self._client("list_image_build_versions"))
+        version = {} if version_arn is None else {"imageVersionArn": version_arn}
+        return self._images(
+            "list_image_build_versions", "imageSummaryList", patience, **version, **_named(names)
+        )
+
+    def _images(self, operation: str, member: str, patience: Patience, **params: Any) -> list[dict[str, Any]]:
+        most = LONGEST_LIST // _PAGE
+        pages = self._pages(operation, member, most=most, patience=patience, maxResults=_PAGE, **params)
+        return list(pages)
 
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
         """Deregister the AMIs of an image that has finished, and delete their snapshots; return the ids."""
@@ -238,8 +308,10 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         answer = self._call(operation, expect="imageBuildVersionArn", patience=patience, **params)
         return str(answer["imageBuildVersionArn"])
 
-    def _pages(self, operation: str, member: str, **params: Any) -> Iterator[dict[str, Any]]:
-        pages, token = Pages(operation, member), dict[str, Any]()
+    def _pages(
+        self, operation: str, member: str, *, most: int = PAGES, **params: Any
+    ) -> Iterator[dict[str, Any]]:
+        pages, token = Pages(operation, member, most=most), dict[str, Any]()
         while True:
             answer = self._call(operation, expect=member, **params, **token)
             for record in mappings(pages.records(answer), operation, member):
@@ -247,6 +319,10 @@ class ImageBuilderHook(AwsGenericHook[Any]):
             token = pages.after(answer)
             if not token:
                 return
+
+
+def _named(names: Sequence[str]) -> dict[str, Any]:
+    return {"filters": [{"name": "name", "values": list(names)}]} if names else {}
 
 
 def _image_in(answer: Mapping[str, Any]) -> dict[str, Any]:

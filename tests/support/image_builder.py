@@ -19,7 +19,7 @@ from tests.support.arns import IMAGE
 from tests.support.fault_plan import ALWAYS, FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from airflow_imagebuilder.hooks import Patience
@@ -58,6 +58,10 @@ class Controls(FaultPlan):
         self.images: dict[str, dict[str, Any]] = {}
         self.executions: list[dict[str, Any]] = []
         self.steps: list[dict[str, Any]] = []
+        self.listed: list[dict[str, Any]] = []
+        """What the lists of builds show: AWS's ``ImageSummary``."""
+        self.versions: list[dict[str, Any]] = []
+        """What ListImages shows: AWS's ``ImageVersion``."""
         self.lives: dict[str, int] = {}
         """How many RetryImage calls AWS has accepted, per image."""
         self.calls: list[Call] = []
@@ -199,6 +203,31 @@ class FakeImageBuilder(Controls):
         self._begin("get_image", arn)
         self._meet("before", "get_image")
         return self.still_shown.pop(0) if self.still_shown else self._shown(arn)
+
+    def list_image_pipeline_images(
+        self, pipeline_arn: str, *, patience: Patience = PATIENCE
+    ) -> list[dict[str, Any]]:
+        self._begin("list_image_pipeline_images", pipeline_arn)
+        self._meet("before", "list_image_pipeline_images")
+        return list(self.listed)
+
+    def list_images(
+        self, names: Sequence[str] = (), *, owner: str = "Self", patience: Patience = PATIENCE
+    ) -> list[dict[str, Any]]:
+        self._begin("list_images", ",".join(names))
+        self._meet("before", "list_images")
+        return list(self.versions)
+
+    def list_image_build_versions(
+        self,
+        version_arn: str | None = None,
+        *,
+        names: Sequence[str] = (),
+        patience: Patience = PATIENCE,
+    ) -> list[dict[str, Any]]:
+        self._begin("list_image_build_versions", version_arn or ",".join(names))
+        self._meet("before", "list_image_build_versions")
+        return [one for one in self.listed if version_arn is None or one["arn"].startswith(f"{version_arn}/")]
 
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
         self._begin("delete_outputs", image["arn"])

@@ -22,9 +22,9 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
 from tests.support.arns import IMAGE as ARN
-from tests.support.arns import INFRASTRUCTURE, RECIPE
+from tests.support.arns import INFRASTRUCTURE, PREFIX, RECIPE
 from tests.support.aws_clients import EndlessPages, FakeAsyncClient, older_client
-from tests.support.aws_model import needs_member, needs_operation
+from tests.support.aws_model import lists_the_account, needs_member, needs_operation
 from tests.support.clockwork import client_error
 from tests.support.fault_plan import ALWAYS
 from tests.support.stub import stub
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 REQUEST = ImageRequest(image_recipe_arn=RECIPE, infrastructure_configuration_arn=INFRASTRUCTURE)
 TOKEN = "t" * 36
+VERSION = f"{PREFIX}:image/golden/1.0.0"
 
 
 @pytest.fixture
@@ -171,6 +172,51 @@ def test_every_page_of_steps_is_read(hook: ImageBuilderHook, aws: Stubber) -> No
         page = {"steps": [{"name": name}], **({"nextToken": token} if token else {})}
         aws.add_response("list_workflow_step_executions", page)
     assert hook.list_workflow_step_executions(wanted["workflowExecutionId"]) == [{"name": "a"}, {"name": "b"}]
+
+
+PIPELINE = f"{PREFIX}:image-pipeline/golden"
+needs_account_list = pytest.mark.skipif(
+    not lists_the_account(), reason="botocore cannot list the builds of the account"
+)
+NAMED = {"filters": [{"name": "name", "values": ["golden"]}]}
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "sent"),
+    [
+        ("list_image_pipeline_images", {"pipeline_arn": PIPELINE}, {"imagePipelineArn": PIPELINE}),
+        ("list_images", {}, {"owner": "Self"}),
+        ("list_images", {"names": ["golden"], "owner": "Shared"}, {"owner": "Shared", **NAMED}),
+        ("list_image_build_versions", {"version_arn": VERSION}, {"imageVersionArn": VERSION}),
+        pytest.param("list_image_build_versions", {"names": ["golden"]}, NAMED, marks=needs_account_list),
+    ],
+)
+def test_every_page_of_a_list_of_images_is_read(
+    hook: ImageBuilderHook, aws: Stubber, operation: str, arguments: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    member = "imageVersionList" if operation == "list_images" else "imageSummaryList"
+    aws.add_response(operation, {member: [{"arn": "1"}], "nextToken": "more"}, {"maxResults": 25, **sent})
+    aws.add_response(operation, {member: [{"arn": "2"}]}, {"maxResults": 25, "nextToken": "more", **sent})
+    assert [image["arn"] for image in getattr(hook, operation)(**arguments)] == ["1", "2"]
+
+
+def test_an_older_boto3_lists_the_builds_of_a_version_but_not_of_the_account(
+    hook: ImageBuilderHook, tmp_path: Path
+) -> None:
+    with stub({"imageSummaryList": [{"arn": ARN}]}) as (aws, url):
+        hook.__dict__["conn"] = older_client(tmp_path, endpoint_url=url)
+        with pytest.raises(OutdatedBoto3Error, match=r"without imageVersionArn.*1\.40\.36"):
+            hook.list_image_build_versions()
+        assert aws.requests == 0
+        assert hook.list_image_build_versions(VERSION) == [{"arn": ARN}]
+
+
+def test_a_list_of_images_without_end_is_an_error(hook: ImageBuilderHook) -> None:
+    client = EndlessPages(map(str, itertools.count()), {"arn": ARN})
+    hook.__dict__["conn"] = client
+    with pytest.raises(MalformedAnswerError, match=r"ListImagePipelineImages.*nextToken"):
+        hook.list_image_pipeline_images(PIPELINE)
+    assert client.calls == 400
 
 
 @pytest.mark.parametrize(
