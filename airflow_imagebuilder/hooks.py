@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -224,6 +224,73 @@ class ImageBuilderHook(AwsGenericHook[Any]):
             self._pages("list_workflow_step_executions", "steps", workflowExecutionId=workflow_execution_id)
         )
 
+    # -- what a build is made of ---------------------------------------------------------------------------
+
+    def get_pipeline(self, arn: str) -> dict[str, Any]:
+        """Return GetImagePipeline's ``imagePipeline``."""
+        return self._resource("get_image_pipeline", "imagePipeline", imagePipelineArn=arn)
+
+    def get_image_recipe(self, arn: str) -> dict[str, Any]:
+        """Return GetImageRecipe's ``imageRecipe``; ``x`` stands for the newest version."""
+        return self._resource("get_image_recipe", "imageRecipe", imageRecipeArn=arn)
+
+    def get_container_recipe(self, arn: str) -> dict[str, Any]:
+        """Return GetContainerRecipe's ``containerRecipe``; ``x`` stands for the newest version."""
+        return self._resource("get_container_recipe", "containerRecipe", containerRecipeArn=arn)
+
+    def get_component(self, arn: str) -> dict[str, Any]:
+        """Return GetComponent's ``component``; ``x``, or no build number, stands for the newest one."""
+        return self._resource("get_component", "component", componentBuildVersionArn=arn)
+
+    def get_workflow(self, arn: str) -> dict[str, Any]:
+        """Return GetWorkflow's ``workflow``; ``x``, or no build number, stands for the newest one."""
+        return self._resource("get_workflow", "workflow", workflowBuildVersionArn=arn)
+
+    def get_infrastructure_configuration(self, arn: str) -> dict[str, Any]:
+        """Return GetInfrastructureConfiguration's ``infrastructureConfiguration``."""
+        operation, member = "get_infrastructure_configuration", "infrastructureConfiguration"
+        return self._resource(operation, member, infrastructureConfigurationArn=arn)
+
+    def get_distribution_configuration(self, arn: str) -> dict[str, Any]:
+        """Return GetDistributionConfiguration's ``distributionConfiguration``."""
+        operation, member = "get_distribution_configuration", "distributionConfiguration"
+        return self._resource(operation, member, distributionConfigurationArn=arn)
+
+    def get_parameter(self, name: str) -> str:
+        """Return the value of a parameter of Systems Manager (GetParameter), by its name or ARN."""
+        answer = self._of("ssm", "get_parameter", "Parameter", Name=name)
+        return str(answer["Parameter"].get("Value") or "")
+
+    def describe_ami(self, ami: str) -> dict[str, Any] | None:
+        """Return an AMI of this region as EC2's DescribeImages has it; ``None`` if EC2 shows none."""
+        wanted = [{"Name": "image-id", "Values": [ami]}]  # ImageIds= is refused for an AMI that is gone
+        answer = self._of("ec2", "describe_images", "Images", Filters=wanted, IncludeDeprecated=True)
+        return next((dict(one) for one in answer["Images"]), None)
+
+    def describe_ecr_image(self, region: str, account: str, repository: str, tag: str) -> dict[str, Any]:
+        """
+        Return an image of a private repository as ECR's DescribeImages has it.
+
+        :param region: the repository's region.
+        :param account: the account that owns the registry.
+        :param repository: the repository's name.
+        :param tag: the image's tag.
+        :return: ``imagePushedAt`` (ISO text), ``imageDigest`` and others.
+        :raises RefusedError: there is no such image.
+        """
+        wanted = {"registryId": account, "repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+        answer = self._of("ecr", "describe_images", "imageDetails", region=region, **wanted)
+        found: dict[str, Any] = dict(next(iter(answer["imageDetails"]), {}))
+        pushed = found.get("imagePushedAt")
+        return {**found, "imagePushedAt": pushed.isoformat()} if isinstance(pushed, datetime) else found
+
+    def _resource(self, operation: str, member: str, **params: Any) -> dict[str, Any]:
+        answer = self._call(operation, expect=member, **params)
+        found = answer[member]
+        if not isinstance(found, dict) or not isinstance(found.get("arn"), str):
+            raise malformed(answer, operation, f"{member}.arn")
+        return found
+
     # -- async ---------------------------------------------------------------------------------------------
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
@@ -296,6 +363,22 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
         client = self._client(operation)
         return call(client, operation, expect=expect, patience=patience, renew=renew, **params)
+
+    def _of(self, service: str, operation: str, member: str, region: str | None = None, **params: Any) -> Any:
+        """Call an operation of another service of AWS."""
+
+        def client() -> Any:
+            try:
+                place = region or self.conn_region_name
+                session, endpoint = (
+                    self.get_session(region_name=place),
+                    self.conn_config.get_service_endpoint_url(service),
+                )
+                return session.client(service, region_name=place, endpoint_url=endpoint, verify=self.verify)
+            except (BotoCoreError, ClientError) as error:
+                raise translate(error, operation) from error
+
+        return call(client(), operation, expect=member, patience=PATIENCE, renew=client, **params)
 
     def _client(self, operation: str) -> Any:
         """Return the client. If it cannot be made (no region, no such role), raise as its call would."""

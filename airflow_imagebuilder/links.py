@@ -24,6 +24,14 @@ class ImageBuilderImagesLink(BaseAwsLink):
     format_str = BASE_AWS_CONSOLE_LINK + "/imagebuilder/home?region={region_name}#/images"
 
 
+class ImageBuilderPipelinesLink(BaseAwsLink):
+    """The pipelines of the region in the console: AWS documents no address of a single pipeline."""
+
+    name = "Image Builder pipelines"
+    key = "imagebuilder_pipelines_link"
+    format_str = BASE_AWS_CONSOLE_LINK + "/imagebuilder/home?region={region_name}#/viewPipelines"
+
+
 class ImageBuilderLogLink(BaseAwsLink):
     """The build's log stream in CloudWatch Logs."""
 

@@ -62,6 +62,10 @@ class Controls(FaultPlan):
         """What the lists of builds show: AWS's ``ImageSummary``."""
         self.versions: list[dict[str, Any]] = []
         """What ListImages shows: AWS's ``ImageVersion``."""
+        self.resources: dict[str, dict[str, Any]] = {}
+        """What the Get operations answer, by the ARN (or the id, or the tag) that a call names."""
+        self.parameters: dict[str, str] = {}
+        """Values of Systems Manager parameters."""
         self.lives: dict[str, int] = {}
         """How many RetryImage calls AWS has accepted, per image."""
         self.calls: list[Call] = []
@@ -132,6 +136,13 @@ class Controls(FaultPlan):
             return arn
         version = recipe.replace(":image-recipe/", ":image/")
         return self._add(f"{version}/{len(self.images) + 1}", {"status": "BUILDING"})
+
+    def _get(self, method: str, name: str) -> dict[str, Any]:
+        self._begin(method, name)
+        self._meet("before", method)
+        if name not in self.resources:
+            raise NotFoundError(method, "ResourceNotFoundException", 404, name)
+        return self.resources[name]
 
     def _begin(self, method: str, target: str = "", token: str = "") -> None:
         self.calls.append(Call(method, target, token))
@@ -243,6 +254,40 @@ class FakeImageBuilder(Controls):
         self._begin("list_workflow_step_executions", workflow_execution_id)
         self._meet("before", "list_workflow_step_executions")
         return self.steps
+
+    def get_pipeline(self, arn: str) -> dict[str, Any]:
+        return self._get("get_pipeline", arn)
+
+    def get_image_recipe(self, arn: str) -> dict[str, Any]:
+        return self._get("get_image_recipe", arn)
+
+    def get_container_recipe(self, arn: str) -> dict[str, Any]:
+        return self._get("get_container_recipe", arn)
+
+    def get_component(self, arn: str) -> dict[str, Any]:
+        return self._get("get_component", arn)
+
+    def get_workflow(self, arn: str) -> dict[str, Any]:
+        return self._get("get_workflow", arn)
+
+    def get_infrastructure_configuration(self, arn: str) -> dict[str, Any]:
+        return self._get("get_infrastructure_configuration", arn)
+
+    def get_distribution_configuration(self, arn: str) -> dict[str, Any]:
+        return self._get("get_distribution_configuration", arn)
+
+    def get_parameter(self, name: str) -> str:
+        self._begin("get_parameter", name)
+        self._meet("before", "get_parameter")
+        return self.parameters[name]
+
+    def describe_ami(self, ami: str) -> dict[str, Any] | None:
+        self._begin("describe_ami", ami)
+        self._meet("before", "describe_ami")
+        return self.resources.get(ami)
+
+    def describe_ecr_image(self, region: str, account: str, repository: str, tag: str) -> dict[str, Any]:
+        return self._get("describe_ecr_image", f"{region}/{account}/{repository}:{tag}")
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
         @asynccontextmanager

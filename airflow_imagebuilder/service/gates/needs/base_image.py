@@ -40,7 +40,9 @@ def base_image(aws: Reads, given: str, recorded: str, image: Mapping[str, Any]) 
     if given.startswith(PARAMETER):
         return _of_parameter(aws, given.removeprefix(PARAMETER), recorded)
     if given != recorded:
-        return _statement(Verdict.BUILD, f"the recipe names {given}; the last image was built from {recorded}")
+        return _statement(
+            Verdict.BUILD, f"the recipe names {given}; the last image was built from {recorded}"
+        )
     if _AMI.fullmatch(given):
         return _of_ami(aws, given)
     ecr = _ECR.fullmatch(given)

@@ -1,4 +1,4 @@
-"""How a pipeline builds: its workflows, where it builds and where it distributes, now and in the last image."""
+"""How a pipeline builds: workflows, infrastructure and distribution, now and in the last image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def workflows(aws: Reads, target: Target, image: Mapping[str, Any]) -> Iterator[
         return
     now: Sequence[Any] = target.pipeline.get("workflows") or ()
     then: Sequence[Any] = image.get("workflows") or ()
-    if not now and all("/aws/" in _thing(item) or _is_managed(item) for item in then):
+    if not now and all(map(_is_managed, then)):
         yield Statement(WORKFLOWS, Verdict.NOT_COMPARED, "the pipeline names none: AWS takes its defaults")
         return
     if list(map(_use, now)) != list(map(_use, then)):

@@ -49,6 +49,9 @@ class Reads(Protocol):
     def list_workflow_executions(self, arn: str) -> list[dict[str, Any]]:
         """Return the workflow executions of an image."""
 
+    def list_image_scan_findings(self, arn: str) -> list[dict[str, Any]]:
+        """Return the findings of an image's scan."""
+
     def get_parameter(self, name: str) -> str:
         """Return the value of a Systems Manager parameter, by name or ARN."""
 
