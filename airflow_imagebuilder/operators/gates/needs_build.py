@@ -53,8 +53,8 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     :param max_age: a build is needed if the last image is older; ``None`` (default): no age counts.
     :param max_findings: a build is needed if the last image has more findings of a severity than this allows,
         e.g. ``{"CRITICAL": 0}``; ``None`` (default): findings do not count.
-    :param force: build, whatever the rest says, without a call of AWS: ``True`` or ``False`` (default), also as
-        text, e.g. ``"{{ params.force }}"``.
+    :param force: build, whatever the rest says, without a call of AWS: ``True`` or ``False`` (default), also
+        as text, e.g. ``"{{ params.force }}"``.
     :param if_building: what an image of the same pipeline or recipe in progress means: ``skip`` (default): no
         second build is needed; ``build``: it does not count.
     :param when_unknown: what it means if something could not be read and nothing else asks for a build:

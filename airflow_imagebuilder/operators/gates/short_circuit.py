@@ -60,8 +60,12 @@ class ImageBuilderShortCircuitOperator(ImageBuilderBaseOperator, SkipMixin):
         return (one for one in relatives(upstream=False) if not one.is_teardown)
 
     def _instances(self, ti: Any, task: Any) -> list[tuple[str, int]]:
-        """Return a task's instances. One that is mapped over a list in the Dag file has them from the start,
-        and Airflow's own short circuit leaves these to their trigger rules."""
+        """
+        Return a task's instances.
+
+        A task that is mapped over a list in the Dag file has them from the start of the run. Airflow's own
+        short circuit leaves these to their trigger rules.
+        """
         indexes = [-1]
         if getattr(task, "is_mapped", False) or next(task.iter_mapped_task_groups(), None):
             try:
