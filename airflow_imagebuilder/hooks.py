@@ -365,15 +365,13 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return call(client, operation, expect=expect, patience=patience, renew=renew, **params)
 
     def _of(self, service: str, operation: str, member: str, region: str | None = None, **params: Any) -> Any:
-        """Call an operation of another service of AWS."""
+        """Call an operation of another service of AWS, in the region of this hook's client by default."""
+        place = region or self._client(operation).meta.region_name
 
         def client() -> Any:
             try:
-                place = region or self.conn_region_name
-                session, endpoint = (
-                    self.get_session(region_name=place),
-                    self.conn_config.get_service_endpoint_url(service),
-                )
+                session = self.get_session(region_name=place)
+                endpoint = self.conn_config.get_service_endpoint_url(service)
                 return session.client(service, region_name=place, endpoint_url=endpoint, verify=self.verify)
             except (BotoCoreError, ClientError) as error:
                 raise translate(error, operation) from error
