@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.create_image import (
         ImageBuilderCreateImageOperator as ImageBuilderCreateImageOperator,
     )
+    from airflow_imagebuilder.operators.gates.needs_build import (
+        ImageBuilderNeedsBuildOperator as ImageBuilderNeedsBuildOperator,
+    )
     from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
     )
@@ -42,6 +45,7 @@ _HOMES = {
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
     "ImageBuilderStartPipelineOperator": "operators.start_pipeline",
+    "ImageBuilderNeedsBuildOperator": "operators.gates.needs_build",
     "ImageBuilderTaskGroup": "task_groups",
     "ImageBuilderWorkflowTrigger": "triggers",
     "ImageRequest": "service.request.image_request",

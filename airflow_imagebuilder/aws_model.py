@@ -81,6 +81,12 @@ def _model() -> Any:
     return botocore.session.get_session().get_service_model("imagebuilder")
 
 
+def can_list_the_account(client: Any) -> bool:
+    """Return whether the model of a client has ListImageBuildVersions without ``imageVersionArn``."""
+    shape = client.meta.service_model.operation_model("ListImageBuildVersions").input_shape
+    return "imageVersionArn" not in shape.required_members
+
+
 def unknown_members(client: Any, operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """
     Yield the members of a request that the model of a client lacks, at any depth.

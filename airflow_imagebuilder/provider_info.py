@@ -41,7 +41,7 @@ def get_provider_info() -> dict[str, Any]:
 
 _OPERATORS = [
     f"airflow_imagebuilder.operators.{noun}"
-    for noun in ("create_image", "start_pipeline", "await_image", "monitor_workflow")
+    for noun in ("create_image", "start_pipeline", "await_image", "monitor_workflow", "gates.needs_build")
 ]
 
 

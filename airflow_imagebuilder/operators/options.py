@@ -6,11 +6,19 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
+from airflow_imagebuilder.service.arns.arns import (
+    ContainerRecipeArn,
+    ImageBuildVersionArn,
+    ImagePipelineArn,
+    ImageRecipeArn,
+)
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.gates.findings import limit_faults
+from airflow_imagebuilder.service.gates.needs.question import CHECKS, IfBuilding, WhenUnknown
 from airflow_imagebuilder.service.request import WorkflowType
-from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Shape, Text
+from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Flag, ListOf, Shape, Text
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
 from airflow_imagebuilder.service.submission.decision import OnRetry
 
@@ -116,6 +124,29 @@ class Position(Shape):
             yield Fault(path, value, self.allowed, "count from 0")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wish(Flag):
+    """A flag that a form or a Dag's params give; Jinja renders a missing one as ``None``."""
+
+    allowed: str = "True or False, also as text"
+
+    def is_unset(self, value: object) -> bool:
+        """Return whether the flag is missing."""
+        return value == "None" or super().is_unset(value)
+
+    def clean(self, value: Any) -> Any:
+        """Return the flag, where it is given as text."""
+        return super().clean(value.strip() if isinstance(value, str) else value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(Shape):
+    """The most findings of each severity."""
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        yield from limit_faults(path, value)
+
+
 _NAME = Text(allowed="a name")
 
 OPTIONS: Mapping[str, Shape] = {
@@ -144,11 +175,22 @@ OPTIONS: Mapping[str, Shape] = {
     "workflow": _NAME,
     "parallel_group": _NAME,
     "ordinal": Position(),
+    "pipeline_arn": ArnText(kind=ImagePipelineArn.KIND),
+    "image_recipe_arn": ArnText(kind=ImageRecipeArn.KIND),
+    "container_recipe_arn": ArnText(kind=ContainerRecipeArn.KIND),
+    "checks": ListOf(allowed=f"a list of {', '.join(CHECKS)}", member=Choice(words=CHECKS)),
+    "max_age": Duration(),
+    "max_findings": Limits(),
+    "force": Wish(),
+    "if_building": Choice(words=tuple(word.value for word in IfBuilding)),
+    "when_unknown": Choice(words=tuple(word.value for word in WhenUnknown)),
+    "ignore_downstream_trigger_rules": Boolean(),
 }
 """Every parameter that AWS does not have, by its name in the operators and the task group."""
 
 _ALWAYS = frozenset(
     {name for name, shape in OPTIONS.items() if isinstance(shape, (Boolean, Duration, Position))}
+    - {"max_age"}
     | {"workflow_type"}
 )
 _TEMPLATED = frozenset(
@@ -163,6 +205,12 @@ _TEMPLATED = frozenset(
         "stale_failure",
         "submitted_by",
         "submitted_at",
+        "pipeline_arn",
+        "image_recipe_arn",
+        "container_recipe_arn",
+        "force",
+        "if_building",
+        "when_unknown",
     }
 )
 

@@ -16,6 +16,7 @@
     ├── TestsFailedError            the image is AVAILABLE, but tests failed and the task forbids that
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
     ├── WaitInterruptedError        the task could not observe its image any longer; it may still be building
+    ├── UndecidedError              whether a build is needed could not be read, and the task forbids a guess
     ├── StateStoreError             Airflow's task state store did not answer, so nothing was sent to AWS
     └── AwsError                    AWS answered with an error, or in a shape that cannot be read
         ├── TransientError          another try may succeed
@@ -352,6 +353,23 @@ class WaitInterruptedError(ImageBuilderError):
             "cancels it. In a task group, wait until it is AVAILABLE, then clear `image` with its downstream "
             "tasks.\n"
             f"To see it now: {aws_command('get-image', arn)}"
+        )
+
+
+class UndecidedError(ImageBuilderError):
+    """Whether a build is needed could not be read, and ``when_unknown`` is ``fail``.
+
+    :param unknown: what could not be read, each with the answer of AWS.
+    """
+
+    def __init__(self, unknown: Sequence[str]) -> None:
+        self.unknown = tuple(unknown)
+        lines = "\n".join(f"  - {one_line(text, _MESSAGE)}" for text in unknown)
+        super().__init__(
+            f"Whether a build is needed could not be decided:\n{lines}\n"
+            "Nothing was built, and what follows did not start. Give the connection's policy the missing "
+            "permissions, leave the check out (checks), or set when_unknown to build or skip. Then clear "
+            "this task."
         )
 
 

@@ -19,7 +19,7 @@ from tests.support.arns import IMAGE
 from tests.support.fault_plan import ALWAYS, FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from airflow_imagebuilder.hooks import Patience
@@ -61,6 +61,14 @@ class Controls(FaultPlan):
         """GetImagePipeline's ``imagePipeline`` of each pipeline that exists."""
         self.executions: list[dict[str, Any]] = []
         self.steps: list[dict[str, Any]] = []
+        self.listed: list[dict[str, Any]] = []
+        """What the lists of builds show: AWS's ``ImageSummary``."""
+        self.versions: list[dict[str, Any]] = []
+        """What ListImages shows: AWS's ``ImageVersion``."""
+        self.resources: dict[str, dict[str, Any]] = {}
+        """What the Get operations answer, by the ARN (or the id, or the tag) that a call names."""
+        self.parameters: dict[str, str] = {}
+        """Values of Systems Manager parameters."""
         self.lives: dict[str, int] = {}
         """How many RetryImage calls AWS has accepted, per image."""
         self.calls: list[Call] = []
@@ -135,9 +143,10 @@ class Controls(FaultPlan):
         return self._add(f"{version}/{len(self.images) + 1}", {"status": "BUILDING"})
 
     def _pipeline(self, arn: str, operation: str) -> dict[str, Any]:
-        if arn not in self.pipelines:
+        pipeline = self.pipelines.get(arn) or self.resources.get(arn)
+        if pipeline is None:
             raise NotFoundError(operation, "ResourceNotFoundException", 404, arn)
-        return self.pipelines[arn]
+        return pipeline
 
     def _made(self, operation: str, params: dict[str, Any], token: str, recipe: str) -> str:
         """Return the image of a request: a known token of the operation returns its first image."""
@@ -148,6 +157,13 @@ class Controls(FaultPlan):
         if known != params:
             raise ParametersChangedError(operation, "IdempotentParameterMismatch", 400)
         return arn
+
+    def _get(self, method: str, name: str) -> dict[str, Any]:
+        self._begin(method, name)
+        self._meet("before", method)
+        if name not in self.resources:
+            raise NotFoundError(method, "ResourceNotFoundException", 404, name)
+        return self.resources[name]
 
     def _begin(self, method: str, target: str = "", token: str = "") -> None:
         self.calls.append(Call(method, target, token))
@@ -230,6 +246,31 @@ class FakeImageBuilder(Controls):
         self._meet("before", "get_image")
         return self.still_shown.pop(0) if self.still_shown else self._shown(arn)
 
+    def list_image_pipeline_images(
+        self, pipeline_arn: str, *, patience: Patience = PATIENCE
+    ) -> list[dict[str, Any]]:
+        self._begin("list_image_pipeline_images", pipeline_arn)
+        self._meet("before", "list_image_pipeline_images")
+        return list(self.listed)
+
+    def list_images(
+        self, names: Sequence[str] = (), *, owner: str = "Self", patience: Patience = PATIENCE
+    ) -> list[dict[str, Any]]:
+        self._begin("list_images", ",".join(names))
+        self._meet("before", "list_images")
+        return list(self.versions)
+
+    def list_image_build_versions(
+        self,
+        version_arn: str | None = None,
+        *,
+        names: Sequence[str] = (),
+        patience: Patience = PATIENCE,
+    ) -> list[dict[str, Any]]:
+        self._begin("list_image_build_versions", version_arn or ",".join(names))
+        self._meet("before", "list_image_build_versions")
+        return [one for one in self.listed if version_arn is None or one["arn"].startswith(f"{version_arn}/")]
+
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
         self._begin("delete_outputs", image["arn"])
         self.deleted.append(image["arn"])
@@ -244,6 +285,37 @@ class FakeImageBuilder(Controls):
         self._begin("list_workflow_step_executions", workflow_execution_id)
         self._meet("before", "list_workflow_step_executions")
         return self.steps
+
+    def get_image_recipe(self, arn: str) -> dict[str, Any]:
+        return self._get("get_image_recipe", arn)
+
+    def get_container_recipe(self, arn: str) -> dict[str, Any]:
+        return self._get("get_container_recipe", arn)
+
+    def get_component(self, arn: str) -> dict[str, Any]:
+        return self._get("get_component", arn)
+
+    def get_workflow(self, arn: str) -> dict[str, Any]:
+        return self._get("get_workflow", arn)
+
+    def get_infrastructure_configuration(self, arn: str) -> dict[str, Any]:
+        return self._get("get_infrastructure_configuration", arn)
+
+    def get_distribution_configuration(self, arn: str) -> dict[str, Any]:
+        return self._get("get_distribution_configuration", arn)
+
+    def get_parameter(self, name: str) -> str:
+        self._begin("get_parameter", name)
+        self._meet("before", "get_parameter")
+        return self.parameters[name]
+
+    def describe_ami(self, ami: str) -> dict[str, Any] | None:
+        self._begin("describe_ami", ami)
+        self._meet("before", "describe_ami")
+        return self.resources.get(ami)
+
+    def describe_ecr_image(self, region: str, account: str, repository: str, tag: str) -> dict[str, Any]:
+        return self._get("describe_ecr_image", f"{region}/{account}/{repository}:{tag}")
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
         @asynccontextmanager
