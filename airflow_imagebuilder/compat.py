@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import (
         AirflowFailException,
         AirflowNotFoundException,
+        AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
     )
@@ -48,6 +49,7 @@ else:
         from airflow.sdk.exceptions import (
             AirflowFailException,
             AirflowNotFoundException,
+            AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
         )
@@ -55,6 +57,7 @@ else:
         from airflow.exceptions import (
             AirflowFailException,
             AirflowNotFoundException,
+            AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
         )
@@ -110,6 +113,7 @@ __all__ = [
     "HAS_RETRY_POLICY",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
     "RetryDecision",
