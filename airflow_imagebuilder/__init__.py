@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.start_pipeline import (
         ImageBuilderStartPipelineOperator as ImageBuilderStartPipelineOperator,
     )
+    from airflow_imagebuilder.sensors import ImageBuilderImageSensor as ImageBuilderImageSensor
     from airflow_imagebuilder.service.errors import ImageBuilderError as ImageBuilderError
     from airflow_imagebuilder.service.request.image_request import ImageRequest as ImageRequest
     from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest as PipelineRequest
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.results.image import ImageResult as ImageResult
     from airflow_imagebuilder.service.submission.decision import OnRetry as OnRetry
     from airflow_imagebuilder.task_groups import ImageBuilderTaskGroup as ImageBuilderTaskGroup
+    from airflow_imagebuilder.triggers.find_image import (
+        ImageBuilderFindImageTrigger as ImageBuilderFindImageTrigger,
+    )
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger as ImageBuilderImageTrigger
     from airflow_imagebuilder.triggers.workflow import (
         ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
@@ -41,7 +45,9 @@ _HOMES = {
     "ImageBuilderAwaitImageOperator": "operators.await_image",
     "ImageBuilderCreateImageOperator": "operators.create_image",
     "ImageBuilderError": "service.errors",
+    "ImageBuilderFindImageTrigger": "triggers",
     "ImageBuilderHook": "hooks",
+    "ImageBuilderImageSensor": "sensors",
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
     "ImageBuilderStartPipelineOperator": "operators.start_pipeline",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import (
         AirflowFailException,
         AirflowNotFoundException,
+        AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
         DownstreamTasksSkipped,
@@ -50,6 +51,7 @@ else:
         from airflow.sdk.exceptions import (
             AirflowFailException,
             AirflowNotFoundException,
+            AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
             DownstreamTasksSkipped,
@@ -58,6 +60,7 @@ else:
         from airflow.exceptions import (
             AirflowFailException,
             AirflowNotFoundException,
+            AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
             DownstreamTasksSkipped,
@@ -118,6 +121,7 @@ __all__ = [
     "HAS_RETRY_POLICY",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
     "DownstreamTasksSkipped",

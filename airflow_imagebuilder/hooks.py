@@ -148,6 +148,18 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
 
+    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
+        """
+        Return GetImagePipeline's ``imagePipeline``.
+
+        :param arn: the pipeline's ARN.
+        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
+        """
+        answer = self._call(
+            "get_image_pipeline", expect="imagePipeline", patience=patience, imagePipelineArn=arn
+        )
+        return dict(answer["imagePipeline"])
+
     # -- lists of images: AWS documents no order of them, and shows a new image late ------------------------
 
     def list_image_pipeline_images(

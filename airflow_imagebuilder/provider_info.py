@@ -29,6 +29,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": [{"integration-name": NAME, "python-modules": _OPERATORS}],
+        "sensors": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.sensors"]}],
         "triggers": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.triggers"]}],
         "extra-links": [
             "airflow_imagebuilder.links.ImageBuilderImagesLink",

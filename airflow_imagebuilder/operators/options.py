@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_imagebuilder.service.arns.arns import (
@@ -14,9 +15,11 @@ from airflow_imagebuilder.service.arns.arns import (
     ImagePipelineArn,
     ImageRecipeArn,
 )
+from airflow_imagebuilder.service.arns.grammar import misplaced_wildcard
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.gates.findings import limit_faults
 from airflow_imagebuilder.service.gates.needs.question import CHECKS, IfBuilding, WhenUnknown
+from airflow_imagebuilder.service.gates.newest_image import moment
 from airflow_imagebuilder.service.request import WorkflowType
 from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Flag, ListOf, Shape, Text
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
@@ -147,6 +150,39 @@ class Limits(Shape):
         yield from limit_faults(path, value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class VersionText(Shape):
+    """A version of an image, or a pattern of versions as AWS writes it: ``1.x.x``."""
+
+    allowed: str = "1.2.3, or with wildcards on the right: 1.2.x, 1.x.x"
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        node = "(?:[0-9]+|x)"
+        if not isinstance(value, str) or not re.fullmatch(rf"{node}\.{node}\.{node}", value, re.ASCII):
+            yield Fault(path, value, self.allowed, "write three parts, without a build number")
+        elif wrong := misplaced_wildcard(value):
+            yield Fault(path, value, self.allowed, wrong)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment(Shape):
+    """A time: a datetime, or ISO text. Jinja renders a missing one as ``None``."""
+
+    allowed: str = "a datetime, or ISO text such as 2026-01-31T06:00:00Z"
+
+    def is_unset(self, value: object) -> bool:
+        """Return whether the time is missing."""
+        return value == "None" or super().is_unset(value)
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        if isinstance(value, datetime) or self.is_unset(value):
+            return
+        try:
+            moment(str(value) if isinstance(value, str) else "")
+        except ValueError:
+            yield Fault(path, value, self.allowed, "write one of these, or leave it out")
+
+
 _NAME = Text(allowed="a name")
 
 OPTIONS: Mapping[str, Shape] = {
@@ -165,6 +201,10 @@ OPTIONS: Mapping[str, Shape] = {
     "delete_outputs_on_kill": Boolean(),
     "fail_on_test_failure": Boolean(),
     "image_build_version_arn": ImageArn(kind=ImageBuildVersionArn.KIND),
+    "pipeline_arn": ArnText(kind=ImagePipelineArn.KIND),
+    "image_name": Text(allowed="the name of an image, such as golden-web"),
+    "version": VersionText(),
+    "since": Moment(),
     "stale_until": UnixTime(),
     "stale_failure": Text(allowed="the id of a workflow execution"),
     "submitted_by": Text(allowed="the seed of a try"),
@@ -175,7 +215,6 @@ OPTIONS: Mapping[str, Shape] = {
     "workflow": _NAME,
     "parallel_group": _NAME,
     "ordinal": Position(),
-    "pipeline_arn": ArnText(kind=ImagePipelineArn.KIND),
     "image_recipe_arn": ArnText(kind=ImageRecipeArn.KIND),
     "container_recipe_arn": ArnText(kind=ContainerRecipeArn.KIND),
     "checks": ListOf(allowed=f"a list of {', '.join(CHECKS)}", member=Choice(words=CHECKS)),
@@ -201,11 +240,14 @@ _TEMPLATED = frozenset(
         "botocore_config",
         "on_retry",
         "image_build_version_arn",
+        "pipeline_arn",
+        "image_name",
+        "version",
+        "since",
         "stale_until",
         "stale_failure",
         "submitted_by",
         "submitted_at",
-        "pipeline_arn",
         "image_recipe_arn",
         "container_recipe_arn",
         "force",
@@ -231,6 +273,34 @@ def option_faults(given: Mapping[str, object]) -> Iterator[Fault]:
             yield from shape.faults(name, value, never)
         elif not shape.is_unset(value):
             yield from shape.faults(name, value, is_late)
+
+
+SOURCES = ("image_build_version_arn", "pipeline_arn", "image_name")
+"""The parameters that name the image which a sensor waits for, each in its own way."""
+
+
+def source_faults(given: Mapping[str, object], *, rendered: bool = False) -> Iterator[Fault]:
+    """
+    Yield what is wrong with the parameters that name the image of a sensor.
+
+    :param given: the parameters by their names.
+    :param rendered: whether templates have rendered them (default: no).
+    """
+    if rendered:
+        for name in (*SOURCES, "version", "since"):
+            if not OPTIONS[name].is_unset(given[name]):
+                yield from OPTIONS[name].faults(name, given[name], never)
+    named = [name for name in SOURCES if not OPTIONS[name].is_unset(given[name])]
+    if len(named) != 1:
+        got = {name: given[name] for name in named} or None
+        remedy = "leave the others out" if named else "give the one that names the image"
+        yield Fault("image", got, f"exactly one of {', '.join(SOURCES)}", remedy)
+    if named == ["image_build_version_arn"]:
+        for name in ("version", "since"):
+            if not OPTIONS[name].is_unset(given[name]):
+                yield Fault(name, given[name], "nothing", "leave it out: the ARN names one image")
+    elif named == ["pipeline_arn"] and not OPTIONS["version"].is_unset(given["version"]):
+        yield Fault("version", given["version"], "with image_name only", "leave it out")
 
 
 def as_seconds(interval: float | timedelta | None) -> float | None:

@@ -17,6 +17,8 @@
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
     ├── WaitInterruptedError        the task could not observe its image any longer; it may still be building
     ├── UndecidedError              whether a build is needed could not be read, and the task forbids a guess
+    ├── SearchDeadlineError         no image to wait for was found by the deadline (also a TimeoutError)
+    ├── SearchInterruptedError      the lists that show the image to wait for could not be read
     ├── StateStoreError             Airflow's task state store did not answer, so nothing was sent to AWS
     └── AwsError                    AWS answered with an error, or in a shape that cannot be read
         ├── TransientError          another try may succeed
@@ -370,6 +372,41 @@ class UndecidedError(ImageBuilderError):
             "Nothing was built, and what follows did not start. Give the connection's policy the missing "
             "permissions, leave the check out (checks), or set when_unknown to build or skip. Then clear "
             "this task."
+        )
+
+
+class SearchDeadlineError(ImageBuilderError, TimeoutError):
+    """There was no image to wait for by the deadline.
+
+    :param wanted: the image, as a message names it.
+    :param deadline: the deadline in seconds since the epoch.
+    :param shown: the images that AWS shows, as text; empty (default) where they are not known.
+    """
+
+    def __init__(self, wanted: str, deadline: float, shown: str = "") -> None:
+        self.wanted, self.deadline = wanted, deadline
+        when = datetime.fromtimestamp(deadline, timezone.utc).isoformat(timespec="seconds")
+        known = f"AWS shows: {shown}.\n" if shown else ""
+        super().__init__(
+            f"There was no image to wait for by {when}: {one_line(wanted, _MESSAGE)}.\n{known}"
+            "Check that a build was started, that since is not later than that, and that the Airflow "
+            "connection uses the account and region of the images. If builds start later, raise timeout."
+        )
+
+
+class SearchInterruptedError(ImageBuilderError):
+    """The lists that show the image to wait for could not be read.
+
+    :param wanted: what was read, as a message names it.
+    :param cause: the error of the last call; this error keeps it as one line of text.
+    """
+
+    def __init__(self, wanted: str, cause: BaseException | str) -> None:
+        self.wanted, self.cause = wanted, _cause_line(cause)
+        super().__init__(
+            f"{one_line(wanted, _MESSAGE)} could not be read: {one_line(self.cause)}\n"
+            "Check the name or the ARN, that the Airflow connection uses this account and region, and that "
+            "its policy allows the calls. Then clear this task. It only observes: no build is affected."
         )
 
 

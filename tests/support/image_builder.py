@@ -246,6 +246,11 @@ class FakeImageBuilder(Controls):
         self._meet("before", "get_image")
         return self.still_shown.pop(0) if self.still_shown else self._shown(arn)
 
+    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
+        self._begin("get_image_pipeline", arn)
+        self._meet("before", "get_image_pipeline")
+        return {"arn": arn, "status": "ENABLED"}
+
     def list_image_pipeline_images(
         self, pipeline_arn: str, *, patience: Patience = PATIENCE
     ) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.client.loop_registry import LoopRegistry
+from airflow_imagebuilder.service.client.pages import PAGES
 from airflow_imagebuilder.service.client.rate_limit import TokenBucket
 from airflow_imagebuilder.service.client.retries import PATIENCE
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
@@ -143,14 +144,32 @@ class ImageWatcher:
         :return: the answer's ``steps``, of all pages.
         :raises ImageBuilderError: AWS refused, or transient errors lasted for a minute.
         """
-        pages = self._client.pages(
-            "list_workflow_step_executions",
-            "steps",
-            patience=PATIENCE,
-            extra=True,
-            workflowExecutionId=execution_id,
-        )
-        return [step async for page in pages for step in page]
+        return await self.listed("list_workflow_step_executions", "steps", workflowExecutionId=execution_id)
+
+    async def listed(self, operation: str, member: str, *, most: int = PAGES, **params: Any) -> list[Any]:
+        """
+        Return the records of a list, at the same rate as the polls, which come first.
+
+        :param operation: botocore's method name, for example ``list_images``.
+        :param member: the member of the answer that holds the records.
+        :param most: pages after which the list counts as endless (default 40).
+        :param params: the parameters of the operation, as AWS names them.
+        :return: the records of all pages, each of them unchecked.
+        :raises ImageBuilderError: AWS refused, or transient errors lasted for a minute.
+        """
+        pages = self._client.pages(operation, member, patience=PATIENCE, most=most, extra=True, **params)
+        return [record async for page in pages for record in page]
+
+    async def asked(self, operation: str, member: str, **params: Any) -> Any:
+        """
+        Return one member of the answer to one call, at the same rate as the polls, which come first.
+
+        :param operation: botocore's method name, for example ``get_image_pipeline``.
+        :param member: the member of the answer.
+        :param params: the parameters of the operation, as AWS names them.
+        :raises ImageBuilderError: the call failed. It is not repeated.
+        """
+        return (await self._client.call(operation, member, extra=True, **params))[member]
 
     def stats(self) -> WatcherStats:
         """Return what the watcher is doing now, in numbers."""
