@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.create_image import (
         ImageBuilderCreateImageOperator as ImageBuilderCreateImageOperator,
     )
+    from airflow_imagebuilder.operators.gates.scan_gate import (
+        ImageBuilderScanGateOperator as ImageBuilderScanGateOperator,
+    )
     from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
     )
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.submission.decision import OnRetry as OnRetry
     from airflow_imagebuilder.task_groups import ImageBuilderTaskGroup as ImageBuilderTaskGroup
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger as ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger as ImageBuilderScanTrigger
     from airflow_imagebuilder.triggers.workflow import (
         ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
     )
@@ -37,6 +41,8 @@ _HOMES = {
     "ImageBuilderHook": "hooks",
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
+    "ImageBuilderScanGateOperator": "operators.gates.scan_gate",
+    "ImageBuilderScanTrigger": "triggers",
     "ImageBuilderTaskGroup": "task_groups",
     "ImageBuilderWorkflowTrigger": "triggers",
     "ImageRequest": "service.request.image_request",

@@ -18,7 +18,7 @@ from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.cleanup import delete_outputs
 from airflow_imagebuilder.service.client.error_mapping import translate
 from airflow_imagebuilder.service.client.outdated import check_members
-from airflow_imagebuilder.service.client.pages import Pages, mappings
+from airflow_imagebuilder.service.client.pages import PAGES, Pages, mappings
 from airflow_imagebuilder.service.client.retries import acall, call
 from airflow_imagebuilder.service.errors import RefusedError
 from airflow_imagebuilder.service.results.states import is_image_terminal
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Patience = float | timedelta
 PATIENCE = timedelta(minutes=2)
 """How long a call is retried through throttling and outages before it fails."""
+
+FINDING_PAGES = 400
+"""More pages than a scan has of findings: 40,000 of them, unless AWS's pages are short."""
 
 _CALL_TIMEOUT = 20.0
 """Seconds after which an asynchronous call without an answer is repeated."""
@@ -154,6 +157,65 @@ class ImageBuilderHook(AwsGenericHook[Any]):
             self._pages("list_workflow_step_executions", "steps", workflowExecutionId=workflow_execution_id)
         )
 
+    # -- findings ------------------------------------------------------------------------------------------
+
+    def list_image_scan_findings(self, arn: str) -> Iterator[dict[str, Any]]:
+        """
+        Yield the findings of an image's scan, page by page, as ListImageScanFindings has them.
+
+        It has those of scans of a test instance and of a container image. Those of a scan of the AMI itself
+        (``ON_DEMAND_AMI_CVE``) are in :meth:`get_image_findings`.
+
+        :param arn: image build version ARN.
+        :raises MalformedAnswerError: the list has no end: a page token repeats, or there are more than
+            :data:`FINDING_PAGES` pages.
+        """
+        wanted = {"name": "imageBuildVersionArn", "values": [arn]}
+        return self._pages(
+            "list_image_scan_findings", "findings", most=FINDING_PAGES, filters=[wanted], maxResults=100
+        )
+
+    def count_image_scan_findings(self, arn: str) -> dict[str, int] | None:
+        """
+        Return AWS's own counts of an image's findings (ListImageScanFindingAggregations).
+
+        :param arn: image build version ARN.
+        :return: ``all``, ``critical``, ``high`` and ``medium``: AWS counts no others. ``None`` if AWS has no
+            counts of this image.
+        """
+        wanted = {"name": "imageBuildVersionArn", "values": [arn]}
+        for record in self._pages("list_image_scan_finding_aggregations", "responses", filter=wanted):
+            found = record.get("imageAggregation") or {}
+            if found.get("imageBuildVersionArn") == arn:
+                return dict(found.get("severityCounts") or {})
+        return None
+
+    def get_image_findings(self, ami: str, region: str) -> Iterator[dict[str, Any]]:
+        """
+        Yield the findings of a scan of an AMI, page by page, as EC2's GetImageFindings has them.
+
+        :param ami: the AMI's id.
+        :param region: the AMI's region.
+        :raises OutdatedBoto3Error: the installed boto3 lacks GetImageFindings; nothing was sent.
+        :raises MalformedAnswerError: as of :meth:`list_image_scan_findings`.
+        """
+        operation, member = "get_image_findings", "ImageFindings"
+        pages, token = Pages(operation, member, most=FINDING_PAGES), dict[str, Any]()
+        client = self._made(lambda: self._ec2(region), operation)
+
+        def renew() -> Any:
+            return self._made(lambda: self._ec2(region), operation)
+
+        while True:
+            given = {"ImageId": ami, "MaxResults": 1000, **token}
+            answer = call(client, operation, expect=member, patience=PATIENCE, renew=renew, **given)
+            for record in mappings(pages.records(answer), operation, member):
+                yield dict(record)
+            following = pages.after({"nextToken": answer.get("NextToken")})
+            if not following:
+                return
+            token = {"NextToken": following["nextToken"]}
+
     # -- async ---------------------------------------------------------------------------------------------
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
@@ -228,9 +290,13 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return call(client, operation, expect=expect, patience=patience, renew=renew, **params)
 
     def _client(self, operation: str) -> Any:
-        """Return the client. If it cannot be made (no region, no such role), raise as its call would."""
+        return self._made(lambda: self.conn, operation)
+
+    @staticmethod
+    def _made(make: Callable[[], Any], operation: str) -> Any:
+        """Return a client. If it cannot be made (no region, no such role), raise as its call would."""
         try:
-            return self.conn
+            return make()
         except (BotoCoreError, ClientError) as error:
             raise translate(error, operation) from error
 
@@ -238,8 +304,10 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         answer = self._call(operation, expect="imageBuildVersionArn", patience=patience, **params)
         return str(answer["imageBuildVersionArn"])
 
-    def _pages(self, operation: str, member: str, **params: Any) -> Iterator[dict[str, Any]]:
-        pages, token = Pages(operation, member), dict[str, Any]()
+    def _pages(
+        self, operation: str, member: str, *, most: int = PAGES, **params: Any
+    ) -> Iterator[dict[str, Any]]:
+        pages, token = Pages(operation, member, most=most), dict[str, Any]()
         while True:
             answer = self._call(operation, expect=member, **params, **token)
             for record in mappings(pages.records(answer), operation, member):

@@ -6,11 +6,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from os import PathLike
 
 from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.gates.allow_list import read_allow_list
+from airflow_imagebuilder.service.gates.findings import limit_faults
+from airflow_imagebuilder.service.gates.scans.scan import SCAN_TYPES
 from airflow_imagebuilder.service.request import WorkflowType
-from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Shape, Text
+from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Later, Shape, Text
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
 from airflow_imagebuilder.service.submission.decision import OnRetry
 
@@ -116,6 +120,27 @@ class Position(Shape):
             yield Fault(path, value, self.allowed, "count from 0")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits(Shape):
+    """The most findings of each severity."""
+
+    def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
+        yield from limit_faults(path, value, later)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowList(Shape):
+    """Accepted findings, or the place where they are listed: its content is checked when the task runs."""
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        if isinstance(value, (str, PathLike)):
+            return
+        try:
+            read_allow_list(value, path)
+        except InvalidRequestError as error:
+            yield from error.faults
+
+
 _NAME = Text(allowed="a name")
 
 OPTIONS: Mapping[str, Shape] = {
@@ -144,12 +169,16 @@ OPTIONS: Mapping[str, Shape] = {
     "workflow": _NAME,
     "parallel_group": _NAME,
     "ordinal": Position(),
+    "max_findings": Limits(allowed="the most findings of each severity"),
+    "only_fixable": Boolean(),
+    "allow_list": AllowList(),
+    "scan_type": Choice(words=SCAN_TYPES),
 }
 """Every parameter that AWS does not have, by its name in the operators and the task group."""
 
 _ALWAYS = frozenset(
     {name for name, shape in OPTIONS.items() if isinstance(shape, (Boolean, Duration, Position))}
-    | {"workflow_type"}
+    | {"workflow_type", "max_findings"}
 )
 _TEMPLATED = frozenset(
     {
@@ -163,6 +192,9 @@ _TEMPLATED = frozenset(
         "stale_failure",
         "submitted_by",
         "submitted_at",
+        "max_findings",
+        "allow_list",
+        "scan_type",
     }
 )
 

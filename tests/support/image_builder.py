@@ -19,7 +19,7 @@ from tests.support.arns import IMAGE
 from tests.support.fault_plan import ALWAYS, FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from airflow_imagebuilder.hooks import Patience
@@ -58,6 +58,11 @@ class Controls(FaultPlan):
         self.images: dict[str, dict[str, Any]] = {}
         self.executions: list[dict[str, Any]] = []
         self.steps: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
+        self.finding_counts: dict[str, int] | None = None
+        """What ListImageScanFindingAggregations counts; ``None``: it has no counts of the image."""
+        self.ami_findings: list[dict[str, Any]] = []
+        """What EC2's GetImageFindings lists."""
         self.lives: dict[str, int] = {}
         """How many RetryImage calls AWS has accepted, per image."""
         self.calls: list[Call] = []
@@ -214,6 +219,21 @@ class FakeImageBuilder(Controls):
         self._begin("list_workflow_step_executions", workflow_execution_id)
         self._meet("before", "list_workflow_step_executions")
         return self.steps
+
+    def list_image_scan_findings(self, arn: str) -> Iterator[dict[str, Any]]:
+        self._begin("list_image_scan_findings", arn)
+        self._meet("before", "list_image_scan_findings")
+        yield from self.findings
+
+    def count_image_scan_findings(self, arn: str) -> dict[str, int] | None:
+        self._begin("count_image_scan_findings", arn)
+        self._meet("before", "count_image_scan_findings")
+        return self.finding_counts
+
+    def get_image_findings(self, ami: str, region: str) -> Iterator[dict[str, Any]]:
+        self._begin("get_image_findings", f"{region}/{ami}")
+        self._meet("before", "get_image_findings")
+        yield from self.ami_findings
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
         @asynccontextmanager
