@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from airflow_imagebuilder.local.emulator.engine import ApiError, iso
-from airflow_imagebuilder.local.emulator.engine.operations.pagination import paged
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.emulator.engine import Doc
@@ -62,12 +61,12 @@ def _page(
         raise ApiError("InvalidAMIID.NotFound", f"The image id '[{ami}]' does not exist", 400)
     if params.get("DryRun", "").lower() == "true":
         raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-    wanted = {"maxResults": int(size), "nextToken": params.get("NextToken", "")}
-    try:
-        found = paged("imageFindingSet", findings(ami), wanted)
-    except ApiError as error:
-        raise ApiError("InvalidPaginationToken", error.message, 400) from error
-    members = {"requestId": str(uuid.uuid4()), **found}
+    found, start = findings(ami), params.get("NextToken") or "0"
+    if not (start.isdecimal() and int(start) <= len(found)):
+        raise ApiError("InvalidPaginationToken", f"The pagination token '{start}' is not valid.", 400)
+    end = int(start) + int(size)
+    more = {"nextToken": end} if end < len(found) else {}
+    members = {"requestId": str(uuid.uuid4()), "imageFindingSet": found[int(start) : end], **more}
     return f'<{ACTION}Response xmlns="{_NAMESPACE}">{_xml(members)}</{ACTION}Response>'.encode()
 
 

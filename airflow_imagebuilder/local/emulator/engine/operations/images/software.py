@@ -98,9 +98,8 @@ class Software:
 
         Source: service model, ImageScanningConfiguration.imageScanningTypes; EC2's service model.
         """
-        images = [
-            image for state in self._context.state.accounts.values() for image in state.images_in(region)
-        ]
+        states = self._context.state.accounts.values()
+        images = (image for state in states for image in state.images_in(region))
         of = next((image for image in images if _scanned(image, ami)), None)
         places = [place for place in self._places() if place[0] != "untriaged"]  # EC2's model lacks it
         return [_ami_finding(of, *place) for place in places] if of else []
@@ -184,15 +183,14 @@ def _scanned(image: Image, ami: str) -> bool:
 def _ami_finding(image: Image, severity: str, number: int) -> Doc:
     """Return EC2's ``ImageFinding``, by the names of its XML."""
     of = _finding(image, severity, number)
+    packages = of["packageVulnerabilityDetails"]["vulnerablePackages"]
     return {
         "fixAvailable": True,
         "score": of["inspectorScore"],
         "firstObservedAt": of["firstObservedAt"],
         "updatedAt": of["updatedAt"],
         "title": of["title"],
-        "pathSet": [
-            package["filePath"] for package in of["packageVulnerabilityDetails"]["vulnerablePackages"]
-        ],
+        "pathSet": [package["filePath"] for package in packages],
         "severityLabel": severity,
     }
 
