@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.gates.needs_build import (
         ImageBuilderNeedsBuildOperator as ImageBuilderNeedsBuildOperator,
     )
+    from airflow_imagebuilder.operators.gates.scan_gate import (
+        ImageBuilderScanGateOperator as ImageBuilderScanGateOperator,
+    )
     from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
     )
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         ImageBuilderFindImageTrigger as ImageBuilderFindImageTrigger,
     )
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger as ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger as ImageBuilderScanTrigger
     from airflow_imagebuilder.triggers.workflow import (
         ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
     )
@@ -52,6 +56,8 @@ _HOMES = {
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
     "ImageBuilderStartPipelineOperator": "operators.start_pipeline",
     "ImageBuilderNeedsBuildOperator": "operators.gates.needs_build",
+    "ImageBuilderScanGateOperator": "operators.gates.scan_gate",
+    "ImageBuilderScanTrigger": "triggers",
     "ImageBuilderTaskGroup": "task_groups",
     "ImageBuilderWorkflowTrigger": "triggers",
     "ImageRequest": "service.request.image_request",

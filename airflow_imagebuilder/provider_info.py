@@ -35,6 +35,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_imagebuilder.links.ImageBuilderImagesLink",
             "airflow_imagebuilder.links.ImageBuilderLogLink",
             "airflow_imagebuilder.links.ImageBuilderPipelinesLink",
+            "airflow_imagebuilder.links.ImageBuilderInspectorLink",
         ],
         "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
     }
@@ -42,7 +43,14 @@ def get_provider_info() -> dict[str, Any]:
 
 _OPERATORS = [
     f"airflow_imagebuilder.operators.{noun}"
-    for noun in ("create_image", "start_pipeline", "await_image", "monitor_workflow", "gates.needs_build")
+    for noun in (
+        "create_image",
+        "start_pipeline",
+        "await_image",
+        "monitor_workflow",
+        "gates.needs_build",
+        "gates.scan_gate",
+    )
 ]
 
 

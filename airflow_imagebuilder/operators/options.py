@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from os import PathLike
 from typing import Any
 
 from airflow_imagebuilder.service.arns.arns import (
@@ -17,11 +18,21 @@ from airflow_imagebuilder.service.arns.arns import (
 )
 from airflow_imagebuilder.service.arns.grammar import misplaced_wildcard
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.gates.allow_list import read_allow_list
 from airflow_imagebuilder.service.gates.findings import limit_faults
 from airflow_imagebuilder.service.gates.needs.question import CHECKS, IfBuilding, WhenUnknown
 from airflow_imagebuilder.service.gates.newest_image import moment
+from airflow_imagebuilder.service.gates.scans.scan import SCAN_TYPES
 from airflow_imagebuilder.service.request import WorkflowType
-from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Flag, ListOf, Shape, Text
+from airflow_imagebuilder.service.request.fields.fields import (
+    ArnText,
+    Choice,
+    Flag,
+    Later,
+    ListOf,
+    Shape,
+    Text,
+)
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
 from airflow_imagebuilder.service.submission.decision import OnRetry
 
@@ -143,14 +154,6 @@ class Wish(Flag):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits(Shape):
-    """The most findings of each severity."""
-
-    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
-        yield from limit_faults(path, value)
-
-
-@dataclass(frozen=True, kw_only=True)
 class VersionText(Shape):
     """A version of an image, or a pattern of versions as AWS writes it: ``1.x.x``."""
 
@@ -181,6 +184,27 @@ class Moment(Shape):
             moment(str(value) if isinstance(value, str) else "")
         except ValueError:
             yield Fault(path, value, self.allowed, "write one of these, or leave it out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(Shape):
+    """The most findings of each severity."""
+
+    def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
+        yield from limit_faults(path, value, later)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowList(Shape):
+    """Accepted findings, or the place where they are listed: its content is checked when the task runs."""
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        if isinstance(value, (str, PathLike)):
+            return
+        try:
+            read_allow_list(value, path)
+        except InvalidRequestError as error:
+            yield from error.faults
 
 
 _NAME = Text(allowed="a name")
@@ -219,11 +243,14 @@ OPTIONS: Mapping[str, Shape] = {
     "container_recipe_arn": ArnText(kind=ContainerRecipeArn.KIND),
     "checks": ListOf(allowed=f"a list of {', '.join(CHECKS)}", member=Choice(words=CHECKS)),
     "max_age": Duration(),
-    "max_findings": Limits(),
     "force": Wish(),
     "if_building": Choice(words=tuple(word.value for word in IfBuilding)),
     "when_unknown": Choice(words=tuple(word.value for word in WhenUnknown)),
     "ignore_downstream_trigger_rules": Boolean(),
+    "max_findings": Limits(allowed="the most findings of each severity"),
+    "only_fixable": Boolean(),
+    "allow_list": AllowList(),
+    "scan_type": Choice(words=SCAN_TYPES),
 }
 """Every parameter that AWS does not have, by its name in the operators and the task group."""
 
@@ -253,6 +280,9 @@ _TEMPLATED = frozenset(
         "force",
         "if_building",
         "when_unknown",
+        "max_findings",
+        "allow_list",
+        "scan_type",
     }
 )
 

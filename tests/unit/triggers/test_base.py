@@ -46,6 +46,7 @@ VALUES: dict[str, Any] = {
     "pipeline_arn": "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/golden",
     "image_name": "golden",
     "version": "1.x.x",
+    "scan_type": "ON_DEMAND_AMI_CVE",
 }
 
 
