@@ -35,8 +35,8 @@ class ImageStateChange:
     """
     An image's change of state, as EventBridge reports it.
 
-    Delivery is best effort: an event may be lost, late, doubled or out of order, and whoever may write to the
-    queue may forge one. Only GetImage shows what is true.
+    Delivery is best effort: an event may be lost, late, doubled or out of order. A writer of the queue may
+    forge one. Only GetImage shows what is true.
 
     :param event_id: the event's ``id``, the same in each copy of one event.
     :param arn: the image build version ARN.
