@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.create_image import (
         ImageBuilderCreateImageOperator as ImageBuilderCreateImageOperator,
     )
+    from airflow_imagebuilder.operators.gates.verify_outputs import (
+        ImageBuilderVerifyOutputsOperator as ImageBuilderVerifyOutputsOperator,
+    )
     from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
     )
@@ -38,6 +41,7 @@ _HOMES = {
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
     "ImageBuilderTaskGroup": "task_groups",
+    "ImageBuilderVerifyOutputsOperator": "operators.gates.verify_outputs",
     "ImageBuilderWorkflowTrigger": "triggers",
     "ImageRequest": "service.request.image_request",
     "ImageResult": "service.results.image",

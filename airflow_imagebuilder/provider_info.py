@@ -33,13 +33,15 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "airflow_imagebuilder.links.ImageBuilderImagesLink",
             "airflow_imagebuilder.links.ImageBuilderLogLink",
+            "airflow_imagebuilder.links.ImageBuilderGoldenAmiLink",
         ],
         "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
     }
 
 
 _OPERATORS = [
-    f"airflow_imagebuilder.operators.{noun}" for noun in ("create_image", "await_image", "monitor_workflow")
+    f"airflow_imagebuilder.operators.{noun}"
+    for noun in ("create_image", "await_image", "monitor_workflow", "gates.verify_outputs")
 ]
 
 
