@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.gates.scan_gate import (
         ImageBuilderScanGateOperator as ImageBuilderScanGateOperator,
     )
+    from airflow_imagebuilder.operators.gates.verify_outputs import (
+        ImageBuilderVerifyOutputsOperator as ImageBuilderVerifyOutputsOperator,
+    )
     from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
     )
@@ -59,6 +62,7 @@ _HOMES = {
     "ImageBuilderScanGateOperator": "operators.gates.scan_gate",
     "ImageBuilderScanTrigger": "triggers",
     "ImageBuilderTaskGroup": "task_groups",
+    "ImageBuilderVerifyOutputsOperator": "operators.gates.verify_outputs",
     "ImageBuilderWorkflowTrigger": "triggers",
     "ImageRequest": "service.request.image_request",
     "ImageResult": "service.results.image",

@@ -228,12 +228,26 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
         """Deregister the AMIs of an image that has finished, and delete their snapshots; return the ids."""
-        return delete_outputs(image, self._ec2)
+        return delete_outputs(image, lambda region: self.client_of("ec2", region))
 
-    def _ec2(self, region: str) -> Any:
-        session = self.get_session(region_name=region)
-        endpoint = self.conn_config.get_service_endpoint_url("ec2")
-        return session.client("ec2", region_name=region, endpoint_url=endpoint, verify=self.verify)
+    # -- other services ------------------------------------------------------------------------------------
+
+    def client_of(self, service: str, region: str) -> Any:
+        """
+        Return a new boto3 client of another AWS service, with the credentials of this connection.
+
+        :param service: boto3's name of the service, e.g. ``ec2``.
+        :param region: the region.
+        :raises AwsError: it cannot be made: no credentials, no such role.
+        """
+        try:
+            session = self.get_session(region_name=region)
+            endpoint = self.conn_config.get_service_endpoint_url(service)
+            return session.client(
+                service, region_name=region, endpoint_url=endpoint, verify=self.verify, config=self.config
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise translate(error, "AssumeRole") from error
 
     # -- workflows -----------------------------------------------------------------------------------------
 

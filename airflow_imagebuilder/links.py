@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import BaseOperator, Context
 
+    from airflow_imagebuilder.service.results.image import ImageResult
+
 
 class ImageBuilderImagesLink(BaseAwsLink):
     """The images of the region in the Image Builder console: AWS documents no address of a single image."""
@@ -59,6 +61,15 @@ class ImageBuilderInspectorLink(BaseAwsLink):
 
 
 SCAN_LINKS = (ImageBuilderInspectorLink(), ImageBuilderImagesLink())
+
+
+class ImageBuilderGoldenAmiLink(BaseAwsLink):
+    """The golden AMI of the build's region in the EC2 console."""
+
+    name = "Golden AMI"
+    key = "imagebuilder_golden_ami_link"
+    format_str = BASE_AWS_CONSOLE_LINK + "/ec2/home?region={region_name}#ImageDetails:imageId={ami}"
+
 
 LINKS = (ImageBuilderImagesLink(), ImageBuilderLogLink())
 
@@ -105,6 +116,23 @@ def persist_scan_links(context: Context, operator: BaseOperator, arn: str) -> No
     for link in SCAN_LINKS:
         link.persist(
             context=context, operator=operator, region_name=parsed.region, aws_partition=parsed.partition
+        )
+
+
+def persist_ami_link(context: Context, operator: BaseOperator, result: ImageResult) -> None:
+    """Store the values that the link to the first golden AMI needs; an image without one has no link.
+
+    :param context: the task's context.
+    :param operator: the operator that shows the link.
+    :param result: the image.
+    """
+    for ami in result.golden_amis[:1]:
+        ImageBuilderGoldenAmiLink.persist(
+            context=context,
+            operator=operator,
+            region_name=ami.region,
+            aws_partition=ImageBuildVersionArn.parse(result.arn).partition,
+            ami=ami.image,
         )
 
 

@@ -36,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_imagebuilder.links.ImageBuilderLogLink",
             "airflow_imagebuilder.links.ImageBuilderPipelinesLink",
             "airflow_imagebuilder.links.ImageBuilderInspectorLink",
+            "airflow_imagebuilder.links.ImageBuilderGoldenAmiLink",
         ],
         "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
     }
@@ -50,6 +51,7 @@ _OPERATORS = [
         "monitor_workflow",
         "gates.needs_build",
         "gates.scan_gate",
+        "gates.verify_outputs",
     )
 ]
 

@@ -30,6 +30,7 @@ from airflow_imagebuilder.service.request.fields.fields import (
     Flag,
     Later,
     ListOf,
+    MapOf,
     Shape,
     Text,
 )
@@ -207,7 +208,24 @@ class AllowList(Shape):
             yield from error.faults
 
 
+@dataclass(frozen=True, kw_only=True)
+class Distributions(Shape):
+    """AWS's ``Distribution`` of each region, as a list or inside of a distribution configuration."""
+
+    allowed: str = "a list of AWS's Distribution, each with its region, or a mapping with it as distributions"
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        listed = value.get("distributions") if isinstance(value, Mapping) else value
+        if not isinstance(listed, (list, tuple)):
+            yield Fault(path, value, self.allowed, "write one of these, or leave it out")
+            return
+        for number, item in enumerate(listed):
+            if not (isinstance(item, Mapping) and isinstance(item.get("region"), str)):
+                yield Fault(f"{path}[{number}]", item, "a mapping with a region", "give it its region")
+
+
 _NAME = Text(allowed="a name")
+_ANY = Text(allowed="text")
 
 OPTIONS: Mapping[str, Shape] = {
     "aws_conn_id": Text(allowed="the id of an AWS connection, or None for boto3's own credentials"),
@@ -251,6 +269,20 @@ OPTIONS: Mapping[str, Shape] = {
     "only_fixable": Boolean(),
     "allow_list": AllowList(),
     "scan_type": Choice(words=SCAN_TYPES),
+    "account_conn_ids": MapOf(
+        key=Text(pattern="[0-9]{12}", allowed="an account id of twelve digits, as text"),
+        value=Text(minimum=1, allowed="the id of an AWS connection"),
+        allowed="a mapping of account ids to ids of AWS connections",
+    ),
+    "expected": Distributions(),
+    "require_tags": MapOf(key=_ANY, value=_ANY, allowed="a mapping of tags to values"),
+    "require_encryption": Boolean(),
+    "regions": ListOf(
+        member=Text(pattern="[a-z]{2,}(-[a-z]+)+-[0-9]+", allowed="a region, such as eu-west-1"),
+        allowed="a list of regions",
+    ),
+    "fail_on_unverified": Boolean(),
+    "patience": Seconds(),
 }
 """Every parameter that AWS does not have, by its name in the operators and the task group."""
 
@@ -283,6 +315,10 @@ _TEMPLATED = frozenset(
         "max_findings",
         "allow_list",
         "scan_type",
+        "account_conn_ids",
+        "expected",
+        "require_tags",
+        "regions",
     }
 )
 

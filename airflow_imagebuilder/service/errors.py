@@ -14,6 +14,8 @@
     ├── ImageNotFoundError          AWS does not find the image that a task is about
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
     ├── TestsFailedError            the image is AVAILABLE, but tests failed and the task forbids that
+    ├── ImageNotAvailableError      an image whose outputs are to be verified is not AVAILABLE
+    ├── OutputsDifferError          outputs are not what the distribution configuration asks for
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
     ├── WaitInterruptedError        the task could not observe its image any longer; it may still be building
     ├── UndecidedError              whether a build is needed could not be read, and the task forbids a guess
@@ -304,6 +306,62 @@ class TestsFailedError(ImageBuilderError):
             "Its outputs exist and are distributed: do not use them.\n"
             "The log of each test's task says what failed. RetryImage does not accept an AVAILABLE image: to "
             f"build another one, {CLEAR}. To accept images with failed tests, set fail_on_test_failure=False."
+        )
+
+
+class ImageNotAvailableError(ImageBuilderError):
+    """An image is not AVAILABLE, so its outputs cannot be verified.
+
+    :param arn: the image build version ARN.
+    :param status: the image's status.
+    :param reason: the image's ``state.reason``, if AWS gives one.
+    """
+
+    def __init__(self, arn: str, status: str, reason: str | None = None) -> None:
+        self.arn, self.status, self.reason = arn, status, reason
+        why = f": {one_line(reason)}" if reason else ""
+        super().__init__(
+            f"Image {image_name(arn)} is {one_line(status)}, not AVAILABLE{why}\n"
+            f"{labelled('image', arn)}\n"
+            "Its outputs were not read. If it is still in progress, let this task run after the task that "
+            "waits for it. An image that ended otherwise has no golden AMI, although AMIs may exist: build "
+            "another one."
+        )
+
+
+class OutputsDifferError(ImageBuilderError):
+    """Outputs of an image are not what its distribution configuration asks for, or could not be read.
+
+    :param arn: the image build version ARN.
+    :param differences: the differences as JSON-safe mappings, 100 at most: ``kind``, ``region``, ``account``,
+        ``resource``, ``asked``, ``found``.
+    :param count: how many differences there are.
+    :param table: the first of them as text.
+    :param remedies: what to do about each kind.
+    """
+
+    def __init__(
+        self,
+        arn: str,
+        differences: Sequence[Mapping[str, str]],
+        *,
+        count: int,
+        table: str,
+        remedies: Sequence[str] = (),
+    ) -> None:
+        self.arn, self.count = arn, count
+        self.differences = tuple(dict(difference) for difference in differences)
+        what = "1 difference" if count == 1 else f"{count} differences"
+        super().__init__(
+            "\n".join(
+                [
+                    f"Image {image_name(arn)} is AVAILABLE, but its outputs are not as asked for: {what}.",
+                    labelled("image", arn),
+                    table,
+                    *remedies,
+                    "This task changed nothing. When the outputs are corrected, clear it.",
+                ]
+            )
         )
 
 

@@ -39,6 +39,11 @@ class Call(NamedTuple):
     token: str = ""
 
 
+def no_client(service: str, region: str) -> Any:
+    """Refuse: a test that calls other services sets :attr:`Controls.clients`."""
+    raise AssertionError(f"no client of {service} in {region}")
+
+
 class Controls(FaultPlan):
     """
     What a test sets and reads, and the hook does not have.
@@ -87,6 +92,8 @@ class Controls(FaultPlan):
         """The images whose cancel was accepted, in order."""
         self.deleted: list[str] = []
         """The images whose outputs were deleted."""
+        self.clients: Callable[[str, str], Any] = no_client
+        """Returns a client of another service for its name and a region."""
         self.cancel_takes = 0.0
         self.cancelled_state: dict[str, Any] = {"status": "CANCELLED"}
         self.still_shown: list[dict[str, Any]] = []
@@ -341,6 +348,9 @@ class FakeImageBuilder(Controls):
         self._begin("get_image_findings", f"{region}/{ami}")
         self._meet("before", "get_image_findings")
         yield from self.ami_findings
+
+    def client_of(self, service: str, region: str) -> Any:
+        return self.clients(service, region)
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
         @asynccontextmanager
