@@ -34,6 +34,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_imagebuilder.links.ImageBuilderImagesLink",
             "airflow_imagebuilder.links.ImageBuilderLogLink",
         ],
+        "asset-uris": [{"schemes": ["imagebuilder"], "handler": "airflow_imagebuilder.assets.sanitize_uri"}],
         "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
     }
 
