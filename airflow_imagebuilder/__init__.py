@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.submission.decision import OnRetry as OnRetry
     from airflow_imagebuilder.task_groups import ImageBuilderTaskGroup as ImageBuilderTaskGroup
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger as ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.image_event import (
+        ImageBuilderImageEventTrigger as ImageBuilderImageEventTrigger,
+    )
     from airflow_imagebuilder.triggers.workflow import (
         ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
     )
@@ -35,6 +38,7 @@ _HOMES = {
     "ImageBuilderCreateImageOperator": "operators.create_image",
     "ImageBuilderError": "service.errors",
     "ImageBuilderHook": "hooks",
+    "ImageBuilderImageEventTrigger": "triggers",
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
     "ImageBuilderTaskGroup": "task_groups",

@@ -18,6 +18,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.loop_registry import LoopRegistry
 from airflow_imagebuilder.service.client.rate_limit import TokenBucket
 from airflow_imagebuilder.service.client.retries import PATIENCE
@@ -132,6 +133,20 @@ class ImageWatcher:
                     return
         finally:
             self._poller.leave(wait)
+
+    async def image(self, arn: str) -> dict[str, Any]:
+        """
+        Return an image (GetImage) once, at the same rate. Polls come first, and there is no other try.
+
+        :param arn: the image build version ARN.
+        :return: the answer's ``image``.
+        :raises ImageBuilderError: AWS did not answer, refused, or answered without the image's status.
+        """
+        answer = await self._client.call("get_image", "image", extra=True, imageBuildVersionArn=arn)
+        if not has_status(answer["image"]):
+            raise malformed(answer, "get_image", "image.state.status")
+        image: dict[str, Any] = answer["image"]
+        return image
 
     async def steps(self, execution_id: str) -> list[dict[str, Any]]:
         """

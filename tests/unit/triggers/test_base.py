@@ -41,6 +41,10 @@ VALUES: dict[str, Any] = {
     "parallel_group": "functional",
     "ordinal": 2,
     "guard": "golden.image",
+    "queue_url": "https://sqs.eu-west-1.amazonaws.com/123456789012/golden-images",
+    "image_name": "golden-*",
+    "statuses": ["AVAILABLE", "FAILED"],
+    "skip_tags": {"baked-by": "airflow"},
 }
 
 
