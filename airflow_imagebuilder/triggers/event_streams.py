@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_imagebuilder.service.client.loop_registry import LoopRegistry
 
@@ -22,13 +22,26 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_imagebuilder.service.events.arrivals import Arrival, Arrivals
-    from airflow_imagebuilder.triggers.image_event import ImageBuilderImageEventTrigger
+    from airflow_imagebuilder.service.events.messages import ImageStateChange
 
 log = logging.getLogger(__name__)
 
 STORED = 20.0
 """Seconds after which an event counts as stored, before Airflow 3.3."""
 _MARGIN = 30.0
+
+
+class Watcher(Protocol):
+    """A trigger that reports images."""
+
+    def wants(self, change: ImageStateChange) -> bool:
+        """Return whether it reports the image of a message."""
+
+    def shared_stream_key(self) -> Hashable:
+        """Return what the triggers of one reader have in common."""
+
+    def arrivals(self) -> Arrivals:
+        """Return a reader for all of them."""
 
 
 class Producer:
@@ -110,13 +123,11 @@ class FanOut:
 
     def __init__(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
-        self._joined: dict[ImageBuilderImageEventTrigger, asyncio.Queue[Delivery]] = {}
+        self._joined: dict[Watcher, asyncio.Queue[Delivery]] = {}
         self._tasks = {asyncio.create_task(self._run())}
 
     @contextlib.asynccontextmanager
-    async def joined(
-        self, trigger: ImageBuilderImageEventTrigger
-    ) -> AsyncIterator[AsyncGenerator[Delivery, None]]:
+    async def joined(self, trigger: Watcher) -> AsyncIterator[AsyncGenerator[Delivery, None]]:
         """Enter the deliveries for a trigger."""
         queue = self._joined[trigger] = asyncio.Queue()
         try:
@@ -161,6 +172,6 @@ async def _each(queue: asyncio.Queue[Delivery]) -> AsyncGenerator[Delivery, None
 _fan_outs: LoopRegistry[FanOut] = LoopRegistry()
 
 
-def shared(trigger: ImageBuilderImageEventTrigger) -> AbstractAsyncContextManager[FanOut]:
+def shared(trigger: Watcher) -> AbstractAsyncContextManager[FanOut]:
     """Enter the fan-out of a trigger's queue and connection on the running loop."""
     return _fan_outs.use(trigger.shared_stream_key(), lambda: FanOut(trigger.arrivals()))

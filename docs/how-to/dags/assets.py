@@ -1,5 +1,5 @@
 """
-Roll out each golden image, whoever built it.
+Roll out each golden image, by whatever way it was built.
 
 The Dag is scheduled on the image as an asset. A watcher turns images that were built outside of Airflow (by a
 pipeline's schedule, in the console, by another account's automation) into events of the asset.

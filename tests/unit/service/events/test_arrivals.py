@@ -112,7 +112,7 @@ def test_duplicates_of_a_stored_event_are_deleted() -> None:
     assert sorted(read.queue.deleted) == sorted([body(), body(), again])
 
 
-def test_a_message_that_sqs_delivers_again_before_the_event_is_stored_is_no_second_event() -> None:
+def test_a_message_that_sqs_delivers_again_before_the_event_is_stored_gives_one_event() -> None:
     async def main() -> Reading:
         made = Reading(stores=lambda arrival: False)
         made.queue.send(body())
@@ -162,7 +162,7 @@ def test_a_message_that_is_not_about_an_image_stays_in_the_queue_and_stops_nothi
     assert "message-0 returns to the queue" in line
 
 
-def test_an_image_in_progress_is_no_arrival_and_its_message_is_deleted() -> None:
+def test_the_message_of_an_image_in_progress_is_deleted_and_yields_nothing() -> None:
     read = reading(body(status="TESTING"))
     assert (read.arns, read.asked, read.queue.deleted) == ([], [], [body(status="TESTING")])
 
@@ -206,7 +206,7 @@ def test_a_message_about_an_image_that_aws_never_shows_so_stays_in_the_queue(
     assert f"it says that {ARN} is AVAILABLE, but" in caplog.text
 
 
-def test_an_image_that_is_something_else_by_now_is_no_arrival() -> None:
+def test_an_image_that_is_something_else_by_now_yields_nothing() -> None:
     read = reading(body(), answer=lambda arn: "DEPRECATED")
     assert (read.arns, read.queue.deleted) == ([], [body()])
 
@@ -230,7 +230,7 @@ def test_an_image_can_fail_twice() -> None:
     assert read.arns == [ARN, ARN]
 
 
-def test_a_message_that_is_not_deleted_is_no_second_event() -> None:
+def test_a_message_that_could_not_be_deleted_gives_one_event() -> None:
     def fault(operation: str, at: float) -> BaseException | None:
         return DOWN if operation == "delete_message_batch" and at < 40 else None
 
