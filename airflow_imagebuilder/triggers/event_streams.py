@@ -54,7 +54,7 @@ class Producer:
     def __init__(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
 
-    async def open_stream(self) -> AsyncIterator[tuple[Arrival, Arrival]]:
+    async def open_stream(self) -> AsyncGenerator[tuple[Arrival, Arrival], None]:
         """Yield each arrival, and what :meth:`advance` needs of it: the same."""
         async with contextlib.aclosing(self._arrivals.stream()) as stream:
             async for arrival in stream:
@@ -62,7 +62,8 @@ class Producer:
 
     def get_advance_lane(self, broker_payload: Arrival) -> Hashable:
         """Return a lane for each message: none waits for another."""
-        return broker_payload.message.message_id
+        lane: str = broker_payload.message.message_id
+        return lane
 
     async def advance(self, batch: Sequence[Any]) -> None:
         """Delete the messages whose events are stored. An error here would end all triggers of the queue."""

@@ -19,7 +19,7 @@ from airflow_imagebuilder.service.results.states import ImageStatus
 from airflow_imagebuilder.triggers.base import PUBLIC_MODULE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator, Mapping, Sequence
 
     from airflow_imagebuilder.service.events.arrivals import Arrival, Arrivals
     from airflow_imagebuilder.service.events.messages import ImageStateChange
@@ -75,7 +75,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.queue_url = queue_url
         self.image_name = image_name
         self.statuses = [statuses] if isinstance(statuses, str) else [str(one) for one in statuses]
@@ -161,7 +161,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
 
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Arrival]
-    ) -> AsyncIterator[TriggerEvent]:
+    ) -> AsyncGenerator[TriggerEvent, None]:
         """Yield the events of this trigger, of the arrivals of the reader that Airflow 3.3 shares."""
         with self._listed():
             async for arrival in shared_stream:
@@ -169,7 +169,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
                 if event is not None:
                     yield event
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def run(self) -> AsyncGenerator[TriggerEvent, None]:
         """Yield the events of this trigger. Before Airflow 3.3, this package shares the reader."""
         from airflow_imagebuilder.triggers.event_streams import shared
 

@@ -90,11 +90,12 @@ class Scene(NamedTuple):
     def wait_for_run(self, dag_id: str) -> list[dict[str, Any]]:
         """Wait until a run of a Dag has succeeded, and return what its task has returned."""
 
-        def found() -> str | None:
+        def found() -> dict[str, Any] | None:
             runs = self.airflow.api.call("GET", f"dags/{dag_id}/dagRuns")["dag_runs"]
-            return next((run["dag_run_id"] for run in runs if run["state"] == "success"), None)
+            return next((run for run in runs if run["state"] == "success"), None)
 
-        run_id = self.airflow.api.wait(found, 60, lambda: f"no run of {dag_id}")
+        run = self.airflow.api.wait(found, 60, lambda: f"no run of {dag_id}")
+        run_id = run["dag_run_id"]
         (task,) = self.airflow.api.tasks(dag_id, run_id)
         read: list[dict[str, Any]] = self.airflow.api.xcom(dag_id, run_id, task["task_id"])
         return read

@@ -102,7 +102,7 @@ async def during(seconds: float, *triggers: Fired) -> None:
 
 def test_an_asset_takes_the_trigger_as_a_watcher() -> None:
     asset = Asset("golden", uri="imagebuilder://golden", watchers=[AssetWatcher("any", trigger())])
-    assert asset.watchers[0].trigger.queue_url == URL
+    assert asset.watchers[0].trigger.serialize()[1]["queue_url"] == URL
 
 
 def test_airflow_finds_the_trigger_of_its_database_again() -> None:
