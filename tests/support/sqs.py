@@ -111,6 +111,14 @@ class Queue:
                 self.deleted.append(one.body)
         return {"ResponseMetadata": {}, "Successful": [{"Id": one["Id"]} for one in params["Entries"]]}
 
+    async def change_message_visibility(self, **params: Any) -> dict[str, Any]:
+        self._begin("change_message_visibility")
+        name, _, delivery = params["ReceiptHandle"].partition("#")
+        one = self.stored.get(name)
+        if one is not None and one.received == int(delivery):
+            one.visible_at = now() + params["VisibilityTimeout"]
+        return {"ResponseMetadata": {}}
+
     def _begin(self, operation: str) -> None:
         self.calls.append((now(), operation))
         error = self.fault(operation, now())
