@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.gates.needs_build import (
         ImageBuilderNeedsBuildOperator as ImageBuilderNeedsBuildOperator,
     )
+    from airflow_imagebuilder.operators.gates.scan_gate import (
+        ImageBuilderScanGateOperator as ImageBuilderScanGateOperator,
+    )
     from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
     )
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.submission.decision import OnRetry as OnRetry
     from airflow_imagebuilder.task_groups import ImageBuilderTaskGroup as ImageBuilderTaskGroup
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger as ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger as ImageBuilderScanTrigger
     from airflow_imagebuilder.triggers.workflow import (
         ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
     )
@@ -41,6 +45,8 @@ _HOMES = {
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
     "ImageBuilderNeedsBuildOperator": "operators.gates.needs_build",
+    "ImageBuilderScanGateOperator": "operators.gates.scan_gate",
+    "ImageBuilderScanTrigger": "triggers",
     "ImageBuilderTaskGroup": "task_groups",
     "ImageBuilderWorkflowTrigger": "triggers",
     "ImageRequest": "service.request.image_request",

@@ -50,6 +50,16 @@ class ImageBuilderLogLink(BaseAwsLink):
         return str(super().format_link(**kwargs))
 
 
+class ImageBuilderInspectorLink(BaseAwsLink):
+    """The Amazon Inspector console of the region, which has the findings of the account."""
+
+    name = "Amazon Inspector"
+    key = "imagebuilder_inspector_link"
+    format_str = BASE_AWS_CONSOLE_LINK + "/inspector/v2/home?region={region_name}"
+
+
+SCAN_LINKS = (ImageBuilderInspectorLink(), ImageBuilderImagesLink())
+
 LINKS = (ImageBuilderImagesLink(), ImageBuilderLogLink())
 
 
@@ -70,6 +80,20 @@ def persist_links(
     ImageBuilderLogLink.persist(
         context=context, operator=operator, log_group=group, log_stream=stream, **place
     )
+
+
+def persist_scan_links(context: Context, operator: BaseOperator, arn: str) -> None:
+    """Store the values that :data:`SCAN_LINKS` need.
+
+    :param context: the task's context.
+    :param operator: the operator that shows the links.
+    :param arn: the image build version ARN.
+    """
+    parsed = ImageBuildVersionArn.parse(arn)
+    for link in SCAN_LINKS:
+        link.persist(
+            context=context, operator=operator, region_name=parsed.region, aws_partition=parsed.partition
+        )
 
 
 def _escaped(text: str) -> str:

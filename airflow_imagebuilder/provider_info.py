@@ -34,6 +34,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_imagebuilder.links.ImageBuilderImagesLink",
             "airflow_imagebuilder.links.ImageBuilderLogLink",
             "airflow_imagebuilder.links.ImageBuilderPipelinesLink",
+            "airflow_imagebuilder.links.ImageBuilderInspectorLink",
         ],
         "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
     }
@@ -41,7 +42,13 @@ def get_provider_info() -> dict[str, Any]:
 
 _OPERATORS = [
     f"airflow_imagebuilder.operators.{noun}"
-    for noun in ("create_image", "await_image", "monitor_workflow", "gates.needs_build")
+    for noun in (
+        "create_image",
+        "await_image",
+        "monitor_workflow",
+        "gates.needs_build",
+        "gates.scan_gate",
+    )
 ]
 
 

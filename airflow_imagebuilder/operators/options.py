@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from os import PathLike
 from typing import Any
 
 from airflow_imagebuilder.service.arns.arns import (
@@ -15,10 +16,20 @@ from airflow_imagebuilder.service.arns.arns import (
     ImageRecipeArn,
 )
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.gates.allow_list import read_allow_list
 from airflow_imagebuilder.service.gates.findings import limit_faults
 from airflow_imagebuilder.service.gates.needs.question import CHECKS, IfBuilding, WhenUnknown
+from airflow_imagebuilder.service.gates.scans.scan import SCAN_TYPES
 from airflow_imagebuilder.service.request import WorkflowType
-from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Flag, ListOf, Shape, Text
+from airflow_imagebuilder.service.request.fields.fields import (
+    ArnText,
+    Choice,
+    Flag,
+    Later,
+    ListOf,
+    Shape,
+    Text,
+)
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
 from airflow_imagebuilder.service.submission.decision import OnRetry
 
@@ -143,8 +154,21 @@ class Wish(Flag):
 class Limits(Shape):
     """The most findings of each severity."""
 
+    def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
+        yield from limit_faults(path, value, later)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowList(Shape):
+    """Accepted findings, or the place where they are listed: its content is checked when the task runs."""
+
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
-        yield from limit_faults(path, value)
+        if isinstance(value, (str, PathLike)):
+            return
+        try:
+            read_allow_list(value, path)
+        except InvalidRequestError as error:
+            yield from error.faults
 
 
 _NAME = Text(allowed="a name")
@@ -180,11 +204,14 @@ OPTIONS: Mapping[str, Shape] = {
     "container_recipe_arn": ArnText(kind=ContainerRecipeArn.KIND),
     "checks": ListOf(allowed=f"a list of {', '.join(CHECKS)}", member=Choice(words=CHECKS)),
     "max_age": Duration(),
-    "max_findings": Limits(),
     "force": Wish(),
     "if_building": Choice(words=tuple(word.value for word in IfBuilding)),
     "when_unknown": Choice(words=tuple(word.value for word in WhenUnknown)),
     "ignore_downstream_trigger_rules": Boolean(),
+    "max_findings": Limits(allowed="the most findings of each severity"),
+    "only_fixable": Boolean(),
+    "allow_list": AllowList(),
+    "scan_type": Choice(words=SCAN_TYPES),
 }
 """Every parameter that AWS does not have, by its name in the operators and the task group."""
 
@@ -211,6 +238,9 @@ _TEMPLATED = frozenset(
         "force",
         "if_building",
         "when_unknown",
+        "max_findings",
+        "allow_list",
+        "scan_type",
     }
 )
 

@@ -2,6 +2,12 @@
 
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
 from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
+from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger
 from airflow_imagebuilder.triggers.workflow import ImageBuilderWorkflowTrigger
 
-__all__ = ["ImageBuilderImageTrigger", "ImageBuilderTrigger", "ImageBuilderWorkflowTrigger"]
+__all__ = [
+    "ImageBuilderImageTrigger",
+    "ImageBuilderScanTrigger",
+    "ImageBuilderTrigger",
+    "ImageBuilderWorkflowTrigger",
+]

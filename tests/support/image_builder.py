@@ -19,7 +19,7 @@ from tests.support.arns import IMAGE
 from tests.support.fault_plan import ALWAYS, FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from airflow_imagebuilder.hooks import Patience
@@ -66,6 +66,11 @@ class Controls(FaultPlan):
         """What the Get operations answer, by the ARN (or the id, or the tag) that a call names."""
         self.parameters: dict[str, str] = {}
         """Values of Systems Manager parameters."""
+        self.findings: list[dict[str, Any]] = []
+        self.finding_counts: dict[str, int] | None = None
+        """What ListImageScanFindingAggregations counts; ``None``: it has no counts of the image."""
+        self.ami_findings: list[dict[str, Any]] = []
+        """What EC2's GetImageFindings lists."""
         self.lives: dict[str, int] = {}
         """How many RetryImage calls AWS has accepted, per image."""
         self.calls: list[Call] = []
@@ -288,6 +293,21 @@ class FakeImageBuilder(Controls):
 
     def describe_ecr_image(self, region: str, account: str, repository: str, tag: str) -> dict[str, Any]:
         return self._get("describe_ecr_image", f"{region}/{account}/{repository}:{tag}")
+
+    def list_image_scan_findings(self, arn: str) -> Iterator[dict[str, Any]]:
+        self._begin("list_image_scan_findings", arn)
+        self._meet("before", "list_image_scan_findings")
+        yield from self.findings
+
+    def count_image_scan_findings(self, arn: str) -> dict[str, int] | None:
+        self._begin("count_image_scan_findings", arn)
+        self._meet("before", "count_image_scan_findings")
+        return self.finding_counts
+
+    def get_image_findings(self, ami: str, region: str) -> Iterator[dict[str, Any]]:
+        self._begin("get_image_findings", f"{region}/{ami}")
+        self._meet("before", "get_image_findings")
+        yield from self.ami_findings
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
         @asynccontextmanager

@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from airflow_imagebuilder.compat import AirflowNotFoundException
-from airflow_imagebuilder.hooks import ImageBuilderHook
+from airflow_imagebuilder.hooks import FINDING_PAGES, ImageBuilderHook
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     MalformedAnswerError,
@@ -244,6 +244,77 @@ def test_pages_without_end_are_an_error_that_names_the_operation_and_the_token(
     with pytest.raises(MalformedAnswerError, match=rf"{operation}.*nextToken"):
         getattr(hook, method)(ARN)
     assert client.calls <= most
+
+
+@pytest.mark.parametrize("tokens", [lambda: itertools.repeat("same"), lambda: map(str, itertools.count())])
+def test_findings_without_end_are_an_error_too(
+    hook: ImageBuilderHook, tokens: Callable[[], Iterator[str]]
+) -> None:
+    client = EndlessPages(tokens(), {})
+    hook.__dict__["conn"] = client
+    with pytest.raises(MalformedAnswerError, match=r"ListImageScanFindings.*nextToken"):
+        list(hook.list_image_scan_findings(ARN))
+    assert client.calls <= FINDING_PAGES
+
+
+def test_findings_are_read_page_by_page_and_only_as_far_as_they_are_wanted(
+    hook: ImageBuilderHook, aws: Stubber
+) -> None:
+    wanted = {"filters": [{"name": "imageBuildVersionArn", "values": [ARN]}], "maxResults": 100}
+    aws.add_response(
+        "list_image_scan_findings",
+        {"findings": [{"title": "a"}, {"title": "b"}], "nextToken": "more"},
+        wanted,
+    )
+    found = hook.list_image_scan_findings(ARN)
+    assert [next(found), next(found)] == [{"title": "a"}, {"title": "b"}]
+    aws.assert_no_pending_responses()
+    aws.add_response(
+        "list_image_scan_findings", {"findings": [{"title": "c"}]}, {**wanted, "nextToken": "more"}
+    )
+    assert list(found) == [{"title": "c"}]
+
+
+def test_the_counts_of_the_image_are_found_among_other_answers(hook: ImageBuilderHook, aws: Stubber) -> None:
+    counts = {"all": 3, "critical": 1, "high": 2, "medium": 0}
+    responses = [
+        {"accountAggregation": {"accountId": "123456789012", "severityCounts": {"all": 9}}},
+        {"imageAggregation": {"imageBuildVersionArn": ARN, "severityCounts": counts}},
+    ]
+    wanted = {"filter": {"name": "imageBuildVersionArn", "values": [ARN]}}
+    aws.add_response("list_image_scan_finding_aggregations", {"responses": responses}, wanted)
+    assert hook.count_image_scan_findings(ARN) == counts
+    aws.add_response("list_image_scan_finding_aggregations", {"responses": []}, wanted)
+    assert hook.count_image_scan_findings(ARN) is None
+
+
+class Ec2:
+    """A client of EC2 whose botocore knows GetImageFindings."""
+
+    def __init__(self, *pages: dict[str, Any]) -> None:
+        self.pages, self.asked = list(pages), list[dict[str, Any]]()
+
+    def get_image_findings(self, **call: Any) -> dict[str, Any]:
+        self.asked.append(call)
+        return self.pages.pop(0)
+
+
+def test_findings_of_an_ami_are_read_page_by_page(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ec2 = Ec2({"ImageFindings": [{"Title": "a"}], "NextToken": "t"}, {"ImageFindings": [{"Title": "b"}]})
+    monkeypatch.setattr(hook, "_ec2", {"eu-west-1": ec2}.__getitem__)
+    assert list(hook.get_image_findings("ami-1", "eu-west-1")) == [{"Title": "a"}, {"Title": "b"}]
+    asked = {"ImageId": "ami-1", "MaxResults": 1000}
+    assert ec2.asked == [asked, {**asked, "NextToken": "t"}]
+
+
+def test_an_older_boto3_has_no_findings_of_amis_and_the_error_names_the_version(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook, "_ec2", lambda _: object())
+    with pytest.raises(OutdatedBoto3Error, match=r"GetImageFindings.*boto3 1\.43\.120 or newer"):
+        list(hook.get_image_findings("ami-1", "eu-west-1"))
 
 
 @pytest.mark.parametrize("page", [{"a": 1}, "executions", [None], ["x"]])

@@ -11,6 +11,7 @@ from airflow_imagebuilder.operators.gates.short_circuit import ImageBuilderShort
 from airflow_imagebuilder.operators.options import OPTIONS
 from airflow_imagebuilder.service.arns.grammar import region_in
 from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.gates.findings import read_limits
 from airflow_imagebuilder.service.gates.needs.question import (
     DEFAULT_CHECKS,
     IfBuilding,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 TARGETS = ("pipeline_arn", "image_recipe_arn", "container_recipe_arn")
+_CHOICES = ("force", "if_building", "when_unknown", "max_findings")
 
 
 class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
@@ -69,7 +71,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     :raises TransientError: AWS does not answer for the moment: the task's next try asks again.
     """
 
-    template_fields: Sequence[str] = (*AWS_FIELDS, *TARGETS, "force", "if_building", "when_unknown")
+    template_fields: Sequence[str] = (*AWS_FIELDS, *TARGETS, *_CHOICES)
     operator_extra_links = (ImageBuilderPipelinesLink(), ImageBuilderImagesLink())
     ui_color = "#f3eefb"
 
@@ -116,7 +118,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
 
     def _question(self) -> Question:
         """Return the question, with its templates rendered, checked."""
-        rendered = {name: vars(self)[name] for name in (*TARGETS, "force", "if_building", "when_unknown")}
+        rendered = {name: vars(self)[name] for name in (*TARGETS, *_CHOICES)}
         refuse([*self._rendered_faults(rendered), *self._target_faults()])
         given = {name: None if OPTIONS[name].is_unset(value) else value for name, value in rendered.items()}
         return Question(
@@ -124,7 +126,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
             recipe_arn=given["image_recipe_arn"] or given["container_recipe_arn"],
             checks=self.checks,
             max_age=self.max_age,
-            max_findings=self.max_findings,
+            max_findings=read_limits(self.max_findings) if self.max_findings else None,
             if_building=IfBuilding(given["if_building"] or IfBuilding.SKIP),
             when_unknown=WhenUnknown(given["when_unknown"] or WhenUnknown.BUILD),
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -173,12 +173,15 @@ def judge_findings(
     )
 
 
-def limit_faults(name: str, limits: object) -> Iterator[Fault]:
+def limit_faults(
+    name: str, limits: object, later: Callable[[object], bool] = lambda _: False
+) -> Iterator[Fault]:
     """
     Yield what is wrong with limits by severity.
 
     :param name: how the faults name them, e.g. ``max_findings``.
     :param limits: what a user gave.
+    :param later: returns whether a limit is not known yet (default: each is known).
     """
     allowed = "a mapping of severities to numbers of findings, such as {'CRITICAL': 0, 'HIGH': 3}"
     if not isinstance(limits, Mapping) or not limits:
@@ -189,11 +192,23 @@ def limit_faults(name: str, limits: object) -> Iterator[Fault]:
             close = closest(str(severity).upper(), SEVERITIES)
             remedy = f"did you mean {close}?" if close else "write one of these, in capitals"
             yield Fault(f"{name}.{severity}", severity, ", ".join(SEVERITIES), remedy)
-        elif isinstance(most, bool) or not isinstance(most, int) or most < 0:
+        elif not later(most) and _number(most) is None:
             remedy = (
                 "write how many findings of this severity are accepted; leave a severity without limit out"
             )
             yield Fault(f"{name}.{severity}", most, "0, 1, 2, ...", remedy)
+
+
+def read_limits(limits: Mapping[str, Any]) -> dict[str, int]:
+    """Return checked limits as numbers: a template renders a number as text."""
+    return {severity: _number(most) or 0 for severity, most in limits.items()}
+
+
+def _number(most: object) -> int | None:
+    """Return a limit; ``None`` if it is not a number from 0 on."""
+    if isinstance(most, str) and most.strip().isdecimal():
+        return int(most)
+    return most if isinstance(most, int) and not isinstance(most, bool) and most >= 0 else None
 
 
 def _text(value: object) -> str:

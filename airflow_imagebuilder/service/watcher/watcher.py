@@ -18,6 +18,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.loop_registry import LoopRegistry
 from airflow_imagebuilder.service.client.rate_limit import TokenBucket
 from airflow_imagebuilder.service.client.retries import PATIENCE
@@ -151,6 +152,21 @@ class ImageWatcher:
             workflowExecutionId=execution_id,
         )
         return [step async for page in pages for step in page]
+
+    async def get_image(self, arn: str) -> dict[str, Any]:
+        """
+        Return an image with all members (GetImage), at the same rate. Nothing is retried.
+
+        A snapshot may lack members whose changes end no wait for an image, such as the state of its scan.
+
+        :param arn: the image build version ARN.
+        :raises ImageBuilderError: AWS did not answer, or refused.
+        """
+        answer = await self._client.call("get_image", "image", extra=True, imageBuildVersionArn=arn)
+        image: dict[str, Any] = answer["image"]
+        if not has_status(image):
+            raise malformed(answer, "get_image", "image.state.status")
+        return image
 
     def stats(self) -> WatcherStats:
         """Return what the watcher is doing now, in numbers."""

@@ -41,6 +41,7 @@ VALUES: dict[str, Any] = {
     "parallel_group": "functional",
     "ordinal": 2,
     "guard": "golden.image",
+    "scan_type": "ON_DEMAND_AMI_CVE",
 }
 
 

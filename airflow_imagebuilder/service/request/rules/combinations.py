@@ -12,7 +12,7 @@ from airflow_imagebuilder.service.arns.arns import WorkflowArn
 from airflow_imagebuilder.service.errors import Fault
 from airflow_imagebuilder.service.request.rules.draft import RequestDraft
 from airflow_imagebuilder.service.request.rules.regions import one_region
-from airflow_imagebuilder.service.request.rules.scans import SCAN_RULES
+from airflow_imagebuilder.service.request.rules.scans import SCAN_RULES, scan_warnings
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def request_warnings(fields: Mapping[str, object], later: Later) -> Iterator[str
     .. seealso:: "Manage image workflows": a stage without a workflow is skipped.
         https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html
     """
-    types = {entry.type for entry in RequestDraft(fields, later).listed()}
+    draft = RequestDraft(fields, later)
+    yield from scan_warnings(draft)
+    types = {entry.type for entry in draft.listed()}
     if types and None not in types and WorkflowType.BUILD not in types:
         recipe = "container" if fields.get("container_recipe_arn") else "image"
         yield (

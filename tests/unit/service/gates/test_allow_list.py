@@ -61,6 +61,6 @@ def test_all_faults_are_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("content", ["CVE-1", 7, b"x", {"CVE-1": 7}, {7: "2026-01-01"}])
-def test_what_is_no_list_is_refused(content: object) -> None:
+def test_anything_else_is_refused(content: object) -> None:
     with pytest.raises(InvalidRequestError, match="allow_list"):
         read_allow_list(content)
