@@ -44,11 +44,13 @@ def age(image: Mapping[str, Any], most: timedelta | None, now: datetime) -> Stat
     return Statement(AGE, Verdict.NO, f"the last image is {old} old, and may be {most}")
 
 
-def findings(aws: Reads, image: Mapping[str, Any], most: Mapping[str, int] | None) -> Statement:
+def findings(
+    aws: Reads, image: Mapping[str, Any], most: Mapping[str, int] | None, scan_type: str | None = None
+) -> Statement:
     """Compare the open findings of an image's scan with the limits, wherever AWS lists them."""
     if not most:
         return Statement(FINDINGS, Verdict.NOT_COMPARED, "not given")
-    scan = scan_of(image)
+    scan = scan_of(image, scan_type)
     if scan.outcome in (ScanOutcome.OFF, ScanOutcome.ENDED):
         return Statement(FINDINGS, Verdict.UNKNOWN, f"the last image has no completed scan: {scan.summary}")
     found = read(FINDINGS, f"the findings of {scan.arn}", lambda: _counted(aws, scan))

@@ -69,7 +69,7 @@ def target_of(aws: Reads, *, pipeline_arn: str | None, recipe_arn: str | None) -
     Read what is to be built: at most two calls.
 
     :param pipeline_arn: the pipeline; or
-    :param recipe_arn: the recipe of an AMI or a container image; ``x`` stands for its newest version.
+    :param recipe_arn: the recipe of an AMI or a container image; ``x`` means its newest version.
     :raises NotFoundError: there is no such pipeline or recipe: no build of it could begin.
     """
     if pipeline_arn is None:
@@ -99,7 +99,7 @@ def built_of(aws: Reads, target: Target) -> Built:
     Read what was built before: the lists, then GetImage of the newest AVAILABLE image.
 
     A pipeline's images are those that it built itself. A recipe's images are those of its name, in each
-    version, whoever built them. No order of a list counts, only ``dateCreated``.
+    version, however they were built. No order of a list counts, only ``dateCreated``.
     """
     listed = read(LAST_IMAGE, f"the images of {target.arn}", lambda: list(_summaries(aws, target)))
     if isinstance(listed, Statement):

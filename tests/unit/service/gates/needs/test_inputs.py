@@ -122,7 +122,7 @@ def test_nothing_newer_exists_than_an_ami_but_its_end_is_said(
     assert text in checked["text"]
 
 
-def test_an_ami_that_ec2_does_not_describe_for_us_is_no_reason() -> None:
+def test_an_ami_that_ec2_does_not_describe_for_us_asks_for_nothing() -> None:
     scene = Scene(parent=AMI, built_from=AMI)
     scene.aws.before("describe_ami", FORBIDDEN, times=ALWAYS)
     assert scene.verdicts()["base_image"] == "no"
