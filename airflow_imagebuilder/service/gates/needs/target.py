@@ -122,11 +122,16 @@ def built_of(aws: Reads, target: Target) -> Built:
 def _summaries(aws: Reads, target: Target) -> Iterable[Mapping[str, Any]]:
     if target.pipeline is not None or target.recipe is None:
         return aws.list_image_pipeline_images(target.arn)
-    names = [str(target.recipe["name"])]
+    # A recipe of each kind can have this name.
+    kind = "DOCKER" if target.is_container else "AMI"
+    return [one for one in _named(aws, str(target.recipe["name"])) if one.get("type") in (None, kind)]
+
+
+def _named(aws: Reads, name: str) -> list[dict[str, Any]]:
     try:
-        return aws.list_image_build_versions(names=names)
+        return aws.list_image_build_versions(names=[name])
     except OutdatedBoto3Error:  # it lists the builds of one version only
-        versions = [str(one["arn"]) for one in aws.list_images(names)]
+        versions = [str(one["arn"]) for one in aws.list_images([name])]
         return [one for arn in versions for one in aws.list_image_build_versions(arn)]
 
 
