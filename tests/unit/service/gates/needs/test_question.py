@@ -72,6 +72,8 @@ def test_the_newest_image_is_that_of_the_latest_date_in_any_order_of_the_list() 
     scene = Scene()
     older = another(2, "AVAILABLE", "2026-08-01T00:00:00.000Z")
     failed = another(3, "FAILED", "2026-10-20T00:00:00.000Z")
+    for other in (older, failed):
+        scene.aws.images[other["arn"]] = {**scene.image, **other}
     for listed in ([older, summary(), failed], [failed, summary(), older]):
         scene.aws.listed = listed
         assert scene.ask().last_image == IMAGE
