@@ -280,19 +280,19 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return self._resource("get_image_pipeline", "imagePipeline", imagePipelineArn=arn)
 
     def get_image_recipe(self, arn: str) -> dict[str, Any]:
-        """Return GetImageRecipe's ``imageRecipe``; ``x`` stands for the newest version."""
+        """Return GetImageRecipe's ``imageRecipe``; ``x`` means the newest version."""
         return self._resource("get_image_recipe", "imageRecipe", imageRecipeArn=arn)
 
     def get_container_recipe(self, arn: str) -> dict[str, Any]:
-        """Return GetContainerRecipe's ``containerRecipe``; ``x`` stands for the newest version."""
+        """Return GetContainerRecipe's ``containerRecipe``; ``x`` means the newest version."""
         return self._resource("get_container_recipe", "containerRecipe", containerRecipeArn=arn)
 
     def get_component(self, arn: str) -> dict[str, Any]:
-        """Return GetComponent's ``component``; ``x``, or no build number, stands for the newest one."""
+        """Return GetComponent's ``component``; ``x``, or no build number, means the newest one."""
         return self._resource("get_component", "component", componentBuildVersionArn=arn)
 
     def get_workflow(self, arn: str) -> dict[str, Any]:
-        """Return GetWorkflow's ``workflow``; ``x``, or no build number, stands for the newest one."""
+        """Return GetWorkflow's ``workflow``; ``x``, or no build number, means the newest one."""
         return self._resource("get_workflow", "workflow", workflowBuildVersionArn=arn)
 
     def get_infrastructure_configuration(self, arn: str) -> dict[str, Any]:

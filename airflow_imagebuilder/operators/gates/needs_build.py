@@ -11,6 +11,8 @@ from airflow_imagebuilder.operators.gates.short_circuit import ImageBuilderShort
 from airflow_imagebuilder.operators.options import OPTIONS
 from airflow_imagebuilder.service.arns.grammar import region_in
 from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.gates.findings import read_limits
+from airflow_imagebuilder.service.gates.needs.answer import Answer
 from airflow_imagebuilder.service.gates.needs.question import (
     DEFAULT_CHECKS,
     IfBuilding,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 TARGETS = ("pipeline_arn", "image_recipe_arn", "container_recipe_arn")
+_CHOICES = ("force", "if_building", "when_unknown", "max_findings", "scan_type")
 
 
 class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
@@ -43,16 +46,18 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     every reason, also those that do not ask for a build.
 
     Give one of ``pipeline_arn``, ``image_recipe_arn`` and ``container_recipe_arn``. The images of a pipeline
-    are those that the pipeline built. Those of a recipe are all of its name, whoever built them.
+    are those that the pipeline built. Those of a recipe are all of its name, however they were built.
 
     :param pipeline_arn: the pipeline that would build.
-    :param image_recipe_arn: the recipe of an AMI; ``x.x.x`` stands for its newest version.
+    :param image_recipe_arn: the recipe of an AMI; ``x.x.x`` means its newest version.
     :param container_recipe_arn: the recipe of a container image.
     :param checks: what to compare with the last image: a list of ``recipe``, ``base_image``, ``components``,
         ``workflows``, ``distribution`` and ``infrastructure`` (default: all but the infrastructure).
     :param max_age: a build is needed if the last image is older; ``None`` (default): no age counts.
     :param max_findings: a build is needed if the last image has more findings of a severity than this allows,
         e.g. ``{"CRITICAL": 0}``; ``None`` (default): findings do not count.
+    :param scan_type: ``TEST_INSTANCE_CVE`` or ``ON_DEMAND_AMI_CVE``: where AWS lists the findings, as
+        :class:`ImageBuilderScanGateOperator` takes it. ``None`` (default): as the image shows it.
     :param force: build, whatever the rest says, without a call of AWS: ``True`` or ``False`` (default), also
         as text, e.g. ``"{{ params.force }}"``.
     :param if_building: what an image of the same pipeline or recipe in progress means: ``skip`` (default): no
@@ -69,7 +74,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     :raises TransientError: AWS does not answer for the moment: the task's next try asks again.
     """
 
-    template_fields: Sequence[str] = (*AWS_FIELDS, *TARGETS, "force", "if_building", "when_unknown")
+    template_fields: Sequence[str] = (*AWS_FIELDS, *TARGETS, *_CHOICES)
     operator_extra_links = (ImageBuilderPipelinesLink(), ImageBuilderImagesLink())
     ui_color = "#f3eefb"
 
@@ -81,7 +86,8 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         container_recipe_arn: str | None = None,
         checks: Sequence[str] = DEFAULT_CHECKS,
         max_age: timedelta | None = None,
-        max_findings: Mapping[str, int] | None = None,
+        max_findings: Mapping[str, int | str] | None = None,
+        scan_type: str | None = None,
         force: bool | str = False,
         if_building: IfBuilding | str = IfBuilding.SKIP,
         when_unknown: WhenUnknown | str = WhenUnknown.BUILD,
@@ -94,6 +100,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         self.checks = checks
         self.max_age = max_age
         self.max_findings = max_findings
+        self.scan_type = scan_type
         self.force = force
         self.if_building = if_building.value if isinstance(if_building, IfBuilding) else if_building
         self.when_unknown = when_unknown.value if isinstance(when_unknown, WhenUnknown) else when_unknown
@@ -105,8 +112,8 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         question = self._question()
         self._persist_links(context)
         if self._is_forced:
-            self.log.info("A build is needed: forced. Nothing else was checked.")
-            return _FORCED.copy()
+            self.log.info("%s", _FORCED)
+            return _FORCED.to_xcom()
         answer = question.ask(self.hook)
         self.log.info("%s", answer)
         for one in answer.unknown:
@@ -116,7 +123,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
 
     def _question(self) -> Question:
         """Return the question, with its templates rendered, checked."""
-        rendered = {name: vars(self)[name] for name in (*TARGETS, "force", "if_building", "when_unknown")}
+        rendered = {name: vars(self)[name] for name in (*TARGETS, *_CHOICES)}
         refuse([*self._rendered_faults(rendered), *self._target_faults()])
         given = {name: None if OPTIONS[name].is_unset(value) else value for name, value in rendered.items()}
         return Question(
@@ -124,7 +131,8 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
             recipe_arn=given["image_recipe_arn"] or given["container_recipe_arn"],
             checks=self.checks,
             max_age=self.max_age,
-            max_findings=self.max_findings,
+            max_findings=read_limits(self.max_findings) if self.max_findings else None,
+            scan_type=given["scan_type"],
             if_building=IfBuilding(given["if_building"] or IfBuilding.SKIP),
             when_unknown=WhenUnknown(given["when_unknown"] or WhenUnknown.BUILD),
         )
@@ -156,10 +164,4 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
             link.persist(context=context, operator=self, **place)
 
 
-_FORCED: dict[str, Any] = {
-    "needed": True,
-    "reasons": ["force: this run was asked to build"],
-    "checked": {},
-    "last_image": None,
-    "in_progress": [],
-}
+_FORCED = Answer(True, ("force: this run was asked to build, so nothing else was checked",))
