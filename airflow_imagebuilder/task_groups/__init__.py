@@ -88,8 +88,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         ``[imagebuilder] poll_interval``.
     :param on_retry: what a new try does about an image that failed: ``repair`` (default), ``rebuild`` or
         ``fail``.
-    :param cancel_on_kill: cancel the image when the submitting task or ``image`` is killed (default
-        ``True``).
+    :param cancel_on_kill: cancel the image when the first task or ``image`` is killed (default ``True``).
     :param delete_outputs_on_kill: then also remove the AMIs and snapshots that the build left behind (default
         ``False``).
     :param aws_conn_id: the AWS connection of every task of the group (default ``aws_default``).
