@@ -35,13 +35,14 @@ def asset_extra(result: ImageResult) -> dict[str, Any]:
     """Return the extra of an asset event for an image.
 
     :param result: the image that was built.
-    :return: ``image_arn``, ``name``, ``version``; ``amis``, the AMI ids of the building account by region;
-        ``shared_amis``, the AMI ids of other accounts by account and region; ``containers``, URIs by region.
+    :return: ``image_arn``, ``name``, ``version``; ``amis``, the ids of the golden AMIs of the building
+        account by region; ``shared_amis``, those of other accounts by account and region; ``containers``,
+        URIs by region. An AMI that is not golden (:attr:`ImageResult.golden_amis`) is in neither.
     """
     account = ImageBuildVersionArn.parse(result.arn).account
     amis: dict[str, str | None] = {}
     shared: dict[str, dict[str, str | None]] = {}
-    for ami in result.amis:
+    for ami in result.golden_amis:
         own = ami.account_id in (None, account)
         (amis if own else shared.setdefault(str(ami.account_id), {}))[ami.region] = ami.image
     return {

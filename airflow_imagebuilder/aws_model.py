@@ -5,7 +5,7 @@ What the installed botocore's model of Image Builder has. No other module asks f
 since       the model has
 ==========  ==========================================================================================
 1.40.36     ListImageBuildVersions without ``imageVersionArn``
-1.40.41     ``loggingConfiguration`` of CreateImage
+1.40.41     ``loggingConfiguration`` of CreateImage, ``tags`` of StartImagePipelineExecution
 1.41.1      RetryImage, and ``retried`` of workflow executions
 1.43.94     ``failureContext`` of images: an older botocore drops it from every answer
 1.43.120    GetImageFindings of EC2
@@ -32,6 +32,7 @@ _SINCE = {
     RETRY_IMAGE: "1.41.1",
     FAILURE_CONTEXT: "1.43.94",
     "CreateImage.loggingConfiguration": "1.40.41",
+    "StartImagePipelineExecution.tags": "1.40.41",
     "GetImageFindings": "1.43.120",
     "CreateImage.imageScanningConfiguration.imageScanningTypes": "1.43.122",
     "CreateImage.imageScanningConfiguration.scanResultCondition": "1.43.122",
@@ -86,6 +87,12 @@ def _model() -> Any:
     import botocore.session
 
     return botocore.session.get_session().get_service_model("imagebuilder")
+
+
+def can_list_the_account(client: Any) -> bool:
+    """Return whether the model of a client has ListImageBuildVersions without ``imageVersionArn``."""
+    shape = client.meta.service_model.operation_model("ListImageBuildVersions").input_shape
+    return "imageVersionArn" not in shape.required_members
 
 
 def unknown_members(client: Any, operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

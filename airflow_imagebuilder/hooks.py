@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +17,30 @@ from airflow_imagebuilder.service.client.aio_client import AioClient
 from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.cleanup import delete_outputs
 from airflow_imagebuilder.service.client.error_mapping import translate
-from airflow_imagebuilder.service.client.outdated import check_members
+from airflow_imagebuilder.service.client.outdated import check_list_of_the_account, check_members
 from airflow_imagebuilder.service.client.pages import PAGES, Pages, mappings
 from airflow_imagebuilder.service.client.retries import acall, call
 from airflow_imagebuilder.service.errors import RefusedError
 from airflow_imagebuilder.service.results.states import is_image_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 
     from airflow_imagebuilder.service.request.image_request import ImageRequest
+    from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest
 
 Patience = float | timedelta
 PATIENCE = timedelta(minutes=2)
 """How long a call is retried through throttling and outages before it fails."""
 
+LONGEST_LIST = 10_000
+"""Images after which a list of them counts as endless: more than an account keeps of one name or pipeline."""
+
+_PAGE = 25
+"""Images per page: the largest ``maxResults`` (API reference)."""
 FINDING_PAGES = 400
 """More pages than a scan has of findings: 40,000 of them, unless AWS's pages are short."""
 
@@ -94,6 +100,20 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         check_members(self._client("create_image"), "CreateImage", members)
         return self._arn("create_image", clientToken=client_token, **members)
 
+    def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
+        """
+        Submit StartImagePipelineExecution. AWS also starts a pipeline that is DISABLED.
+
+        :param request: which pipeline to start.
+        :param client_token: 1 to 64 characters; the same token with the same request returns the same image.
+        :return: the image build version ARN.
+        :raises OutdatedBoto3Error: the installed boto3 lacks a member of the request; nothing was sent.
+        :raises AwsError: one of its subclasses, see :mod:`airflow_imagebuilder.service.errors`.
+        """
+        operation, members = "start_image_pipeline_execution", request.to_api()
+        check_members(self._client(operation), "StartImagePipelineExecution", members)
+        return self._arn(operation, clientToken=client_token, **members)
+
     def retry_image(self, arn: str, client_token: str) -> str:
         """
         Submit RetryImage: continue a FAILED or CANCELLED AMI build in its test or distribution phase.
@@ -130,14 +150,104 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
 
+    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
+        """
+        Return GetImagePipeline's ``imagePipeline``.
+
+        :param arn: the pipeline's ARN.
+        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
+        """
+        answer = self._call(
+            "get_image_pipeline", expect="imagePipeline", patience=patience, imagePipelineArn=arn
+        )
+        return dict(answer["imagePipeline"])
+
+    # -- lists of images: AWS documents no order of them, and shows a new image late ------------------------
+
+    def list_image_pipeline_images(
+        self, pipeline_arn: str, *, patience: Patience = PATIENCE
+    ) -> list[dict[str, Any]]:
+        """
+        Return every image of a pipeline, as ListImagePipelineImages has it. An unknown pipeline has none.
+
+        :param pipeline_arn: the pipeline's ARN.
+        :param patience: seconds (or a timedelta) for which each page is retried (default: 2 minutes).
+        :return: AWS's ``ImageSummary`` of each: ``arn``, ``name``, ``version``, ``state``, ``dateCreated``
+            (ISO text), ``outputResources`` and others.
+        :raises MalformedAnswerError: the list has no end (:data:`LONGEST_LIST`), or cannot be read.
+        """
+        return self._images(
+            "list_image_pipeline_images", "imageSummaryList", patience, imagePipelineArn=pipeline_arn
+        )
+
+    def list_images(
+        self, names: Sequence[str] = (), *, owner: str = "Self", patience: Patience = PATIENCE
+    ) -> list[dict[str, Any]]:
+        """
+        Return image versions (``x.y.z``, without builds), as ListImages has them.
+
+        :param names: only images of one of these names, as AWS shows them; empty (default) means all.
+        :param owner: ``Self`` (default), ``Shared``, ``Amazon``, ...
+        :param patience: seconds (or a timedelta) for which each page is retried (default: 2 minutes).
+        :return: AWS's ``ImageVersion`` of each: ``arn``, ``name``, ``version``, ``dateCreated`` and others,
+            but no state.
+        :raises MalformedAnswerError: as :meth:`list_image_pipeline_images`.
+        """
+        filters = _named(names)
+        return self._images("list_images", "imageVersionList", patience, owner=owner, **filters)
+
+    def list_image_build_versions(
+        self,
+        version_arn: str | None = None,
+        *,
+        names: Sequence[str] = (),
+        patience: Patience = PATIENCE,
+    ) -> list[dict[str, Any]]:
+        """
+        Return every build of an image version, or of the account, as ListImageBuildVersions has them.
+
+        :param version_arn: the ARN of an image version, without wildcards; an unknown one has no builds.
+            ``None`` (default) means all images of the account and region.
+        :param names: only images of one of these names, as AWS shows them; empty (default) means all.
+        :param patience: seconds (or a timedelta) for which each page is retried (default: 2 minutes).
+        :return: as :meth:`list_image_pipeline_images`.
+        :raises OutdatedBoto3Error: the installed boto3 cannot list the account's; nothing was sent.
+        :raises MalformedAnswerError: as :meth:`list_image_pipeline_images`.
+        """
+        if version_arn is None:
+            check_list_of_the_account(self._client("list_image_build_versions"))
+        version = {} if version_arn is None else {"imageVersionArn": version_arn}
+        return self._images(
+            "list_image_build_versions", "imageSummaryList", patience, **version, **_named(names)
+        )
+
+    def _images(self, operation: str, member: str, patience: Patience, **params: Any) -> list[dict[str, Any]]:
+        most = LONGEST_LIST // _PAGE
+        pages = self._pages(operation, member, most=most, patience=patience, maxResults=_PAGE, **params)
+        return list(pages)
+
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
         """Deregister the AMIs of an image that has finished, and delete their snapshots; return the ids."""
-        return delete_outputs(image, self._ec2)
+        return delete_outputs(image, lambda region: self.client_of("ec2", region))
 
-    def _ec2(self, region: str) -> Any:
-        session = self.get_session(region_name=region)
-        endpoint = self.conn_config.get_service_endpoint_url("ec2")
-        return session.client("ec2", region_name=region, endpoint_url=endpoint, verify=self.verify)
+    # -- other services ------------------------------------------------------------------------------------
+
+    def client_of(self, service: str, region: str) -> Any:
+        """
+        Return a new boto3 client of another AWS service, with the credentials of this connection.
+
+        :param service: boto3's name of the service, e.g. ``ec2``.
+        :param region: the region.
+        :raises AwsError: it cannot be made: no credentials, no such role.
+        """
+        try:
+            session = self.get_session(region_name=region)
+            endpoint = self.conn_config.get_service_endpoint_url(service)
+            return session.client(
+                service, region_name=region, endpoint_url=endpoint, verify=self.verify, config=self.config
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise translate(error, "AssumeRole") from error
 
     # -- workflows -----------------------------------------------------------------------------------------
 
@@ -156,6 +266,79 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return list(
             self._pages("list_workflow_step_executions", "steps", workflowExecutionId=workflow_execution_id)
         )
+
+    # -- what a build is made of ---------------------------------------------------------------------------
+
+    def get_pipeline(self, arn: str) -> dict[str, Any]:
+        """
+        Return GetImagePipeline's ``imagePipeline``.
+
+        :param arn: the ARN of the pipeline.
+        :raises NotFoundError: there is no such pipeline in this account and region.
+        :raises MalformedAnswerError: the answer has no pipeline.
+        """
+        return self._resource("get_image_pipeline", "imagePipeline", imagePipelineArn=arn)
+
+    def get_image_recipe(self, arn: str) -> dict[str, Any]:
+        """Return GetImageRecipe's ``imageRecipe``; ``x`` stands for the newest version."""
+        return self._resource("get_image_recipe", "imageRecipe", imageRecipeArn=arn)
+
+    def get_container_recipe(self, arn: str) -> dict[str, Any]:
+        """Return GetContainerRecipe's ``containerRecipe``; ``x`` stands for the newest version."""
+        return self._resource("get_container_recipe", "containerRecipe", containerRecipeArn=arn)
+
+    def get_component(self, arn: str) -> dict[str, Any]:
+        """Return GetComponent's ``component``; ``x``, or no build number, stands for the newest one."""
+        return self._resource("get_component", "component", componentBuildVersionArn=arn)
+
+    def get_workflow(self, arn: str) -> dict[str, Any]:
+        """Return GetWorkflow's ``workflow``; ``x``, or no build number, stands for the newest one."""
+        return self._resource("get_workflow", "workflow", workflowBuildVersionArn=arn)
+
+    def get_infrastructure_configuration(self, arn: str) -> dict[str, Any]:
+        """Return GetInfrastructureConfiguration's ``infrastructureConfiguration``."""
+        operation, member = "get_infrastructure_configuration", "infrastructureConfiguration"
+        return self._resource(operation, member, infrastructureConfigurationArn=arn)
+
+    def get_distribution_configuration(self, arn: str) -> dict[str, Any]:
+        """Return GetDistributionConfiguration's ``distributionConfiguration``."""
+        operation, member = "get_distribution_configuration", "distributionConfiguration"
+        return self._resource(operation, member, distributionConfigurationArn=arn)
+
+    def get_parameter(self, name: str) -> str:
+        """Return the value of a parameter of Systems Manager (GetParameter), by its name or ARN."""
+        answer = self._of("ssm", "get_parameter", "Parameter", Name=name)
+        return str(answer["Parameter"].get("Value") or "")
+
+    def describe_ami(self, ami: str) -> dict[str, Any] | None:
+        """Return an AMI of this region as EC2's DescribeImages has it; ``None`` if EC2 shows none."""
+        wanted = [{"Name": "image-id", "Values": [ami]}]  # ImageIds= is refused for an AMI that is gone
+        answer = self._of("ec2", "describe_images", "Images", Filters=wanted, IncludeDeprecated=True)
+        return next((dict(one) for one in answer["Images"]), None)
+
+    def describe_ecr_image(self, region: str, account: str, repository: str, tag: str) -> dict[str, Any]:
+        """
+        Return an image of a private repository as ECR's DescribeImages has it.
+
+        :param region: the repository's region.
+        :param account: the account that owns the registry.
+        :param repository: the repository's name.
+        :param tag: the image's tag.
+        :return: ``imagePushedAt`` (ISO text), ``imageDigest`` and others.
+        :raises RefusedError: there is no such image.
+        """
+        wanted = {"registryId": account, "repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+        answer = self._of("ecr", "describe_images", "imageDetails", region=region, **wanted)
+        found: dict[str, Any] = dict(next(iter(answer["imageDetails"]), {}))
+        pushed = found.get("imagePushedAt")
+        return {**found, "imagePushedAt": pushed.isoformat()} if isinstance(pushed, datetime) else found
+
+    def _resource(self, operation: str, member: str, **params: Any) -> dict[str, Any]:
+        answer = self._call(operation, expect=member, **params)
+        found = answer[member]
+        if not isinstance(found, dict) or not isinstance(found.get("arn"), str):
+            raise malformed(answer, operation, f"{member}.arn")
+        return found
 
     # -- findings ------------------------------------------------------------------------------------------
 
@@ -289,6 +472,20 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         client = self._client(operation)
         return call(client, operation, expect=expect, patience=patience, renew=renew, **params)
 
+    def _of(self, service: str, operation: str, member: str, region: str | None = None, **params: Any) -> Any:
+        """Call an operation of another service of AWS, in the region of this hook's client by default."""
+        place = region or self._client(operation).meta.region_name
+
+        def client() -> Any:
+            try:
+                session = self.get_session(region_name=place)
+                endpoint = self.conn_config.get_service_endpoint_url(service)
+                return session.client(service, region_name=place, endpoint_url=endpoint, verify=self.verify)
+            except (BotoCoreError, ClientError) as error:
+                raise translate(error, operation) from error
+
+        return call(client(), operation, expect=member, patience=PATIENCE, renew=client, **params)
+
     def _client(self, operation: str) -> Any:
         return self._made(lambda: self.conn, operation)
 
@@ -315,6 +512,10 @@ class ImageBuilderHook(AwsGenericHook[Any]):
             token = pages.after(answer)
             if not token:
                 return
+
+
+def _named(names: Sequence[str]) -> dict[str, Any]:
+    return {"filters": [{"name": "name", "values": list(names)}]} if names else {}
 
 
 def _image_in(answer: Mapping[str, Any]) -> dict[str, Any]:

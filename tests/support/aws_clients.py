@@ -66,6 +66,9 @@ class EndlessPages:
     def list_workflow_step_executions(self, **_: Any) -> dict[str, Any]:
         return self._page("steps")
 
+    def list_image_pipeline_images(self, **_: Any) -> dict[str, Any]:
+        return self._page("imageSummaryList")
+
 
 LATER_MEMBERS = (
     ("CreateImageRequest", "loggingConfiguration"),

@@ -70,6 +70,9 @@ class FakeTaskInstance:
         assert (task_ids, map_indexes) == (self.task_id, self.map_index)
         return self.xcoms.get(key)
 
+    def get_first_reschedule_date(self, _: Any) -> None:
+        return None
+
     def get_task_states(
         self, *, dag_id: str, task_ids: Sequence[str], run_ids: Sequence[str], map_index: int | None = None
     ) -> dict[str, dict[str, str | None]]:

@@ -52,6 +52,15 @@ def test_the_amis_of_another_account_do_not_replace_those_of_the_own_account() -
     assert extra["shared_amis"] == {"210987654321": {"us-east-1": "ami-2"}}
 
 
+def test_an_event_has_the_golden_ami_and_not_the_raw_one_beside_it() -> None:
+    amis = [
+        {"region": "us-east-1", "image": "ami-raw", "accountId": "123456789012", "name": "golden 2026"},
+        {"region": "us-east-1", "image": "ami-asked", "accountId": "123456789012", "name": "web 2026"},
+        {"region": "eu-west-1", "accountId": "123456789012", "state": {"status": "FAILED"}},
+    ]
+    assert asset_extra(result(amis=amis))["amis"] == {"us-east-1": "ami-asked"}
+
+
 def test_an_event_has_the_container_images_by_region() -> None:
     containers = [{"region": "us-east-1", "imageUris": ["repo:1", "repo:latest"]}]
     assert asset_extra(result(containers=containers))["containers"] == {

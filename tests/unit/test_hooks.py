@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -22,9 +23,9 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
 from tests.support.arns import IMAGE as ARN
-from tests.support.arns import INFRASTRUCTURE, RECIPE
+from tests.support.arns import INFRASTRUCTURE, PREFIX, RECIPE
 from tests.support.aws_clients import EndlessPages, FakeAsyncClient, older_client
-from tests.support.aws_model import needs_member, needs_operation
+from tests.support.aws_model import lists_the_account, needs_member, needs_operation
 from tests.support.clockwork import client_error
 from tests.support.fault_plan import ALWAYS
 from tests.support.stub import stub
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 REQUEST = ImageRequest(image_recipe_arn=RECIPE, infrastructure_configuration_arn=INFRASTRUCTURE)
 TOKEN = "t" * 36
+VERSION = f"{PREFIX}:image/golden/1.0.0"
 
 
 @pytest.fixture
@@ -171,6 +173,51 @@ def test_every_page_of_steps_is_read(hook: ImageBuilderHook, aws: Stubber) -> No
         page = {"steps": [{"name": name}], **({"nextToken": token} if token else {})}
         aws.add_response("list_workflow_step_executions", page)
     assert hook.list_workflow_step_executions(wanted["workflowExecutionId"]) == [{"name": "a"}, {"name": "b"}]
+
+
+PIPELINE = f"{PREFIX}:image-pipeline/golden"
+needs_account_list = pytest.mark.skipif(
+    not lists_the_account(), reason="botocore cannot list the builds of the account"
+)
+NAMED = {"filters": [{"name": "name", "values": ["golden"]}]}
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "sent"),
+    [
+        ("list_image_pipeline_images", {"pipeline_arn": PIPELINE}, {"imagePipelineArn": PIPELINE}),
+        ("list_images", {}, {"owner": "Self"}),
+        ("list_images", {"names": ["golden"], "owner": "Shared"}, {"owner": "Shared", **NAMED}),
+        ("list_image_build_versions", {"version_arn": VERSION}, {"imageVersionArn": VERSION}),
+        pytest.param("list_image_build_versions", {"names": ["golden"]}, NAMED, marks=needs_account_list),
+    ],
+)
+def test_every_page_of_a_list_of_images_is_read(
+    hook: ImageBuilderHook, aws: Stubber, operation: str, arguments: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    member = "imageVersionList" if operation == "list_images" else "imageSummaryList"
+    aws.add_response(operation, {member: [{"arn": "1"}], "nextToken": "more"}, {"maxResults": 25, **sent})
+    aws.add_response(operation, {member: [{"arn": "2"}]}, {"maxResults": 25, "nextToken": "more", **sent})
+    assert [image["arn"] for image in getattr(hook, operation)(**arguments)] == ["1", "2"]
+
+
+def test_an_older_boto3_lists_the_builds_of_a_version_but_not_of_the_account(
+    hook: ImageBuilderHook, tmp_path: Path
+) -> None:
+    with stub({"imageSummaryList": [{"arn": ARN}]}) as (aws, url):
+        hook.__dict__["conn"] = older_client(tmp_path, endpoint_url=url)
+        with pytest.raises(OutdatedBoto3Error, match=r"without imageVersionArn.*1\.40\.36"):
+            hook.list_image_build_versions()
+        assert aws.requests == 0
+        assert hook.list_image_build_versions(VERSION) == [{"arn": ARN}]
+
+
+def test_a_list_of_images_without_end_is_an_error(hook: ImageBuilderHook) -> None:
+    client = EndlessPages(map(str, itertools.count()), {"arn": ARN})
+    hook.__dict__["conn"] = client
+    with pytest.raises(MalformedAnswerError, match=r"ListImagePipelineImages.*nextToken"):
+        hook.list_image_pipeline_images(PIPELINE)
+    assert client.calls == 400
 
 
 @pytest.mark.parametrize(
@@ -480,3 +527,125 @@ def test_a_connection_that_is_not_defined_is_an_error(monkeypatch: pytest.Monkey
 
 def test_the_client_type_is_always_imagebuilder() -> None:
     assert ImageBuilderHook(client_type="ec2", aws_conn_id=None).client_type == "imagebuilder"
+
+
+# -- what a build is made of -------------------------------------------------------------------------------
+
+
+class Resource(NamedTuple):
+    method: str
+    operation: str
+    parameter: str
+    member: str
+    resource: str
+
+    def arn(self) -> str:
+        return f"{PREFIX}:{self.resource}"
+
+
+RESOURCES = (
+    Resource("get_pipeline", "get_image_pipeline", "imagePipelineArn", "imagePipeline", "image-pipeline/a"),
+    Resource("get_image_recipe", "get_image_recipe", "imageRecipeArn", "imageRecipe", "image-recipe/a/x.x.x"),
+    Resource(
+        "get_container_recipe",
+        "get_container_recipe",
+        "containerRecipeArn",
+        "containerRecipe",
+        "container-recipe/a/1.0.0",
+    ),
+    Resource("get_component", "get_component", "componentBuildVersionArn", "component", "component/a/1.x.x"),
+    Resource("get_workflow", "get_workflow", "workflowBuildVersionArn", "workflow", "workflow/test/a/1.x.x"),
+    Resource(
+        "get_infrastructure_configuration",
+        "get_infrastructure_configuration",
+        "infrastructureConfigurationArn",
+        "infrastructureConfiguration",
+        "infrastructure-configuration/a",
+    ),
+    Resource(
+        "get_distribution_configuration",
+        "get_distribution_configuration",
+        "distributionConfigurationArn",
+        "distributionConfiguration",
+        "distribution-configuration/a",
+    ),
+)
+
+
+@pytest.mark.parametrize("one", RESOURCES, ids=lambda one: one.method)
+def test_a_resource_is_read_by_its_arn(hook: ImageBuilderHook, aws: Stubber, one: Resource) -> None:
+    body: dict[str, Any] = {"arn": one.arn()}
+    if one.member == "distributionConfiguration":
+        body["timeoutMinutes"] = 60  # the model demands it
+    aws.add_response(one.operation, {one.member: body}, {one.parameter: one.arn()})
+    assert getattr(hook, one.method)(one.arn()) == body
+    aws.add_client_error(one.operation, "ResourceNotFoundException", http_status_code=404)
+    with pytest.raises(NotFoundError):
+        getattr(hook, one.method)(one.arn())
+
+
+def test_a_resource_without_an_arn_is_malformed(hook: ImageBuilderHook, aws: Stubber) -> None:
+    arn = f"{PREFIX}:component/a/1.x.x"
+    aws.add_response("get_component", {"component": {"name": "golden"}}, {"componentBuildVersionArn": arn})
+    with pytest.raises(MalformedAnswerError, match=r"component\.arn"):
+        hook.get_component(arn)
+
+
+@pytest.fixture
+def other(hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Stubber]]:
+    """Stubs of other services of AWS, by the service's name."""
+    assert hook.conn  # made while the session is real
+    session = hook.get_session(region_name="us-east-1")
+    clients: dict[str, Any] = {}
+    stubs: dict[str, Stubber] = {}
+
+    def stubbed(service: str) -> Stubber:
+        clients[service] = session.client(
+            service, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        stubs[service] = Stubber(clients[service])
+        stubs[service].activate()
+        return stubs[service]
+
+    class Session:
+        def client(self, service: str, **_: Any) -> Any:
+            return clients[service]
+
+    monkeypatch.setattr(hook, "get_session", lambda **_: Session())
+    yield stubbed
+    for one in stubs.values():
+        one.assert_no_pending_responses()
+
+
+def test_a_parameter_has_a_value(hook: ImageBuilderHook, other: Callable[[str], Stubber]) -> None:
+    ssm = other("ssm")
+    ssm.add_response("get_parameter", {"Parameter": {"Value": "ami-1"}}, {"Name": "/golden"})
+    assert hook.get_parameter("/golden") == "ami-1"
+    ssm.add_client_error("get_parameter", "ParameterNotFound", http_status_code=400)
+    with pytest.raises(RefusedError, match="ParameterNotFound"):
+        hook.get_parameter("/golden")
+
+
+def test_an_ami_that_is_gone_is_none(hook: ImageBuilderHook, other: Callable[[str], Stubber]) -> None:
+    ec2 = other("ec2")
+    asked = {"Filters": [{"Name": "image-id", "Values": ["ami-1"]}], "IncludeDeprecated": True}
+    ec2.add_response("describe_images", {"Images": [{"ImageId": "ami-1", "DeprecationTime": "2027"}]}, asked)
+    ec2.add_response("describe_images", {"Images": []}, asked)
+    assert (hook.describe_ami("ami-1") or {})["DeprecationTime"] == "2027"
+    assert hook.describe_ami("ami-1") is None
+
+
+def test_the_time_of_a_push_is_text(hook: ImageBuilderHook, other: Callable[[str], Stubber]) -> None:
+    ecr = other("ecr")
+    asked = {
+        "registryId": "123456789012",
+        "repositoryName": "base",
+        "imageIds": [{"imageTag": "stable"}],
+    }
+    pushed = datetime(2026, 10, 1, tzinfo=timezone.utc)
+    ecr.add_response("describe_images", {"imageDetails": [{"imagePushedAt": pushed}]}, asked)
+    found = hook.describe_ecr_image("us-east-1", "123456789012", "base", "stable")
+    assert found["imagePushedAt"] == "2026-10-01T00:00:00+00:00"
+    ecr.add_client_error("describe_images", "AccessDeniedException", http_status_code=403)
+    with pytest.raises(ForbiddenError):
+        hook.describe_ecr_image("us-east-1", "123456789012", "base", "stable")

@@ -18,33 +18,35 @@ from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.retry_policy import default_retry_policy
 from airflow_imagebuilder.operators.waiting.cancellation import Cancellation, Stop
-from airflow_imagebuilder.operators.waiting.task_state import TaskStore, forget, is_of_another_try, this_try
+from airflow_imagebuilder.operators.waiting.task_state import (
+    TaskStore,
+    forget,
+    is_of_another_try,
+    lost_its_trigger,
+    note_wait,
+    this_try,
+)
+from airflow_imagebuilder.operators.waiting.verdict import image_result, refuse_failed_tests
 from airflow_imagebuilder.service.errors import (
     AwsError,
     ImageBuilderError,
     ImageNotFoundError,
     NotFoundError,
-    TestsFailedError,
     WaitInterruptedError,
-    error_for_image,
 )
-from airflow_imagebuilder.service.results.cause import failed_execution
-from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.results.states import (
-    IMAGE_SUCCEEDED,
-    WORKFLOW_FAILED,
     is_image_terminal,
 )
 from airflow_imagebuilder.service.submission.ports import Origin, Submitted
 from airflow_imagebuilder.service.submission.record import Record, SubmissionRecord
 from airflow_imagebuilder.service.submission.repair import may_be_stale
 from airflow_imagebuilder.service.submission.submission import Submission
-from airflow_imagebuilder.xcom import ARN_KEY, TRY_KEY, publish_arn
+from airflow_imagebuilder.xcom import ARN_KEY, publish_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from airflow_imagebuilder.compat import RetryPolicy
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
@@ -57,9 +59,6 @@ MAX_RESUMES_MISSING = 1
 
 FIRST_READ_PATIENCE = 10.0
 """Seconds for which the GetImage before the wait is retried through throttling and outages."""
-
-_TRIGGER_FAILED = "__fail__"
-"""The method that Airflow resumes a task with after its trigger has raised an exception."""
 
 T = TypeVar("T")
 
@@ -83,7 +82,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         has retry policies since 3.3. On an older one a policy can forbid a retry, but not delay it.
     """
 
-    operator_extra_links = LINKS
+    operator_extra_links: Sequence[BaseOperatorLink] = LINKS
     ui_color = "#e8f2ec"
     record_kind: type[Record] = SubmissionRecord
     """What the task keeps between its tries."""
@@ -251,26 +250,15 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         Airflow 3.0 resumes a new try in the way in which it resumed the last one, so after a trigger's
         exception no try would read the image again.
         """
-        if next_method == _TRIGGER_FAILED and self._waited_in(context) not in (
-            None,
-            context["ti"].try_number,
-        ):
+        if lost_its_trigger(next_method, context):
             return self.execute(context)
         return super().resume_execution(next_method, next_kwargs, context)
-
-    @staticmethod
-    def _waited_in(context: Context) -> int | None:
-        """Return the try that has deferred last, where Airflow kept its XComs for a try that it resumes."""
-        ti: Any = context["ti"]
-        found = ti.xcom_pull(task_ids=ti.task_id, key=TRY_KEY, map_indexes=ti.map_index)
-        return found if isinstance(found, int) else None
 
     def _wait(self, context: Context, trigger: ImageBuilderImageTrigger) -> dict[str, Any]:
         # SIGTERM may have come during a call to Airflow, in which it could not be asked about a kill.
         self.cancellation.raise_if_killed(trigger.image_build_version_arn)
         if self.deferrable:
-            if stores_in_variables():
-                context["ti"].xcom_push(key=TRY_KEY, value=context["ti"].try_number)
+            note_wait(context)
             self.defer(trigger=trigger, method_name="execute_complete")
         return self._after_wait(context, asyncio.run(trigger.wait()))
 
@@ -314,36 +302,16 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         :raises ImageFailedError: (or ImageCancelledError) it did not end well.
         :raises TestsFailedError: a test failed, and ``fail_on_test_failure`` is on.
         """
-        executions = self.hook.list_workflow_executions(image["arn"])
-        if image["state"]["status"] not in IMAGE_SUCCEEDED:
-            raise error_for_image(image["arn"], image, executions, self._steps_of_failure(image, executions))
-        result = ImageResult.from_api(image, executions)
-        self._log_result(result)
+        result = image_result(self, image)
         self.record_finished(context)
-        failed = [test.name for test in result.tests if test.status in WORKFLOW_FAILED]
-        if failed and self.fail_on_test_failure:
-            raise TestsFailedError(arn=result.arn, tests=failed)
+        if self.fail_on_test_failure:
+            refuse_failed_tests(result)
         update_asset_events(context, self.outlets, result)
         return result.to_dict()
 
     def record_finished(self, context: Context) -> None:
         """Note for later tries that this one is finished: only a clear can follow it."""
         Submission(self.hook, TaskStore(context, written=True)).finished(this_try(context), self.record_kind)
-
-    def _steps_of_failure(
-        self, image: Mapping[str, Any], executions: Sequence[Mapping[str, Any]]
-    ) -> list[dict[str, Any]]:
-        failed = failed_execution(image, executions)
-        return self.readable_steps(failed["workflowExecutionId"]) if failed else []
-
-    def _log_result(self, result: ImageResult) -> None:
-        self.log.info("Image %s is %s", result.arn, result.status)
-        for test in result.tests:
-            self.log.info("Test %s: %s", test.name, test.status)
-        for ami in result.amis:
-            self.log.info("AMI %s in %s (account %s)", ami.image, ami.region, ami.account_id)
-        for container in result.containers:
-            self.log.info("Container in %s: %s", container.region, ", ".join(container.image_uris))
 
     # -- killing -------------------------------------------------------------------------------------------
 

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from airflow_imagebuilder.compat import calls_have_a_lock, can_ask_airflow, older_store, only_question
+from airflow_imagebuilder.compat import (
+    calls_have_a_lock,
+    can_ask_airflow,
+    older_store,
+    only_question,
+    stores_in_variables,
+)
 from airflow_imagebuilder.service.errors import StateStoreError
 from airflow_imagebuilder.service.submission.ports import Try
 from airflow_imagebuilder.service.submission.record import GUARD_KEY, RECORD_KEY
+from airflow_imagebuilder.xcom import TRY_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +37,9 @@ ASK_PATIENCE = 2.0
 
 KILLED_STATES = frozenset({"failed", "success", "skipped", "restarting", "removed"})
 """States of a running task that a person, or a time limit of Airflow's, has ended."""
+
+_TRIGGER_FAILED = "__fail__"
+"""The method that Airflow resumes a task with after its trigger has raised an exception."""
 
 _UNREACHABLE = (AirflowRuntimeError, OSError)
 _PATIENTLY: dict[str, Any] = {
@@ -162,6 +172,30 @@ def is_of_another_try(event: object, context: Context) -> bool:
     """
     number = event.get("try_number") if isinstance(event, Mapping) else None
     return number is not None and number != context["ti"].try_number
+
+
+def note_wait(context: Context) -> None:
+    """Note, before Airflow 3.3, which try is about to defer, for :func:`lost_its_trigger`."""
+    if stores_in_variables():
+        context["ti"].xcom_push(key=TRY_KEY, value=context["ti"].try_number)
+
+
+def lost_its_trigger(next_method: str, context: Context) -> bool:
+    """
+    Return whether an earlier try lost its trigger, and Airflow resumes this one in the same way.
+
+    Airflow 3.0 resumes a new try in the way in which it resumed the last one, so after a trigger's exception
+    no try would read the image again.
+
+    :param next_method: the method that Airflow resumes the task with.
+    :param context: the task's context.
+    """
+    if next_method != _TRIGGER_FAILED:
+        return False
+    ti: Any = context["ti"]
+    # Airflow kept the XComs of the try before only if it resumes this one.
+    waited_in = ti.xcom_pull(task_ids=ti.task_id, key=TRY_KEY, map_indexes=ti.map_index)
+    return isinstance(waited_in, int) and waited_in != ti.try_number
 
 
 def was_killed(context: Context) -> bool | None:

@@ -53,6 +53,19 @@ def check_members(client: Any, operation: str, params: Mapping[str, Any]) -> Non
         raise OutdatedBoto3Error(faults)
 
 
+def check_list_of_the_account(client: Any) -> None:
+    """
+    Check that a client can list the images of the account.
+
+    :param client: a boto3 or aiobotocore client.
+    :raises OutdatedBoto3Error: its ListImageBuildVersions takes the builds of one version only.
+    """
+    if not aws_model.can_list_the_account(client):
+        value = f"boto3 {aws_model.installed()}"
+        needed = aws_model.needed(aws_model.LIST_OF_THE_ACCOUNT)
+        raise OutdatedBoto3Error([Fault(aws_model.LIST_OF_THE_ACCOUNT, value, needed, aws_model.UPGRADE)])
+
+
 def _fact(operation: str, path: str) -> str:
     return f"{operation}.{_NUMBER.sub('', path)}"
 

@@ -75,7 +75,7 @@ def test_a_retry_after_the_exception_of_a_trigger_attaches_again(
     before_3_3: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "airflow_imagebuilder.operators.waiting.operator.stores_in_variables", lambda: before_3_3
+        "airflow_imagebuilder.operators.waiting.task_state.stores_in_variables", lambda: before_3_3
     )
     aws, task = FakeImageBuilder("BUILDING"), FakeTask()
     operator, failure = create(aws), {"error": "Trigger failure", "traceback": ["TypeError: no"]}

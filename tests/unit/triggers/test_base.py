@@ -41,6 +41,11 @@ VALUES: dict[str, Any] = {
     "parallel_group": "functional",
     "ordinal": 2,
     "guard": "golden.image",
+    "since": "2026-01-31T06:00:00+00:00",
+    "in_progress": True,
+    "pipeline_arn": "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/golden",
+    "image_name": "golden",
+    "version": "1.x.x",
     "scan_type": "ON_DEMAND_AMI_CVE",
 }
 

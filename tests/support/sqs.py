@@ -1,0 +1,121 @@
+"""An SQS queue in memory, on the running loop's clock, with the methods of an aiobotocore client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections import Counter
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.support.clockwork import EPOCH, client_error, now
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+URL = "https://sqs.us-east-1.amazonaws.com/123456789012/images"
+
+NO_QUEUE = client_error("AWS.SimpleQueueService.NonExistentQueue", 400, "ReceiveMessage", "no such queue")
+FORBIDDEN = client_error(
+    "AccessDenied", 403, "ReceiveMessage", "not authorized to perform sqs:ReceiveMessage"
+)
+
+
+@dataclass
+class _Stored:
+    id: str
+    body: str
+    sent: float
+    visible_at: float
+    received: int = 0
+
+
+@dataclass
+class Queue:
+    """
+    One queue.
+
+    :param visibility: seconds after which a message that was not deleted is delivered again.
+    :param fault: takes operation and time; returns an exception to raise, or None.
+    """
+
+    visibility: float = 30.0
+    fault: Callable[[str, float], BaseException | None] = lambda operation, time: None
+    stored: dict[str, _Stored] = field(default_factory=dict)
+    calls: list[tuple[float, str]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    """The bodies of the messages that were deleted."""
+    opened: int = 0
+    closed: int = 0
+
+    def __post_init__(self) -> None:
+        self._ids = itertools.count()
+        self._sent = asyncio.Event()
+
+    def send(self, *bodies: str) -> None:
+        """Add messages."""
+        for body in bodies:
+            name = f"message-{next(self._ids)}"
+            self.stored[name] = _Stored(name, body, now(), now())
+        self._sent.set()
+
+    def counted(self) -> Counter[str]:
+        """Return the number of calls by operation."""
+        return Counter(operation for _, operation in self.calls)
+
+    async def connect(self) -> AbstractAsyncContextManager[Any]:
+        @contextlib.asynccontextmanager
+        async def client() -> AsyncIterator[Queue]:
+            self.opened += 1
+            try:
+                yield self
+            finally:
+                self.closed += 1
+
+        return client()
+
+    # -- the client ----------------------------------------------------------------------------------------
+
+    async def receive_message(self, **params: Any) -> dict[str, Any]:
+        self._begin("receive_message")
+        until = now() + params["WaitTimeSeconds"]
+        while not (visible := self._visible()) and now() < until:
+            self._sent.clear()
+            back = min([one.visible_at for one in self.stored.values()], default=until)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._sent.wait(), min(until, back) - now())
+        taken = visible[: params["MaxNumberOfMessages"]]
+        for one in taken:
+            one.received, one.visible_at = one.received + 1, now() + self.visibility
+        found = [
+            {
+                "MessageId": one.id,
+                "ReceiptHandle": f"{one.id}#{one.received}",
+                "Body": one.body,
+                "Attributes": {
+                    "ApproximateReceiveCount": str(one.received),
+                    "SentTimestamp": str(int((EPOCH + one.sent) * 1000)),
+                },
+            }
+            for one in taken
+        ]
+        return {"ResponseMetadata": {}, **({"Messages": found} if found else {})}
+
+    async def delete_message_batch(self, **params: Any) -> dict[str, Any]:
+        self._begin("delete_message_batch")
+        for entry in params["Entries"]:
+            one = self.stored.pop(entry["ReceiptHandle"].partition("#")[0], None)
+            if one is not None:
+                self.deleted.append(one.body)
+        return {"ResponseMetadata": {}, "Successful": [{"Id": one["Id"]} for one in params["Entries"]]}
+
+    def _begin(self, operation: str) -> None:
+        self.calls.append((now(), operation))
+        error = self.fault(operation, now())
+        if error is not None:
+            raise error
+
+    def _visible(self) -> list[_Stored]:
+        return [one for one in self.stored.values() if one.visible_at <= now()]
