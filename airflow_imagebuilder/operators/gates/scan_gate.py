@@ -108,7 +108,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.image_build_version_arn = image_build_version_arn
+        self.image_build_version_arn = _arn_in(image_build_version_arn)
         self.max_findings = {"CRITICAL": 0, "HIGH": 0} if max_findings is None else max_findings
         self.only_fixable = only_fixable
         self.allow_list = allow_list
@@ -221,8 +221,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
     # -- arguments -----------------------------------------------------------------------------------------
 
     def _arn(self) -> str:
-        given: Any = self.image_build_version_arn
-        arn = known_arn(given.get("arn") if isinstance(given, Mapping) else given)
+        arn = known_arn(_arn_in(self.image_build_version_arn))
         refuse(option_faults({ARN_KEY: arn, "scan_type": self._scan_type()}))
         return arn
 
@@ -285,3 +284,8 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
         value = report(scan, verdict, limits, aws_counts=read.aws_counts, complete=complete)
         context["ti"].xcom_push(key=XCOM_KEY, value=value)
         return verdict
+
+
+def _arn_in(image: Any) -> Any:
+    """Return the ARN of an :class:`ImageResult` mapping; anything else as it is."""
+    return image.get("arn", image) if isinstance(image, Mapping) else image

@@ -5,6 +5,7 @@ Source: EC2's service model, GetImageFindings (botocore 1.43.120).
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -55,19 +56,24 @@ def _page(
     ami, size = params.get("ImageId", ""), params.get("MaxResults", str(_MOST))
     if not ami:
         raise ApiError("MissingParameter", "The request must contain the parameter ImageId", 400)
-    if not (size.isdecimal() and 1 <= int(size) <= _MOST):
+    if not 1 <= _number(size) <= _MOST:
         raise ApiError("InvalidParameterValue", f"Value ({size}) for parameter MaxResults is invalid.", 400)
     if not has_ami(ami):
         raise ApiError("InvalidAMIID.NotFound", f"The image id '[{ami}]' does not exist", 400)
     if params.get("DryRun", "").lower() == "true":
         raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-    found, start = findings(ami), params.get("NextToken") or "0"
-    if not (start.isdecimal() and int(start) <= len(found)):
-        raise ApiError("InvalidPaginationToken", f"The pagination token '{start}' is not valid.", 400)
-    end = int(start) + int(size)
+    found, start = findings(ami), _number(params.get("NextToken") or "0")
+    if not 0 <= start <= len(found):
+        raise ApiError("InvalidPaginationToken", "The pagination token is not valid or has expired.", 400)
+    end = start + _number(size)
     more = {"nextToken": end} if end < len(found) else {}
-    members = {"requestId": str(uuid.uuid4()), "imageFindingSet": found[int(start) : end], **more}
+    members = {"requestId": str(uuid.uuid4()), "imageFindingSet": found[start:end], **more}
     return f'<{ACTION}Response xmlns="{_NAMESPACE}">{_xml(members)}</{ACTION}Response>'.encode()
+
+
+def _number(text: str) -> int:
+    """Return a number of a request; -1 for any other text."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
 
 
 def _xml(value: Any) -> str:
