@@ -196,7 +196,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
         key = self.shared_stream_key()
 
         def wants(change: ImageStateChange) -> bool:
-            return any(trigger.wants(change) for trigger in _watching[key])
+            return any(trigger.wants(change) for trigger in _watching.get(key, ()))
 
         return Arrivals(hook.connect, self.queue_url, self._read, wants)
 
@@ -224,6 +224,8 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
             yield
         finally:
             _watching[key].discard(self)
+            if not _watching[key]:
+                del _watching[key]
 
 
 def _payload(image: Mapping[str, Any]) -> dict[str, Any]:
