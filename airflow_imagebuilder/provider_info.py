@@ -74,4 +74,13 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "Seconds for which AWS may answer that an image is forbidden or not found before its tasks fail.",
         "30",
     ),
+    "queue_url": {
+        "description": "URL of an SQS queue to which an EventBridge rule sends the ends of images, so that a "
+        "wait ends within a second or two and not at its next poll. Each triggerer needs a queue of its own: "
+        "{hostname} is replaced by the name of its host. If it is empty, images are polled alone.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "https://sqs.us-east-1.amazonaws.com/123456789012/imagebuilder-{hostname}",
+        "default": "",
+    },
 }
