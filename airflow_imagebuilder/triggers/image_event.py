@@ -54,8 +54,8 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
         report themselves, if the tasks tag them. ``None`` (default) reports them, too.
     :param aws_conn_id: the AWS connection (default: ``aws_default``); ``None`` takes boto3's own chain of
         credentials.
-    :param region_name: the region of the queue; ``None`` (default) takes the connection's. An image is read
-        in the region of its ARN.
+    :param region_name: the region of a queue whose URL names none; ``None`` (default) takes the connection's.
+        An image is read in the region of its ARN.
     :param verify: whether to verify TLS certificates, or the path of a bundle to verify them against;
         ``None`` (default) takes the connection's.
     :param botocore_config: arguments of ``botocore.config.Config``; ``None`` (default) takes the
@@ -183,16 +183,16 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
 
     def arrivals(self) -> Arrivals:
         """Return a reader of the queue for all triggers with this one's key."""
-        from airflow_imagebuilder.hooks import ImageBuilderHook
         from airflow_imagebuilder.service.events.arrivals import Arrivals
+        from airflow_imagebuilder.service.events.listener import region_of
+        from airflow_imagebuilder.triggers.queue import QueueHook
 
-        hook = ImageBuilderHook(
+        hook = QueueHook(
             aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
+            region_name=region_of(self.queue_url) or self.region_name,
             verify=self.verify,
             config=self.botocore_config,
         )
-        hook.client_type = "sqs"
         key = self.shared_stream_key()
 
         def wants(change: ImageStateChange) -> bool:

@@ -103,6 +103,24 @@ async def during(seconds: float, *triggers: Fired) -> None:
 # -- arguments ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("url", "region"), [(URL, "us-east-1"), ("http://127.0.0.1:5005/123456789012/images", "eu-west-1")]
+)
+def test_a_queue_is_read_in_the_region_of_its_url_or_in_that_of_the_trigger(
+    monkeypatch: pytest.MonkeyPatch, url: str, region: str
+) -> None:
+    hooks: list[ImageBuilderHook] = []
+
+    async def connect(hook: ImageBuilderHook) -> Any:
+        hooks.append(hook)
+        return await Queue().connect()
+
+    monkeypatch.setattr(ImageBuilderHook, "connect", connect)
+    run(during(5, Fired(trigger(queue_url=url, region_name="eu-west-1", aws_conn_id="aws_fleet"))))
+    (hook,) = hooks
+    assert (hook.client_type, hook._region_name, hook.aws_conn_id) == ("sqs", region, "aws_fleet")
+
+
 def test_an_asset_takes_the_trigger_as_a_watcher() -> None:
     asset = Asset("golden", uri="imagebuilder://golden", watchers=[AssetWatcher("any", trigger())])
     assert asset.watchers[0].trigger.serialize()[1]["queue_url"] == URL
