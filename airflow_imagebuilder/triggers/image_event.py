@@ -46,7 +46,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
     answer. If ``statuses`` has others than AVAILABLE, it has the image's ``status`` too. Each image is
     reported at least once. All triggers of a triggerer that share queue and connection share one reader.
 
-    :param queue_url: the URL of the queue.
+    :param queue_url: the URL of the queue, a standard one: a message that returns would block a FIFO queue.
     :param image_name: the image's name as its ARN has it, or a pattern with ``*`` and ``?``; ``None``
         (default) means every image that the queue reports.
     :param statuses: the ends that are reported (default: AVAILABLE): AVAILABLE, FAILED, CANCELLED.
@@ -109,7 +109,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
             yield Fault(
                 "queue_url",
                 self.queue_url,
-                "the URL of an SQS queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
+                "the URL of a standard SQS queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
                 "copy it from the queue's page; Airflow renders no templates in watchers",
             )
         name = self.image_name

@@ -139,8 +139,12 @@ def test_airflow_finds_the_trigger_of_its_database_again() -> None:
     ("wrong", "said"),
     [
         ({"queue_url": "golden-images"}, "queue_url: got 'golden-images'"),
-        ({"queue_url": "arn:aws:sqs:us-east-1:123456789012:golden-images"}, "the URL of an SQS queue"),
+        (
+            {"queue_url": "arn:aws:sqs:us-east-1:123456789012:golden-images"},
+            "the URL of a standard SQS queue",
+        ),
         ({"queue_url": "{{ var.value.queue }}"}, "renders no templates in watchers"),
+        ({"queue_url": f"{URL}.fifo"}, "the URL of a standard SQS queue"),
         ({"queue_url": None}, "queue_url: not given"),
         ({"image_name": GOLDEN}, "image_name: got 'arn:"),
         ({"image_name": ""}, "image_name: got ''"),
