@@ -46,7 +46,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
     answer. If ``statuses`` has others than AVAILABLE, it has the image's ``status`` too. Each image is
     reported at least once. All triggers of a triggerer that share queue and connection share one reader.
 
-    :param queue_url: the URL of the queue.
+    :param queue_url: the URL of the queue, a standard one: a message that returns would block a FIFO queue.
     :param image_name: the image's name as its ARN has it, or a pattern with ``*`` and ``?``; ``None``
         (default) means every image that the queue reports.
     :param statuses: the ends that are reported (default: AVAILABLE): AVAILABLE, FAILED, CANCELLED.
@@ -54,8 +54,8 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
         report themselves, if the tasks tag them. ``None`` (default) reports them, too.
     :param aws_conn_id: the AWS connection (default: ``aws_default``); ``None`` takes boto3's own chain of
         credentials.
-    :param region_name: the region of the queue; ``None`` (default) takes the connection's. An image is read
-        in the region of its ARN.
+    :param region_name: the region of a queue whose URL names none; ``None`` (default) takes the connection's.
+        An image is read in the region of its ARN.
     :param verify: whether to verify TLS certificates, or the path of a bundle to verify them against;
         ``None`` (default) takes the connection's.
     :param botocore_config: arguments of ``botocore.config.Config``; ``None`` (default) takes the
@@ -109,7 +109,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
             yield Fault(
                 "queue_url",
                 self.queue_url,
-                "the URL of an SQS queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
+                "the URL of a standard SQS queue, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
                 "copy it from the queue's page; Airflow renders no templates in watchers",
             )
         name = self.image_name
@@ -183,20 +183,20 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
 
     def arrivals(self) -> Arrivals:
         """Return a reader of the queue for all triggers with this one's key."""
-        from airflow_imagebuilder.hooks import ImageBuilderHook
         from airflow_imagebuilder.service.events.arrivals import Arrivals
+        from airflow_imagebuilder.service.events.listener import region_of
+        from airflow_imagebuilder.triggers.queue import QueueHook
 
-        hook = ImageBuilderHook(
+        hook = QueueHook(
             aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
+            region_name=region_of(self.queue_url) or self.region_name,
             verify=self.verify,
             config=self.botocore_config,
         )
-        hook.client_type = "sqs"
         key = self.shared_stream_key()
 
         def wants(change: ImageStateChange) -> bool:
-            return any(trigger.wants(change) for trigger in _watching[key])
+            return any(trigger.wants(change) for trigger in _watching.get(key, ()))
 
         return Arrivals(hook.connect, self.queue_url, self._read, wants)
 
@@ -224,6 +224,8 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
             yield
         finally:
             _watching[key].discard(self)
+            if not _watching[key]:
+                del _watching[key]
 
 
 def _payload(image: Mapping[str, Any]) -> dict[str, Any]:

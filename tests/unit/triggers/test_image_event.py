@@ -15,7 +15,8 @@ from airflow_imagebuilder.assets import asset_extra
 from airflow_imagebuilder.hooks import ImageBuilderHook
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from airflow_imagebuilder.service.results.image import ImageResult
-from airflow_imagebuilder.triggers import ImageBuilderImageEventTrigger
+from airflow_imagebuilder.service.watcher.watcher import ImageWatcher
+from airflow_imagebuilder.triggers import ImageBuilderImageEventTrigger, ImageBuilderImageTrigger
 from airflow_imagebuilder.triggers.event_streams import STORED, Producer
 from tests.support.arns import image_arn
 from tests.support.clockwork import run
@@ -45,6 +46,7 @@ class Outside:
         self.images: dict[str, dict[str, Any]] = {}
         """What GetImage answers of an image, beyond that it is AVAILABLE."""
         self.connected = 0
+        self.read_arns: list[str] = []
         self._queue: Queue | None = None
 
     @property
@@ -55,6 +57,7 @@ class Outside:
         return self._queue
 
     async def read(self, arn: str) -> dict[str, Any]:
+        self.read_arns.append(arn)
         return {**answer(arn), **self.images.get(arn, {})}
 
     async def connect(self) -> Any:
@@ -100,6 +103,24 @@ async def during(seconds: float, *triggers: Fired) -> None:
 # -- arguments ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("url", "region"), [(URL, "us-east-1"), ("http://127.0.0.1:5005/123456789012/images", "eu-west-1")]
+)
+def test_a_queue_is_read_in_the_region_of_its_url_or_in_that_of_the_trigger(
+    monkeypatch: pytest.MonkeyPatch, url: str, region: str
+) -> None:
+    hooks: list[ImageBuilderHook] = []
+
+    async def connect(hook: ImageBuilderHook) -> Any:
+        hooks.append(hook)
+        return await Queue().connect()
+
+    monkeypatch.setattr(ImageBuilderHook, "connect", connect)
+    run(during(5, Fired(trigger(queue_url=url, region_name="eu-west-1", aws_conn_id="aws_fleet"))))
+    (hook,) = hooks
+    assert (hook.client_type, hook._region_name, hook.aws_conn_id) == ("sqs", region, "aws_fleet")
+
+
 def test_an_asset_takes_the_trigger_as_a_watcher() -> None:
     asset = Asset("golden", uri="imagebuilder://golden", watchers=[AssetWatcher("any", trigger())])
     assert asset.watchers[0].trigger.serialize()[1]["queue_url"] == URL
@@ -118,8 +139,12 @@ def test_airflow_finds_the_trigger_of_its_database_again() -> None:
     ("wrong", "said"),
     [
         ({"queue_url": "golden-images"}, "queue_url: got 'golden-images'"),
-        ({"queue_url": "arn:aws:sqs:us-east-1:123456789012:golden-images"}, "the URL of an SQS queue"),
+        (
+            {"queue_url": "arn:aws:sqs:us-east-1:123456789012:golden-images"},
+            "the URL of a standard SQS queue",
+        ),
         ({"queue_url": "{{ var.value.queue }}"}, "renders no templates in watchers"),
+        ({"queue_url": f"{URL}.fifo"}, "the URL of a standard SQS queue"),
         ({"queue_url": None}, "queue_url: not given"),
         ({"image_name": GOLDEN}, "image_name: got 'arn:"),
         ({"image_name": ""}, "image_name: got ''"),
@@ -211,6 +236,35 @@ def test_images_with_the_tags_to_skip_are_not_reported_and_their_messages_are_de
     assert not outside.queue.stored
 
 
+@pytest.mark.asyncio
+async def test_an_image_is_read_in_the_region_of_its_arn_by_the_watcher_that_waits_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arn, asked = GOLDEN.replace("us-east-1", "eu-west-1"), []
+
+    async def image(watcher: ImageWatcher, arn: str) -> dict[str, Any]:
+        asked.append(watcher)
+        return answer(arn)
+
+    monkeypatch.setattr(ImageWatcher, "image", image)
+    wait = ImageBuilderImageTrigger(image_build_version_arn=arn, region_name="eu-west-1")
+    async with wait.watcher() as shared:
+        assert await trigger(region_name="us-east-1")._read(arn) == answer(arn)
+    assert asked == [shared]
+
+
+@pytest.mark.asyncio
+async def test_an_image_that_cannot_be_reported_is_an_error_before_its_message_is_given_to_a_trigger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def image(watcher: ImageWatcher, arn: str) -> dict[str, Any]:
+        return {**answer(arn), "outputResources": "soup"}
+
+    monkeypatch.setattr(ImageWatcher, "image", image)
+    with pytest.raises(Exception, match="'str' object"):
+        await trigger()._read(GOLDEN)
+
+
 # -- before Airflow 3.3 ------------------------------------------------------------------------------------
 
 
@@ -282,6 +336,52 @@ def test_a_trigger_that_leaves_takes_no_event_from_the_others(outside: Outside) 
 
     run(main())
     assert (leaves.arns, stays.arns) == ([], [GOLDEN])
+
+
+def test_an_event_waits_to_be_stored_although_the_queue_delivers_again_soon(outside: Outside) -> None:
+    fired = Fired(trigger())
+
+    async def main() -> int:
+        outside.queue.visibility = 10
+        outside.queue.send(state_change(GOLDEN))
+        (message,) = outside.queue.stored.values()
+        await during(60, fired)
+        return message.received
+
+    assert run(main()) == 1
+    assert not outside.queue.stored
+
+
+def test_what_a_trigger_had_not_taken_when_it_left_comes_again(outside: Outside) -> None:
+    leaves, stays = trigger(image_name="*"), Fired(trigger(image_name="other"))
+
+    async def main() -> None:
+        stay = asyncio.create_task(during(200, stays))
+        outside.queue.send(state_change(GOLDEN))
+        events = leaves.run()
+        await events.__anext__()
+        outside.queue.send(state_change(OTHER))
+        await asyncio.sleep(5)  # it is still busy with the first event
+        await events.aclose()
+        await stay
+
+    run(main())
+    assert stays.arns == [OTHER, OTHER]  # again, since Airflow may have moved the other to a triggerer
+    assert [one.body for one in outside.queue.stored.values()] == [state_change(GOLDEN)]
+
+
+def test_no_image_is_read_for_a_trigger_that_has_left(outside: Outside) -> None:
+    leaves, stays = Fired(trigger(image_name="golden")), Fired(trigger(image_name="other"))
+
+    async def main() -> None:
+        stay = asyncio.create_task(during(60, stays))
+        await during(5, leaves)
+        outside.queue.send(state_change(GOLDEN), state_change(OTHER))
+        await stay
+
+    run(main())
+    assert outside.read_arns == [OTHER]
+    assert [one.body for one in outside.queue.stored.values()] == [state_change(GOLDEN)]
 
 
 # -- since Airflow 3.3 -------------------------------------------------------------------------------------
