@@ -22,6 +22,8 @@ pytestmark = pytest.mark.integration
 PARAMETER = "/needs/parent"
 NEEDED = {"old", "inputs", "forced"}
 DAGS = ("needs_cases", "needs_group_true", "needs_group_false", "needs_mapped")
+HOW_TO = ("build_if_needed", "build_needed_ones")
+FORCED = ("needs_cases", "build_if_needed")
 
 
 @dataclass
@@ -50,8 +52,8 @@ def stage(airflow: AirflowStack, service: LocalService) -> Stage:
     airflow.api.call("POST", "connections", json={"connection_id": CONNECTION, **connection})
     before = service.records()["calls"]
     runs = {
-        dag_id: Run.start(airflow.api, dag_id, {"force": True} if dag_id == "needs_cases" else None)
-        for dag_id in DAGS
+        dag_id: Run.start(airflow.api, dag_id, {"force": True} if dag_id in FORCED else None)
+        for dag_id in (*HOW_TO, *DAGS)
     }
     for run in runs.values():
         run.wait()
@@ -172,3 +174,19 @@ def test_the_links_lead_to_the_console_of_the_region(stage: Stage) -> None:
     assert str(links["Image Builder pipelines"]).endswith("region=us-east-1#/viewPipelines")
     assert str(links["Image Builder images"]).endswith("region=us-east-1#/images")
     assert not run.links("same")["Image Builder pipelines"]
+
+
+def test_the_dag_of_the_how_to_page_builds_if_it_is_forced(stage: Stage) -> None:
+    run = stage.runs["build_if_needed"]
+    assert run.state == "success"
+    assert ":image/golden-web/1.0.0/" in run.xcom("announce")
+    assert "force" in run.xcom("announce")
+
+
+def test_the_mapped_dag_of_the_how_to_page_builds_what_is_needed_and_no_more(stage: Stage) -> None:
+    run = stage.runs["build_needed_ones"]
+    assert run.state == "success"
+    states = run.states()
+    for index in (0, 1):
+        needed = run.xcom("gate", map_index=index)["needed"]
+        assert states[f"build[{index}]"] == ("success" if needed else "skipped")
