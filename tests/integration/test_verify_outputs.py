@@ -52,9 +52,10 @@ class Cases:
         self.service.client("iam", account=TARGET).create_role(**role)
         arns = {name: self._image(name) for name in NAMES}
         for name in ("container", "container-untagged"):
-            configuration = self._configuration(
-                name, [{"region": HERE, "containerDistributionConfiguration": {"containerTags": [name]}}]
-            )
+            repository = {"service": "ECR", "repositoryName": "golden-container"}
+            tagged = {"containerTags": [name], "targetRepository": repository}
+            items = [{"region": HERE, "containerDistributionConfiguration": tagged}]
+            configuration = self._configuration(name, items)
             arns[name] = self._create(
                 containerRecipeArn=f"{PREFIX}:container-recipe/golden-container/1.0.0",
                 distributionConfigurationArn=configuration,

@@ -222,7 +222,7 @@ class FakeImageBuilder(Controls):
         self._meet("before", "list_workflow_step_executions")
         return self.steps
 
-    def client_of(self, service: str, region: str) -> Any:
+    def client_of(self, service: str, region: str, *, renew: bool = False) -> Any:
         return self.clients(service, region)
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:

@@ -169,20 +169,20 @@ class _Clients:
         self._connections = connections
         self._hooks: dict[str, ImageBuilderHook] = {}
 
-    def __call__(self, service: str, region: str, account: str) -> Any:
-        """Return a new client.
+    def __call__(self, service: str, region: str, account: str, renew: bool) -> Any:
+        """Return a new client, with new credentials if they are to be renewed.
 
         :raises ForbiddenError: no connection reads this account.
         """
         if account == self._owner and account not in self._connections:
-            return self._operator.hook.client_of(service, region)
+            return self._operator.hook.client_of(service, region, renew=renew)
         if account not in self._connections:
             raise ForbiddenError(
                 f"read {account}", message=f"no connection for account {account} in account_conn_ids"
             )
         hook = self._hooks.get(account) or self._operator.hook_of(self._connections[account])
         self._hooks[account] = hook
-        return hook.client_of(service, region)
+        return hook.client_of(service, region, renew=renew)
 
 
 def _parsed(name: str, value: Any) -> Any:
