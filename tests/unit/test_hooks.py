@@ -6,6 +6,7 @@ import itertools
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -138,14 +139,13 @@ def test_a_client_of_another_service_has_the_connection_s_settings_and_its_own_r
 def test_clients_of_other_services_share_a_session_until_its_credentials_expire(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[Any] = []
-    session = hook.get_session
-    monkeypatch.setattr(hook, "get_session", lambda **given: made.append(session(**given)) or made[-1])
+    session = MagicMock(side_effect=hook.get_session)
+    monkeypatch.setattr(hook, "get_session", session)
     for region in ("us-east-1", "eu-west-1"):
         hook.client_of("ec2", region)
-    assert len(made) == 1
+    assert session.call_count == 1
     hook.client_of("ec2", "us-east-1", renew=True)
-    assert len(made) == 2
+    assert session.call_count == 2
 
 
 def test_a_client_of_another_service_that_cannot_be_made_fails_as_its_call_would(

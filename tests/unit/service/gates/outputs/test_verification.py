@@ -47,7 +47,7 @@ class Scene:
         self.outputs = FakeOutputs()
         self.now = 0.0
         self.pauses: list[float] = []
-        self.at_pause: Callable[[], None] = lambda: None
+        self.at_pause: Callable[[], object] = lambda: None
         self.outputs.ami("ami-here")
         self.outputs.ami("ami-there", THERE)
         wanted = list(distributions) or [distribution(HERE), distribution(THERE)]
@@ -402,7 +402,7 @@ def test_a_region_that_must_have_the_container_image_and_has_not() -> None:
 def test_what_ec2_shows_late_is_read_again_and_what_fits_is_not() -> None:
     scene = Scene()
     scene.outputs.ami("ami-there", THERE, State="pending")
-    scene.at_pause = lambda: scene.outputs.ami("ami-there", THERE) and None
+    scene.at_pause = lambda: scene.outputs.ami("ami-there", THERE)
     assert scene.rows(patience=60.0) == []
     assert [region for region, _, _ in scene.outputs.calls] == [HERE, THERE, THERE]
 
