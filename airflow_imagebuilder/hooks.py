@@ -232,22 +232,30 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     # -- other services ------------------------------------------------------------------------------------
 
-    def client_of(self, service: str, region: str) -> Any:
+    def client_of(self, service: str, region: str, *, renew: bool = False) -> Any:
         """
         Return a new boto3 client of another AWS service, with the credentials of this connection.
 
+        The clients share a session: a session of its own would read AWS's model of the service again.
+
         :param service: boto3's name of the service, e.g. ``ec2``.
         :param region: the region.
+        :param renew: whether to make a new session, since the credentials have expired (default: no).
         :raises AwsError: it cannot be made: no credentials, no such role.
         """
+        if renew:
+            self.__dict__.pop("_session", None)
         try:
-            session = self.get_session(region_name=region)
             endpoint = self.conn_config.get_service_endpoint_url(service)
-            return session.client(
+            return self._session.client(
                 service, region_name=region, endpoint_url=endpoint, verify=self.verify, config=self.config
             )
         except (BotoCoreError, ClientError) as error:
             raise translate(error, "AssumeRole") from error
+
+    @cached_property
+    def _session(self) -> Any:
+        return self.get_session(region_name=self.region_name)
 
     # -- workflows -----------------------------------------------------------------------------------------
 

@@ -349,7 +349,7 @@ class FakeImageBuilder(Controls):
         self._meet("before", "get_image_findings")
         yield from self.ami_findings
 
-    def client_of(self, service: str, region: str) -> Any:
+    def client_of(self, service: str, region: str, *, renew: bool = False) -> Any:
         return self.clients(service, region)
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:

@@ -7,9 +7,10 @@ import json
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import MagicMock
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from airflow_imagebuilder.compat import AirflowNotFoundException
@@ -124,6 +125,41 @@ def test_an_older_boto3_drops_what_failed_and_which_executions_are_superseded(
         hook.__dict__["conn"] = older_client(tmp_path, endpoint_url=url)
         assert hook.get_image(ARN)["state"] == {"status": "FAILED", "reason": "r"}
         assert hook.list_workflow_executions(ARN) == [execution(1)]
+
+
+def test_a_client_of_another_service_has_the_connection_s_settings_and_its_own_region(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    hook = ImageBuilderHook(aws_conn_id=None, region_name="us-east-1", config={"read_timeout": 7})
+    client = hook.client_of("ec2", "eu-west-1")
+    assert (client.meta.service_model.service_name, client.meta.region_name) == ("ec2", "eu-west-1")
+    assert client.meta.config.read_timeout == 7
+
+
+def test_clients_of_other_services_share_a_session_until_its_credentials_expire(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = MagicMock(side_effect=hook.get_session)
+    monkeypatch.setattr(hook, "get_session", session)
+    for region in ("us-east-1", "eu-west-1"):
+        hook.client_of("ec2", region)
+    assert session.call_count == 1
+    hook.client_of("ec2", "us-east-1", renew=True)
+    assert session.call_count == 2
+
+
+def test_a_client_of_another_service_that_cannot_be_made_fails_as_its_call_would(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> Any:
+        answer: Any = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+        raise ClientError(answer, "AssumeRole")
+
+    monkeypatch.setattr(hook, "get_session", refuse)
+    with pytest.raises(ForbiddenError, match="AssumeRole"):
+        hook.client_of("ec2", "eu-west-1")
 
 
 def test_get_image_returns_the_image(hook: ImageBuilderHook, aws: Stubber) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.assets import update_asset_events
 from airflow_imagebuilder.links import ImageBuilderGoldenAmiLink, persist_ami_link
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
@@ -45,7 +46,9 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
     each tag is in each repository, and the tags of a repository name one image.
 
     This task only reads; a kill of it changes nothing. It does not defer: it waits on the worker, for
-    ``patience`` at most, and only for outputs that differ.
+    ``patience`` at most, and only for outputs that differ. The event of an outlet asset gets the golden AMIs,
+    as that of the operator that builds does: a Dag scheduled on an asset of this task gets verified images
+    only.
 
     :param image_build_version_arn: the image; it must be AVAILABLE.
     :param account_conn_ids: for each other account that has AMIs, an AWS connection with which to read them,
@@ -109,6 +112,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
         verification = self._verify(arn, given)
         self._report(context, verification)
         verification.check(fail_on_unverified=self.fail_on_unverified)
+        update_asset_events(context, self.outlets, verification.result)
         return verification.to_dict()
 
     def _verify(self, arn: str, given: Mapping[str, Any]) -> Verification:
@@ -165,20 +169,20 @@ class _Clients:
         self._connections = connections
         self._hooks: dict[str, ImageBuilderHook] = {}
 
-    def __call__(self, service: str, region: str, account: str) -> Any:
-        """Return a new client.
+    def __call__(self, service: str, region: str, account: str, renew: bool) -> Any:
+        """Return a new client, with new credentials if they are to be renewed.
 
         :raises ForbiddenError: no connection reads this account.
         """
         if account == self._owner and account not in self._connections:
-            return self._operator.hook.client_of(service, region)
+            return self._operator.hook.client_of(service, region, renew=renew)
         if account not in self._connections:
             raise ForbiddenError(
                 f"read {account}", message=f"no connection for account {account} in account_conn_ids"
             )
         hook = self._hooks.get(account) or self._operator.hook_of(self._connections[account])
         self._hooks[account] = hook
-        return hook.client_of(service, region)
+        return hook.client_of(service, region, renew=renew)
 
 
 def _parsed(name: str, value: Any) -> Any:
