@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset
 
-from airflow_imagebuilder import sensors
 from airflow_imagebuilder.compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_imagebuilder.operators.waiting import sensor as wait_of_sensors
 from airflow_imagebuilder.operators.waiting.operator import MAX_RESUMES
 from airflow_imagebuilder.sensors import ImageBuilderImageSensor
 from airflow_imagebuilder.service.errors import (
@@ -234,6 +234,19 @@ def test_a_new_try_decides_again(aws: FakeImageBuilder) -> None:
     assert trigger.image_build_version_arn == NEWER
 
 
+@pytest.mark.parametrize("status", ["BUILDING", "AVAILABLE", "FAILED"])
+def test_without_waiting_the_arn_is_returned_as_soon_as_there_is_an_image(
+    aws: FakeImageBuilder, task: FakeTask, status: str
+) -> None:
+    submitted = assert_defers(lambda: sensor(aws, wait_for_completion=False).execute(task.context))
+    assert isinstance(submitted, ImageBuilderFindImageTrigger)
+    show(aws, status=status)
+    assert sensor(aws, wait_for_completion=False).execute(task.context) == IMAGE
+    assert sensor(aws, wait_for_completion=False).execute_complete(task.context, found()) == IMAGE
+    assert rescheduled(aws, wait_for_completion=False).poke(task.context).xcom_value == IMAGE
+    assert task.xcoms["image_build_version_arn"] == IMAGE
+
+
 # -- the end -----------------------------------------------------------------------------------------------
 
 
@@ -337,15 +350,14 @@ def test_trouble_after_a_wait_begins_it_again_a_bounded_number_of_times(
         sensor(aws).execute_complete(task.context, ended("error", resumes=MAX_RESUMES))
 
 
-def test_a_pipeline_that_is_missing_twice_is_an_error_that_names_it(
+def test_a_pipeline_that_is_missing_for_the_grace_is_an_error_that_names_it(
     aws: FakeImageBuilder, task: FakeTask
 ) -> None:
     aws.before("get_image_pipeline", NotFoundError("GetImagePipeline"), times=10**6)
-    missing = ended("error", None, missing=True)
-    trigger = assert_defers(lambda: sensor(aws).execute_complete(task.context, missing))
-    assert trigger.resumes == 1
+    trigger = assert_defers(lambda: sensor(aws).execute(task.context))
+    assert isinstance(trigger, ImageBuilderFindImageTrigger)
     with pytest.raises(SearchInterruptedError, match=PIPELINE):
-        sensor(aws).execute_complete(task.context, missing | {"resumes": 1})
+        sensor(aws, soft_fail=True).execute_complete(task.context, ended("error", None, missing=True))
 
 
 def test_trouble_that_is_over_goes_unnoticed(aws: FakeImageBuilder, task: FakeTask) -> None:
@@ -395,13 +407,13 @@ def test_in_mode_poke_the_worker_waits_as_the_triggerer_would(
 ) -> None:
     show(aws, hour=5, status="AVAILABLE")
     begun = waiting(monkeypatch, found(NEWER), ended(arn=NEWER))
-    publish = sensors.publish_arn
+    publish = wait_of_sensors.publish_arn
 
     def then_finish(context: Any, arn: str) -> None:
         publish(context, arn)
         show(aws, NEWER, hour=7)
 
-    monkeypatch.setattr(sensors, "publish_arn", then_finish)
+    monkeypatch.setattr(wait_of_sensors, "publish_arn", then_finish)
     monkeypatch.setattr(ImageBuilderImageTrigger, "wait", finishing(aws, begun, ended(arn=NEWER)))
     assert sensor(aws, deferrable=False).execute(task.context)["arn"] == NEWER
     assert [type(one).__name__ for one in begun] == [
@@ -493,7 +505,7 @@ def test_a_rescheduled_sensor_fails_or_skips_with_the_reason(
     aws: FakeImageBuilder, task: FakeTask, soft_fail: bool
 ) -> None:
     show(aws, status="FAILED")
-    with pytest.raises(AirflowSkipException if soft_fail else ImageFailedError, match="Image golden .* failed"):
+    with pytest.raises(AirflowSkipException if soft_fail else ImageFailedError, match="Image golden"):
         rescheduled(aws, soft_fail=soft_fail).execute(task.context)
 
 
@@ -535,6 +547,13 @@ def test_an_arn_that_renders_nothing_skips(aws: FakeImageBuilder, task: FakeTask
     operator = sensor(aws, image_build_version_arn="{{ ti.xcom_pull('other') }}")
     operator.image_build_version_arn = rendered
     with pytest.raises(AirflowSkipException):
+        operator.execute(task.context)
+
+
+def test_a_name_that_renders_nothing_is_refused(aws: FakeImageBuilder, task: FakeTask) -> None:
+    operator = sensor(aws, image_name="{{ params.name }}")
+    operator.image_name = ""
+    with pytest.raises(InvalidRequestError, match="exactly one of"):
         operator.execute(task.context)
 
 
