@@ -125,6 +125,6 @@ class ImageBuilderImageSensor(ImageBuilderWaitingSensor):
             version=self.version or None,
         )
         since, run = self.since, context["dag_run"]
-        if is_missing(since):
+        if since is None or is_missing(since):
             return Wanted(source=source, since=as_utc(run.run_after), in_progress=True)
         return Wanted(source=source, since=moment(since) if isinstance(since, str) else as_utc(since))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -11,7 +12,6 @@ import pytest
 from airflow.sdk import Asset
 
 from airflow_imagebuilder.compat import AirflowSensorTimeout, AirflowSkipException
-from airflow_imagebuilder.operators.waiting import sensor as wait_of_sensors
 from airflow_imagebuilder.operators.waiting.operator import MAX_RESUMES
 from airflow_imagebuilder.sensors import ImageBuilderImageSensor
 from airflow_imagebuilder.service.errors import (
@@ -299,7 +299,8 @@ def test_the_timeout_counts_from_the_start_of_the_try_and_takes_seconds(
 ) -> None:
     before = time.time()
     for timeout in (100, timedelta(seconds=100)):
-        trigger = assert_defers(lambda given=timeout: sensor(aws, timeout=given).execute(task.context))
+        operator = sensor(aws, timeout=timeout)
+        trigger = assert_defers(functools.partial(operator.execute, task.context))
         assert before + 100 <= trigger.deadline <= time.time() + 100
 
 
@@ -388,47 +389,24 @@ def test_nothing_that_ends_the_task_changes_an_image(
 # -- on the worker -----------------------------------------------------------------------------------------
 
 
-def waiting(monkeypatch: pytest.MonkeyPatch, *events: dict[str, Any]) -> list[Any]:
-    """Let the waits of triggers end with these events, and return the triggers."""
-    begun: list[Any] = []
-    left = list(events)
-
-    async def wait(trigger: Any) -> dict[str, Any]:
-        begun.append(trigger)
-        return left.pop(0)
-
-    for kind in (ImageBuilderFindImageTrigger, ImageBuilderImageTrigger):
-        monkeypatch.setattr(kind, "wait", wait)
-    return begun
-
-
 def test_in_mode_poke_the_worker_waits_as_the_triggerer_would(
     aws: FakeImageBuilder, task: FakeTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun: list[Any] = []
+
+    def end(kind: type[Any], fired: dict[str, Any], status: str) -> None:
+        async def wait(trigger: Any) -> dict[str, Any]:
+            begun.append(type(trigger))
+            show(aws, NEWER, status)
+            return fired
+
+        monkeypatch.setattr(kind, "wait", wait)
+
     show(aws, hour=5, status="AVAILABLE")
-    begun = waiting(monkeypatch, found(NEWER), ended(arn=NEWER))
-    publish = wait_of_sensors.publish_arn
-
-    def then_finish(context: Any, arn: str) -> None:
-        publish(context, arn)
-        show(aws, NEWER, hour=7)
-
-    monkeypatch.setattr(wait_of_sensors, "publish_arn", then_finish)
-    monkeypatch.setattr(ImageBuilderImageTrigger, "wait", finishing(aws, begun, ended(arn=NEWER)))
+    end(ImageBuilderFindImageTrigger, found(NEWER), "BUILDING")
+    end(ImageBuilderImageTrigger, ended(arn=NEWER), "AVAILABLE")
     assert sensor(aws, deferrable=False).execute(task.context)["arn"] == NEWER
-    assert [type(one).__name__ for one in begun] == [
-        "ImageBuilderFindImageTrigger",
-        "ImageBuilderImageTrigger",
-    ]
-
-
-def finishing(aws: FakeImageBuilder, begun: list[Any], fired: dict[str, Any]) -> Any:
-    async def wait(trigger: Any) -> dict[str, Any]:
-        begun.append(trigger)
-        aws.finish(NEWER, "AVAILABLE")
-        return fired
-
-    return wait
+    assert begun == [ImageBuilderFindImageTrigger, ImageBuilderImageTrigger]
 
 
 def rescheduled(aws: FakeImageBuilder, **options: Any) -> Any:
