@@ -367,6 +367,23 @@ def test_trouble_that_is_over_goes_unnoticed(aws: FakeImageBuilder, task: FakeTa
     assert trigger.image_build_version_arn == IMAGE
 
 
+@pytest.mark.parametrize("before_3_3", [True, False])
+def test_a_retry_after_the_exception_of_a_trigger_begins_at_execute(
+    aws: FakeImageBuilder, task: FakeTask, monkeypatch: pytest.MonkeyPatch, before_3_3: bool
+) -> None:
+    states = "airflow_imagebuilder.operators.waiting.task_state.stores_in_variables"
+    monkeypatch.setattr(states, lambda: before_3_3)
+    failure = {"error": "Trigger failure", "traceback": ["TypeError: no"]}
+    assert_defers(lambda: sensor(aws).execute(task.context))
+    with pytest.raises(Exception, match="Trigger failure"):
+        sensor(aws).resume_execution("__fail__", dict(failure), task.context)
+    with pytest.raises(AirflowSkipException):
+        sensor(aws, soft_fail=True).resume_execution("__fail__", dict(failure), task.context)
+    task.next_try()  # Airflow 3.0 keeps the method, and the XComs with it
+    if before_3_3:
+        assert_defers(lambda: sensor(aws).resume_execution("__fail__", dict(failure), task.context))
+
+
 # -- the sensor never cancels ------------------------------------------------------------------------------
 
 
