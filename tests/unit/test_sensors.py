@@ -484,6 +484,11 @@ def test_a_rescheduled_sensor_tolerates_throttling_always_and_a_refusal_for_the_
     clock[0] += 20
     with pytest.raises(SearchInterruptedError, match=PIPELINE):
         rescheduled(aws).poke(task.context)
+    for _ in range(2):  # trouble that is over does not count towards the next one
+        assert rescheduled(aws).poke(task.context) is False
+        clock[0] += 60
+        aws.before(lists, ForbiddenError("ListImagePipelineImages"))
+        assert rescheduled(aws).poke(task.context) is False
 
 
 def test_a_store_that_does_not_answer_costs_the_choice_and_not_the_task(

@@ -239,9 +239,9 @@ class ImageBuilderWaitingSensor(ImageBuilderBaseOperator, BaseSensorOperator):
 
     def _poke(self, context: Context, kept: Kept) -> bool | PokeReturnValue:
         arn = kept.arn or self._choice(context).now(patience=FIRST_READ_PATIENCE)
+        kept.keep(arn)
         if arn is None:
             return False
-        kept.keep(arn)
         publish_arn(context, arn)
         image = self.hook.get_image(arn, patience=FIRST_READ_PATIENCE)
         persist_links(context, self, arn, image)
