@@ -13,12 +13,25 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.operators.create_image import (
         ImageBuilderCreateImageOperator as ImageBuilderCreateImageOperator,
     )
+    from airflow_imagebuilder.operators.gates.needs_build import (
+        ImageBuilderNeedsBuildOperator as ImageBuilderNeedsBuildOperator,
+    )
+    from airflow_imagebuilder.operators.gates.scan_gate import (
+        ImageBuilderScanGateOperator as ImageBuilderScanGateOperator,
+    )
+    from airflow_imagebuilder.operators.gates.verify_outputs import (
+        ImageBuilderVerifyOutputsOperator as ImageBuilderVerifyOutputsOperator,
+    )
     from airflow_imagebuilder.operators.monitor_workflow import (
         ImageBuilderMonitorWorkflowOperator as ImageBuilderMonitorWorkflowOperator,
+    )
+    from airflow_imagebuilder.operators.start_pipeline import (
+        ImageBuilderStartPipelineOperator as ImageBuilderStartPipelineOperator,
     )
     from airflow_imagebuilder.sensors import ImageBuilderImageSensor as ImageBuilderImageSensor
     from airflow_imagebuilder.service.errors import ImageBuilderError as ImageBuilderError
     from airflow_imagebuilder.service.request.image_request import ImageRequest as ImageRequest
+    from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest as PipelineRequest
     from airflow_imagebuilder.service.request.workflows import OnFailure as OnFailure
     from airflow_imagebuilder.service.request.workflows import TestGroup as TestGroup
     from airflow_imagebuilder.service.request.workflows import Workflow as Workflow
@@ -29,6 +42,10 @@ if TYPE_CHECKING:
         ImageBuilderFindImageTrigger as ImageBuilderFindImageTrigger,
     )
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger as ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.image_event import (
+        ImageBuilderImageEventTrigger as ImageBuilderImageEventTrigger,
+    )
+    from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger as ImageBuilderScanTrigger
     from airflow_imagebuilder.triggers.workflow import (
         ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
     )
@@ -41,14 +58,21 @@ _HOMES = {
     "ImageBuilderFindImageTrigger": "triggers",
     "ImageBuilderHook": "hooks",
     "ImageBuilderImageSensor": "sensors",
+    "ImageBuilderImageEventTrigger": "triggers",
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
+    "ImageBuilderStartPipelineOperator": "operators.start_pipeline",
+    "ImageBuilderNeedsBuildOperator": "operators.gates.needs_build",
+    "ImageBuilderScanGateOperator": "operators.gates.scan_gate",
+    "ImageBuilderScanTrigger": "triggers",
     "ImageBuilderTaskGroup": "task_groups",
+    "ImageBuilderVerifyOutputsOperator": "operators.gates.verify_outputs",
     "ImageBuilderWorkflowTrigger": "triggers",
     "ImageRequest": "service.request.image_request",
     "ImageResult": "service.results.image",
     "OnFailure": "service.request.workflows",
     "OnRetry": "service.submission.decision",
+    "PipelineRequest": "service.request.pipeline_request",
     "TestGroup": "service.request.workflows",
     "Workflow": "service.request.workflows",
 }

@@ -5,9 +5,10 @@ What the installed botocore's model of Image Builder has. No other module asks f
 since       the model has
 ==========  ==========================================================================================
 1.40.36     ListImageBuildVersions without ``imageVersionArn``
-1.40.41     ``loggingConfiguration`` of CreateImage
+1.40.41     ``loggingConfiguration`` of CreateImage, ``tags`` of StartImagePipelineExecution
 1.41.1      RetryImage, and ``retried`` of workflow executions
 1.43.94     ``failureContext`` of images: an older botocore drops it from every answer
+1.43.120    GetImageFindings of EC2
 1.43.122    ``imageScanningTypes`` and ``scanResultCondition`` of CreateImage
 ==========  ==========================================================================================
 
@@ -31,6 +32,8 @@ _SINCE = {
     RETRY_IMAGE: "1.41.1",
     FAILURE_CONTEXT: "1.43.94",
     "CreateImage.loggingConfiguration": "1.40.41",
+    "StartImagePipelineExecution.tags": "1.40.41",
+    "GetImageFindings": "1.43.120",
     "CreateImage.imageScanningConfiguration.imageScanningTypes": "1.43.122",
     "CreateImage.imageScanningConfiguration.scanResultCondition": "1.43.122",
 }
@@ -72,6 +75,12 @@ def has_retry_image() -> bool:
 def has_failure_context() -> bool:
     """Return whether the installed botocore keeps ``failureContext`` of an image's state."""
     return FAILURE_CONTEXT in _model().shape_for("ImageState").members
+
+
+@cache
+def has_scan_types() -> bool:
+    """Return whether the installed botocore keeps ``imageScanningTypes`` in its answers."""
+    return "imageScanningTypes" in _model().shape_for("ImageScanningConfiguration").members
 
 
 def _model() -> Any:

@@ -7,6 +7,7 @@ since 3.2  exceptions of tasks in ``airflow.sdk.exceptions``; a task may ask Air
            trigger may be cancelled while it asks Airflow; ``airflow.dag_processing.dagbag``; tasks have a
            manager of listeners of their own, ``airflow.sdk.listener``
 since 3.3  ``task_state_store``, ``BaseTrigger.on_kill``, ``retry_policy``, ``airflow.observability.stats``;
+           ``airflow.sdk.SkipMixin`` (no later than that);
            the tasks of ``dag.test()`` share one API server
 =========  ==============================================================================================
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import FrameType
 
-    from airflow.sdk import DAG, Context, TriggerRule
+    from airflow.sdk import DAG, Context, SkipMixin, TriggerRule
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
     from airflow.sdk.exceptions import (
         AirflowFailException,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
+        DownstreamTasksSkipped,
     )
 
     HAS_RETRY_POLICY: bool
@@ -52,6 +54,7 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
+            DownstreamTasksSkipped,
         )
     except ImportError:  # before 3.2
         from airflow.exceptions import (
@@ -60,7 +63,12 @@ else:
             AirflowSensorTimeout,
             AirflowSkipException,
             AirflowTaskTimeout,
+            DownstreamTasksSkipped,
         )
+    try:
+        from airflow.sdk import SkipMixin
+    except ImportError:  # the one that Airflow itself asks for on such a version
+        from airflow.providers.standard.utils.skipmixin import SkipMixin
     try:
         from airflow.sdk import TriggerRule
     except ImportError:  # before 3.1
@@ -116,8 +124,10 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
+    "DownstreamTasksSkipped",
     "RetryDecision",
     "RetryPolicy",
+    "SkipMixin",
     "TriggerRule",
     "calls_have_a_lock",
     "can_ask_airflow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 
     from airflow_imagebuilder.service.request.image_request import ImageRequest
+    from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest
 
 Patience = float | timedelta
 PATIENCE = timedelta(minutes=2)
@@ -40,6 +41,8 @@ LONGEST_LIST = 10_000
 
 _PAGE = 25
 """Images per page: the largest ``maxResults`` (API reference)."""
+FINDING_PAGES = 400
+"""More pages than a scan has of findings: 40,000 of them, unless AWS's pages are short."""
 
 _CALL_TIMEOUT = 20.0
 """Seconds after which an asynchronous call without an answer is repeated."""
@@ -96,6 +99,20 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         members = request.to_api()
         check_members(self._client("create_image"), "CreateImage", members)
         return self._arn("create_image", clientToken=client_token, **members)
+
+    def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
+        """
+        Submit StartImagePipelineExecution. AWS also starts a pipeline that is DISABLED.
+
+        :param request: which pipeline to start.
+        :param client_token: 1 to 64 characters; the same token with the same request returns the same image.
+        :return: the image build version ARN.
+        :raises OutdatedBoto3Error: the installed boto3 lacks a member of the request; nothing was sent.
+        :raises AwsError: one of its subclasses, see :mod:`airflow_imagebuilder.service.errors`.
+        """
+        operation, members = "start_image_pipeline_execution", request.to_api()
+        check_members(self._client(operation), "StartImagePipelineExecution", members)
+        return self._arn(operation, clientToken=client_token, **members)
 
     def retry_image(self, arn: str, client_token: str) -> str:
         """
@@ -211,12 +228,26 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:
         """Deregister the AMIs of an image that has finished, and delete their snapshots; return the ids."""
-        return delete_outputs(image, self._ec2)
+        return delete_outputs(image, lambda region: self.client_of("ec2", region))
 
-    def _ec2(self, region: str) -> Any:
-        session = self.get_session(region_name=region)
-        endpoint = self.conn_config.get_service_endpoint_url("ec2")
-        return session.client("ec2", region_name=region, endpoint_url=endpoint, verify=self.verify)
+    # -- other services ------------------------------------------------------------------------------------
+
+    def client_of(self, service: str, region: str) -> Any:
+        """
+        Return a new boto3 client of another AWS service, with the credentials of this connection.
+
+        :param service: boto3's name of the service, e.g. ``ec2``.
+        :param region: the region.
+        :raises AwsError: it cannot be made: no credentials, no such role.
+        """
+        try:
+            session = self.get_session(region_name=region)
+            endpoint = self.conn_config.get_service_endpoint_url(service)
+            return session.client(
+                service, region_name=region, endpoint_url=endpoint, verify=self.verify, config=self.config
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise translate(error, "AssumeRole") from error
 
     # -- workflows -----------------------------------------------------------------------------------------
 
@@ -235,6 +266,138 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return list(
             self._pages("list_workflow_step_executions", "steps", workflowExecutionId=workflow_execution_id)
         )
+
+    # -- what a build is made of ---------------------------------------------------------------------------
+
+    def get_pipeline(self, arn: str) -> dict[str, Any]:
+        """
+        Return GetImagePipeline's ``imagePipeline``.
+
+        :param arn: the ARN of the pipeline.
+        :raises NotFoundError: there is no such pipeline in this account and region.
+        :raises MalformedAnswerError: the answer has no pipeline.
+        """
+        return self._resource("get_image_pipeline", "imagePipeline", imagePipelineArn=arn)
+
+    def get_image_recipe(self, arn: str) -> dict[str, Any]:
+        """Return GetImageRecipe's ``imageRecipe``; ``x`` means the newest version."""
+        return self._resource("get_image_recipe", "imageRecipe", imageRecipeArn=arn)
+
+    def get_container_recipe(self, arn: str) -> dict[str, Any]:
+        """Return GetContainerRecipe's ``containerRecipe``; ``x`` means the newest version."""
+        return self._resource("get_container_recipe", "containerRecipe", containerRecipeArn=arn)
+
+    def get_component(self, arn: str) -> dict[str, Any]:
+        """Return GetComponent's ``component``; ``x``, or no build number, means the newest one."""
+        return self._resource("get_component", "component", componentBuildVersionArn=arn)
+
+    def get_workflow(self, arn: str) -> dict[str, Any]:
+        """Return GetWorkflow's ``workflow``; ``x``, or no build number, means the newest one."""
+        return self._resource("get_workflow", "workflow", workflowBuildVersionArn=arn)
+
+    def get_infrastructure_configuration(self, arn: str) -> dict[str, Any]:
+        """Return GetInfrastructureConfiguration's ``infrastructureConfiguration``."""
+        operation, member = "get_infrastructure_configuration", "infrastructureConfiguration"
+        return self._resource(operation, member, infrastructureConfigurationArn=arn)
+
+    def get_distribution_configuration(self, arn: str) -> dict[str, Any]:
+        """Return GetDistributionConfiguration's ``distributionConfiguration``."""
+        operation, member = "get_distribution_configuration", "distributionConfiguration"
+        return self._resource(operation, member, distributionConfigurationArn=arn)
+
+    def get_parameter(self, name: str) -> str:
+        """Return the value of a parameter of Systems Manager (GetParameter), by its name or ARN."""
+        answer = self._of("ssm", "get_parameter", "Parameter", Name=name)
+        return str(answer["Parameter"].get("Value") or "")
+
+    def describe_ami(self, ami: str) -> dict[str, Any] | None:
+        """Return an AMI of this region as EC2's DescribeImages has it; ``None`` if EC2 shows none."""
+        wanted = [{"Name": "image-id", "Values": [ami]}]  # ImageIds= is refused for an AMI that is gone
+        answer = self._of("ec2", "describe_images", "Images", Filters=wanted, IncludeDeprecated=True)
+        return next((dict(one) for one in answer["Images"]), None)
+
+    def describe_ecr_image(self, region: str, account: str, repository: str, tag: str) -> dict[str, Any]:
+        """
+        Return an image of a private repository as ECR's DescribeImages has it.
+
+        :param region: the repository's region.
+        :param account: the account that owns the registry.
+        :param repository: the repository's name.
+        :param tag: the image's tag.
+        :return: ``imagePushedAt`` (ISO text), ``imageDigest`` and others.
+        :raises RefusedError: there is no such image.
+        """
+        wanted = {"registryId": account, "repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+        answer = self._of("ecr", "describe_images", "imageDetails", region=region, **wanted)
+        found: dict[str, Any] = dict(next(iter(answer["imageDetails"]), {}))
+        pushed = found.get("imagePushedAt")
+        return {**found, "imagePushedAt": pushed.isoformat()} if isinstance(pushed, datetime) else found
+
+    def _resource(self, operation: str, member: str, **params: Any) -> dict[str, Any]:
+        answer = self._call(operation, expect=member, **params)
+        found = answer[member]
+        if not isinstance(found, dict) or not isinstance(found.get("arn"), str):
+            raise malformed(answer, operation, f"{member}.arn")
+        return found
+
+    # -- findings ------------------------------------------------------------------------------------------
+
+    def list_image_scan_findings(self, arn: str) -> Iterator[dict[str, Any]]:
+        """
+        Yield the findings of an image's scan, page by page, as ListImageScanFindings has them.
+
+        It has those of scans of a test instance and of a container image. Those of a scan of the AMI itself
+        (``ON_DEMAND_AMI_CVE``) are in :meth:`get_image_findings`.
+
+        :param arn: image build version ARN.
+        :raises MalformedAnswerError: the list has no end: a page token repeats, or there are more than
+            :data:`FINDING_PAGES` pages.
+        """
+        wanted = {"name": "imageBuildVersionArn", "values": [arn]}
+        return self._pages(
+            "list_image_scan_findings", "findings", most=FINDING_PAGES, filters=[wanted], maxResults=100
+        )
+
+    def count_image_scan_findings(self, arn: str) -> dict[str, int] | None:
+        """
+        Return AWS's own counts of an image's findings (ListImageScanFindingAggregations).
+
+        :param arn: image build version ARN.
+        :return: ``all``, ``critical``, ``high`` and ``medium``: AWS counts no others. ``None`` if AWS has no
+            counts of this image.
+        """
+        wanted = {"name": "imageBuildVersionArn", "values": [arn]}
+        for record in self._pages("list_image_scan_finding_aggregations", "responses", filter=wanted):
+            found = record.get("imageAggregation") or {}
+            if found.get("imageBuildVersionArn") == arn:
+                return dict(found.get("severityCounts") or {})
+        return None
+
+    def get_image_findings(self, ami: str, region: str) -> Iterator[dict[str, Any]]:
+        """
+        Yield the findings of a scan of an AMI, page by page, as EC2's GetImageFindings has them.
+
+        :param ami: the AMI's id.
+        :param region: the AMI's region.
+        :raises OutdatedBoto3Error: the installed boto3 lacks GetImageFindings; nothing was sent.
+        :raises MalformedAnswerError: as of :meth:`list_image_scan_findings`.
+        """
+        operation, member = "get_image_findings", "ImageFindings"
+        pages, token = Pages(operation, member, most=FINDING_PAGES), dict[str, Any]()
+        client = self._made(lambda: self._ec2(region), operation)
+
+        def renew() -> Any:
+            return self._made(lambda: self._ec2(region), operation)
+
+        while True:
+            given = {"ImageId": ami, "MaxResults": 1000, **token}
+            answer = call(client, operation, expect=member, patience=PATIENCE, renew=renew, **given)
+            for record in mappings(pages.records(answer), operation, member):
+                yield dict(record)
+            following = pages.after({"nextToken": answer.get("NextToken")})
+            if not following:
+                return
+            token = {"NextToken": following["nextToken"]}
 
     # -- async ---------------------------------------------------------------------------------------------
 
@@ -309,10 +472,28 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         client = self._client(operation)
         return call(client, operation, expect=expect, patience=patience, renew=renew, **params)
 
+    def _of(self, service: str, operation: str, member: str, region: str | None = None, **params: Any) -> Any:
+        """Call an operation of another service of AWS, in the region of this hook's client by default."""
+        place = region or self._client(operation).meta.region_name
+
+        def client() -> Any:
+            try:
+                session = self.get_session(region_name=place)
+                endpoint = self.conn_config.get_service_endpoint_url(service)
+                return session.client(service, region_name=place, endpoint_url=endpoint, verify=self.verify)
+            except (BotoCoreError, ClientError) as error:
+                raise translate(error, operation) from error
+
+        return call(client(), operation, expect=member, patience=PATIENCE, renew=client, **params)
+
     def _client(self, operation: str) -> Any:
-        """Return the client. If it cannot be made (no region, no such role), raise as its call would."""
+        return self._made(lambda: self.conn, operation)
+
+    @staticmethod
+    def _made(make: Callable[[], Any], operation: str) -> Any:
+        """Return a client. If it cannot be made (no region, no such role), raise as its call would."""
         try:
-            return self.conn
+            return make()
         except (BotoCoreError, ClientError) as error:
             raise translate(error, operation) from error
 

@@ -7,13 +7,15 @@ from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
 
-from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
+from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn, ImagePipelineArn
 from airflow_imagebuilder.service.results.image import log_location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import BaseOperator, Context
+
+    from airflow_imagebuilder.service.results.image import ImageResult
 
 
 class ImageBuilderImagesLink(BaseAwsLink):
@@ -22,6 +24,14 @@ class ImageBuilderImagesLink(BaseAwsLink):
     name = "Image Builder images"
     key = "imagebuilder_images_link"
     format_str = BASE_AWS_CONSOLE_LINK + "/imagebuilder/home?region={region_name}#/images"
+
+
+class ImageBuilderPipelinesLink(BaseAwsLink):
+    """The pipelines of the region in the Image Builder console: AWS documents no address of a single one."""
+
+    name = "Image Builder pipelines"
+    key = "imagebuilder_pipelines_link"
+    format_str = BASE_AWS_CONSOLE_LINK + "/imagebuilder/home?region={region_name}#/viewPipelines"
 
 
 class ImageBuilderLogLink(BaseAwsLink):
@@ -40,6 +50,25 @@ class ImageBuilderLogLink(BaseAwsLink):
         for part in ("log_group", "log_stream"):
             kwargs[part] = _escaped(str(kwargs.get(part, "")))
         return str(super().format_link(**kwargs))
+
+
+class ImageBuilderInspectorLink(BaseAwsLink):
+    """The Amazon Inspector console of the region, which has the findings of the account."""
+
+    name = "Amazon Inspector"
+    key = "imagebuilder_inspector_link"
+    format_str = BASE_AWS_CONSOLE_LINK + "/inspector/v2/home?region={region_name}"
+
+
+SCAN_LINKS = (ImageBuilderInspectorLink(), ImageBuilderImagesLink())
+
+
+class ImageBuilderGoldenAmiLink(BaseAwsLink):
+    """The golden AMI of the build's region in the EC2 console."""
+
+    name = "Golden AMI"
+    key = "imagebuilder_golden_ami_link"
+    format_str = BASE_AWS_CONSOLE_LINK + "/ec2/home?region={region_name}#ImageDetails:imageId={ami}"
 
 
 LINKS = (ImageBuilderImagesLink(), ImageBuilderLogLink())
@@ -62,6 +91,49 @@ def persist_links(
     ImageBuilderLogLink.persist(
         context=context, operator=operator, log_group=group, log_stream=stream, **place
     )
+
+
+def persist_pipelines_link(context: Context, operator: BaseOperator, arn: str) -> None:
+    """Store the values that the link to the pipelines needs, before the pipeline is started.
+
+    :param context: the task's context.
+    :param operator: the operator that shows the link.
+    :param arn: the ARN of the pipeline.
+    """
+    parsed = ImagePipelineArn.parse(arn)
+    place = {"region_name": parsed.region, "aws_partition": parsed.partition}
+    ImageBuilderPipelinesLink.persist(context=context, operator=operator, **place)
+
+
+def persist_scan_links(context: Context, operator: BaseOperator, arn: str) -> None:
+    """Store the values that :data:`SCAN_LINKS` need.
+
+    :param context: the task's context.
+    :param operator: the operator that shows the links.
+    :param arn: the image build version ARN.
+    """
+    parsed = ImageBuildVersionArn.parse(arn)
+    for link in SCAN_LINKS:
+        link.persist(
+            context=context, operator=operator, region_name=parsed.region, aws_partition=parsed.partition
+        )
+
+
+def persist_ami_link(context: Context, operator: BaseOperator, result: ImageResult) -> None:
+    """Store the values that the link to the first golden AMI needs; an image without one has no link.
+
+    :param context: the task's context.
+    :param operator: the operator that shows the link.
+    :param result: the image.
+    """
+    for ami in result.golden_amis[:1]:
+        ImageBuilderGoldenAmiLink.persist(
+            context=context,
+            operator=operator,
+            region_name=ami.region,
+            aws_partition=ImageBuildVersionArn.parse(result.arn).partition,
+            ami=ami.image,
+        )
 
 
 def _escaped(text: str) -> str:

@@ -34,13 +34,26 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "airflow_imagebuilder.links.ImageBuilderImagesLink",
             "airflow_imagebuilder.links.ImageBuilderLogLink",
+            "airflow_imagebuilder.links.ImageBuilderPipelinesLink",
+            "airflow_imagebuilder.links.ImageBuilderInspectorLink",
+            "airflow_imagebuilder.links.ImageBuilderGoldenAmiLink",
         ],
+        "asset-uris": [{"schemes": ["imagebuilder"], "handler": "airflow_imagebuilder.assets.sanitize_uri"}],
         "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
     }
 
 
 _OPERATORS = [
-    f"airflow_imagebuilder.operators.{noun}" for noun in ("create_image", "await_image", "monitor_workflow")
+    f"airflow_imagebuilder.operators.{noun}"
+    for noun in (
+        "create_image",
+        "start_pipeline",
+        "await_image",
+        "monitor_workflow",
+        "gates.needs_build",
+        "gates.scan_gate",
+        "gates.verify_outputs",
+    )
 ]
 
 
@@ -74,4 +87,13 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "Seconds for which AWS may answer that an image is forbidden or not found before its tasks fail.",
         "30",
     ),
+    "queue_url": {
+        "description": "URL of an SQS queue to which an EventBridge rule sends the ends of images, so that a "
+        "wait ends within a second or two and not at its next poll. Each triggerer needs a queue of its own: "
+        "{hostname} is replaced by the name of its host. If it is empty, images are polled alone.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "https://sqs.us-east-1.amazonaws.com/123456789012/imagebuilder-{hostname}",
+        "default": "",
+    },
 }

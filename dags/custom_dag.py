@@ -41,7 +41,7 @@ with DAG(
         """Add a version with the new AMI to the launch template and make it the default."""
         from airflow.providers.amazon.aws.hooks.ec2 import EC2Hook
 
-        name, ami = (params or {})["launch_template"], image["amis"][0]
+        name, ami = (params or {})["launch_template"], image["golden_amis"][0]
         ec2 = EC2Hook(region_name=ami["region"], api_type="client_type").conn
         data = {"ImageId": ami["image"], "InstanceType": "t3.micro"}
         existing = ec2.describe_launch_templates(

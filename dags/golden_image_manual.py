@@ -109,7 +109,7 @@ with DAG(
         """Ask EC2 in every wanted region whether the AMI is there and available."""
         from airflow.providers.amazon.aws.hooks.ec2 import EC2Hook
 
-        amis = {ami["region"]: ami["image"] for ami in image["amis"]}
+        amis = {ami["region"]: ami["image"] for ami in image["golden_amis"]}
         states = {}
         for region in (params or {}).get("regions", []):
             if region not in amis:

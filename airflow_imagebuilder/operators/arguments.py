@@ -13,6 +13,7 @@ from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request.fields.suggestions import closest
 from airflow_imagebuilder.service.request.fields.templates import is_late
 from airflow_imagebuilder.service.request.image_request import UNSUPPORTED_PARAMETERS
+from airflow_imagebuilder.service.request.pipeline_request import INSTEAD, NO_OVERRIDES, PIPELINE_MEMBERS
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.text import shortened
 
@@ -25,11 +26,15 @@ _OF_THE_GROUP = {
     "distribution_workflow": "list it in workflows",
     "group_id": "give task_id: this is an operator, not a task group",
 }
+_WITHOUT_A_PIPELINE = "start it with ImageBuilderStartPipelineOperator: a pipeline names a recipe of its own"
 _OF_THE_OPERATOR = {
+    "image_pipeline_arn": "give it as pipeline_arn",
     "workflows": "give them as build_workflow, test_groups and distribution_workflow",
     "task_id": "give group_id: this is a task group",
 }
 
+_DECLARING = ("build_workflow", "test_groups", "distribution_workflow")
+_A_PIPELINE_IS_WHOLE = f"{NO_OVERRIDES}: {INSTEAD}"
 _MEMBERS_OF_THE_GROUP = tuple(name for name in MEMBERS if name != "workflows")
 
 
@@ -54,10 +59,19 @@ def unknown_arguments(operator: type[BaseOperator], given: Mapping[str, Any]) ->
     own, airflows = _names(operator)
     for name, value in given.items():
         if name not in own and name not in airflows:
-            remedy = (
-                _OF_THE_GROUP.get(name) or UNSUPPORTED_PARAMETERS.get(name) or _meant(name, (*own, *airflows))
-            )
+            remedy = _of_another(name, own) or UNSUPPORTED_PARAMETERS.get(name)
+            remedy = remedy or _meant(name, (*own, *airflows))
             yield Fault(name, value, f"{', '.join(own)}, and Airflow's own", remedy)
+
+
+def _of_another(name: str, own: Iterable[str]) -> str | None:
+    """Return what to do about an argument that another operator, or the task group, has."""
+    if "image_pipeline_arn" in own:
+        known = {**dict.fromkeys((*MEMBERS, "run_tests", *_DECLARING), _A_PIPELINE_IS_WHOLE)}
+        return {**_OF_THE_GROUP, **known, "pipeline_arn": "give it as image_pipeline_arn"}.get(name)
+    if "image_recipe_arn" in own and name in ("image_pipeline_arn", "pipeline_arn"):
+        return _WITHOUT_A_PIPELINE
+    return _OF_THE_GROUP.get(name)
 
 
 def unknown_group_arguments(group: type[TaskGroup], given: Mapping[str, Any]) -> Iterable[Fault]:
@@ -89,8 +103,9 @@ def partial_faults(operator: type[BaseOperator], given: Mapping[str, Any]) -> It
     yield from option_faults(given)
     own, _ = _names(operator)
     for name in own:
-        if name in MEMBERS and not MEMBERS[name].is_unset(given.get(name)):
-            yield from MEMBERS[name].faults(name, given[name], is_late)
+        shape = MEMBERS.get(name) or PIPELINE_MEMBERS.get(name)
+        if shape and not shape.is_unset(given.get(name)):
+            yield from shape.faults(name, given[name], is_late)
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS
-from airflow_imagebuilder.operators.options import as_on_retry, option_faults
-from airflow_imagebuilder.operators.waiting.operator import ImageBuilderWaitingOperator
-from airflow_imagebuilder.operators.waiting.task_state import TaskStore, this_try
-from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
+from airflow_imagebuilder.operators.options import option_faults
+from airflow_imagebuilder.operators.waiting.submitting import (
+    STRUCTURED,
+    ImageBuilderSubmittingOperator,
+    parsed,
+    region_of,
+)
+from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request import ImageRequest, Workflow
-from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
+from airflow_imagebuilder.service.request.fields.templates import is_late, never
 from airflow_imagebuilder.service.request.image_request import FIELDS, faults_in
 from airflow_imagebuilder.service.request.rules.combinations import request_warnings
 from airflow_imagebuilder.service.request.rules.regions import region_faults
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.test_choice import choose_tests, faults_in_choice, read_names
-from airflow_imagebuilder.service.submission.decision import OnRetry
-from airflow_imagebuilder.service.submission.ports import Origin, Submitted
-from airflow_imagebuilder.service.submission.submission import Submission
-from airflow_imagebuilder.xcom import SUBMISSION_KEY, publish_arn, submission_record
 
-if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-STRUCTURED = frozenset(
-    {
-        "enhanced_image_metadata_enabled",
-        "image_scanning_configuration",
-        "image_tests_configuration",
-        "logging_configuration",
-        "tags",
-        "workflows",
-    }
-)
-"""Members that are not strings. A template renders them as JSON text, or as native objects."""
+_STRUCTURED = sorted(STRUCTURED & set(FIELDS))
 
 
-class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
+class ImageBuilderCreateImageOperator(ImageBuilderSubmittingOperator):
     """
     Bake an image with EC2 Image Builder's CreateImage, and wait until it is finished.
 
@@ -90,7 +76,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
     """
 
     template_fields: Sequence[str] = tuple(sorted({*AWS_FIELDS, *FIELDS, "on_retry", "run_tests"}))
-    template_fields_renderers = dict.fromkeys(sorted(STRUCTURED), "json")
+    template_fields_renderers = dict.fromkeys(_STRUCTURED, "json")
 
     def __init__(
         self,
@@ -108,8 +94,6 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         logging_configuration: Mapping[str, Any] | str | None = None,
         tags: Mapping[str, str] | str | None = None,
         run_tests: Sequence[str] | str | None = None,
-        wait_for_completion: bool = True,
-        on_retry: OnRetry | str = OnRetry.REPAIR,
         **kwargs: Any,
     ) -> None:
         arguments = locals()  # before any other name: the members are read from it by name
@@ -118,68 +102,15 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         for name, value in written.items():
             setattr(self, name, _plain(value))
         self.run_tests = run_tests
-        self.wait_for_completion = wait_for_completion
-        self.on_retry = str(on_retry.value) if isinstance(on_retry, OnRetry) else on_retry
         # As written, not as set: a fault then names what the user wrote, not AWS's name for it.
         self._refuse(written)
 
-    def execute(self, context: Context) -> dict[str, Any] | str:
-        """Submit this task's image, or find the one of an earlier try; then wait for it."""
-        return self.in_time(context, lambda: self._execute(context))
-
-    def _execute(self, context: Context) -> dict[str, Any] | str:
-        submitted = self.submit(context)
-        self.log.info("Image %s: %s by this try", submitted.arn, submitted.origin.value)
-        if self.wait_for_completion:
-            return self.await_image(context, submitted)
-        self._publish_submission(context, submitted)
-        self.announce(context, submitted.arn)
-        self.cancellation.raise_if_killed(submitted.arn)
-        self.record_finished(context)
-        return submitted.arn
-
-    def submit(self, context: Context) -> Submitted:
-        """Check the rendered request and submit it; :class:`Submission` decides about earlier tries."""
-        request = self._rendered()
-        self._submission = Submission(
-            self.hook,
-            TaskStore(context),
-            on_retry=as_on_retry(self.on_retry),
-            cancel=self.cancel_on_kill,
-            announce=lambda arn: self._before_repair(context, arn),
-        )
-        return self._submission.submit(request, this_try(context))
-
-    def _before_repair(self, context: Context, arn: str) -> None:
-        """Publish that this try owns the image, before RetryImage runs it again."""
-        if not self.wait_for_completion:
-            self._publish_submission(context, Submitted(arn, Origin.REPAIRED))
-        publish_arn(context, arn)
-
-    @staticmethod
-    def _publish_submission(context: Context, submitted: Submitted) -> None:
-        record = submission_record(submitted, this_try(context))
-        context["ti"].xcom_push(key=SUBMISSION_KEY, value=record)
-
-    def learn_arn(self) -> str | None:
-        """Return the ARN of this try's image.
-
-        A CreateImage without an answer is sent again: with the same token AWS returns the same image.
-        """
-        if self._submission is None or self._submission.sent is None or self._submission.arn:
-            return super().learn_arn()
-        try:
-            return self.hook.create_image(*self._submission.sent)
-        except ImageBuilderError as error:
-            self.log.warning("Could not find out whether the stopped task submitted an image: %s", error)
-            return None
-
-    def _rendered(self) -> ImageRequest:
+    def rendered_request(self) -> ImageRequest:
         """Return the rendered request without the tests that are not chosen.
 
         :raises InvalidRequestError: AWS would refuse it, also for the region of the connection.
         """
-        fields = {name: _parsed(name, value) for name, value in self._fields().items()}
+        fields = {name: parsed(name, value) for name, value in self._fields().items()}
         # All templates are rendered: braces that are left are text that AWS would get.
         refuse(faults_in(fields, later=never))
         connected = f"region of the connection {self.aws_conn_id!r}"
@@ -197,15 +128,6 @@ class ImageBuilderCreateImageOperator(ImageBuilderWaitingOperator):
         refuse(faults or faults_in_choice(fields, self.run_tests), of=f"task {self.task_id!r}")
         for warning in request_warnings(fields, is_late):
             warnings.warn(f"Task {self.task_id!r}: {warning}", stacklevel=2)
-
-
-def region_of(hook: Any) -> str | None:
-    """Return the region that a hook's client calls; ``None`` where the hook has no client."""
-    try:
-        region = hook.conn_region_name
-    except Exception:  # noqa: BLE001 (CreateImage itself reports a missing connection, role or region)
-        return None
-    return region if isinstance(region, str) else None
 
 
 def _members(
@@ -237,19 +159,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [item.to_api() if isinstance(item, Workflow) else item for item in value]
     return value
-
-
-def _parsed(name: str, value: Any) -> Any:
-    """Return a rendered member as CreateImage takes it: a template renders structures as JSON text."""
-    if is_blank(value):
-        return None
-    if name == "workflows" and isinstance(value, Sequence) and not isinstance(value, str):
-        return list(value)  # the outputs of mapped tasks are a sequence class of Airflow's
-    if name not in STRUCTURED or not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value.lower() if value in ("True", "False") else value)
-    except ValueError:
-        allowed = "a template that renders to JSON"
-        remedy = "write {{ ... | tojson }}, or render_template_as_native_obj=True on the Dag"
-        raise InvalidRequestError([Fault(name, value, allowed, remedy)]) from None

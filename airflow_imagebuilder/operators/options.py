@@ -7,13 +7,33 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from os import PathLike
+from typing import Any
 
-from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn, ImagePipelineArn
+from airflow_imagebuilder.service.arns.arns import (
+    ContainerRecipeArn,
+    ImageBuildVersionArn,
+    ImagePipelineArn,
+    ImageRecipeArn,
+)
 from airflow_imagebuilder.service.arns.grammar import misplaced_wildcard
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.gates.allow_list import read_allow_list
+from airflow_imagebuilder.service.gates.findings import limit_faults
+from airflow_imagebuilder.service.gates.needs.question import CHECKS, IfBuilding, WhenUnknown
 from airflow_imagebuilder.service.gates.newest_image import moment
+from airflow_imagebuilder.service.gates.scans.scan import SCAN_TYPES
 from airflow_imagebuilder.service.request import WorkflowType
-from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, Shape, Text
+from airflow_imagebuilder.service.request.fields.fields import (
+    ArnText,
+    Choice,
+    Flag,
+    Later,
+    ListOf,
+    MapOf,
+    Shape,
+    Text,
+)
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, never
 from airflow_imagebuilder.service.submission.decision import OnRetry
 
@@ -120,6 +140,21 @@ class Position(Shape):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wish(Flag):
+    """A flag that a form or a Dag's params give; Jinja renders a missing one as ``None``."""
+
+    allowed: str = "True or False, also as text"
+
+    def is_unset(self, value: object) -> bool:
+        """Return whether the flag is missing."""
+        return value == "None" or super().is_unset(value)
+
+    def clean(self, value: Any) -> Any:
+        """Return the flag, where it is given as text."""
+        return super().clean(value.strip() if isinstance(value, str) else value)
+
+
+@dataclass(frozen=True, kw_only=True)
 class VersionText(Shape):
     """A version of an image, or a pattern of versions as AWS writes it: ``1.x.x``."""
 
@@ -152,7 +187,45 @@ class Moment(Shape):
             yield Fault(path, value, self.allowed, "write one of these, or leave it out")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits(Shape):
+    """The most findings of each severity."""
+
+    def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
+        yield from limit_faults(path, value, later)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowList(Shape):
+    """Accepted findings, or the place where they are listed: its content is checked when the task runs."""
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        if isinstance(value, (str, PathLike)):
+            return
+        try:
+            read_allow_list(value, path)
+        except InvalidRequestError as error:
+            yield from error.faults
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distributions(Shape):
+    """AWS's ``Distribution`` of each region, as a list or inside of a distribution configuration."""
+
+    allowed: str = "a list of AWS's Distribution, each with its region, or a mapping with it as distributions"
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        listed = value.get("distributions") if isinstance(value, Mapping) else value
+        if not isinstance(listed, (list, tuple)):
+            yield Fault(path, value, self.allowed, "write one of these, or leave it out")
+            return
+        for number, item in enumerate(listed):
+            if not (isinstance(item, Mapping) and isinstance(item.get("region"), str)):
+                yield Fault(f"{path}[{number}]", item, "a mapping with a region", "give it its region")
+
+
 _NAME = Text(allowed="a name")
+_ANY = Text(allowed="text")
 
 OPTIONS: Mapping[str, Shape] = {
     "aws_conn_id": Text(allowed="the id of an AWS connection, or None for boto3's own credentials"),
@@ -184,11 +257,38 @@ OPTIONS: Mapping[str, Shape] = {
     "workflow": _NAME,
     "parallel_group": _NAME,
     "ordinal": Position(),
+    "image_recipe_arn": ArnText(kind=ImageRecipeArn.KIND),
+    "container_recipe_arn": ArnText(kind=ContainerRecipeArn.KIND),
+    "checks": ListOf(allowed=f"a list of {', '.join(CHECKS)}", member=Choice(words=CHECKS)),
+    "max_age": Duration(),
+    "force": Wish(),
+    "if_building": Choice(words=tuple(word.value for word in IfBuilding)),
+    "when_unknown": Choice(words=tuple(word.value for word in WhenUnknown)),
+    "ignore_downstream_trigger_rules": Boolean(),
+    "max_findings": Limits(allowed="the most findings of each severity"),
+    "only_fixable": Boolean(),
+    "allow_list": AllowList(),
+    "scan_type": Choice(words=SCAN_TYPES),
+    "account_conn_ids": MapOf(
+        key=Text(pattern="[0-9]{12}", allowed="an account id of twelve digits, as text"),
+        value=Text(minimum=1, allowed="the id of an AWS connection"),
+        allowed="a mapping of account ids to ids of AWS connections",
+    ),
+    "expected": Distributions(),
+    "require_tags": MapOf(key=_ANY, value=_ANY, allowed="a mapping of tags to values"),
+    "require_encryption": Boolean(),
+    "regions": ListOf(
+        member=Text(pattern="[a-z]{2,}(-[a-z]+)+-[0-9]+", allowed="a region, such as eu-west-1"),
+        allowed="a list of regions",
+    ),
+    "fail_on_unverified": Boolean(),
+    "patience": Seconds(),
 }
 """Every parameter that AWS does not have, by its name in the operators and the task group."""
 
 _ALWAYS = frozenset(
     {name for name, shape in OPTIONS.items() if isinstance(shape, (Boolean, Duration, Position))}
+    - {"max_age"}
     | {"workflow_type"}
 )
 _TEMPLATED = frozenset(
@@ -207,6 +307,18 @@ _TEMPLATED = frozenset(
         "stale_failure",
         "submitted_by",
         "submitted_at",
+        "image_recipe_arn",
+        "container_recipe_arn",
+        "force",
+        "if_building",
+        "when_unknown",
+        "max_findings",
+        "allow_list",
+        "scan_type",
+        "account_conn_ids",
+        "expected",
+        "require_tags",
+        "regions",
     }
 )
 

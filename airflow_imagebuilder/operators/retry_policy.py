@@ -12,6 +12,7 @@ from airflow_imagebuilder.service.errors import (
     NotFoundError,
     NotRepairableError,
     ParametersChangedError,
+    PipelineNotStartedError,
     QuotaExceededError,
     RefusedError,
     RequestChangedError,
@@ -33,6 +34,7 @@ _NOT_RETRIED = (
     NotFoundError,
     NotRepairableError,
     ParametersChangedError,
+    PipelineNotStartedError,
     RequestChangedError,
     TestsFailedError,
     AirflowNotFoundException,  # no connection of this id

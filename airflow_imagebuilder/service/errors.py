@@ -9,12 +9,16 @@
     ├── ImageFailedError            the image is FAILED
     ├── ImageCancelledError         the image is CANCELLED or DELETED
     ├── NotRepairableError          the image is FAILED or CANCELLED, and RetryImage cannot continue it
+    ├── PipelineNotStartedError     a pipeline is missing, has no recipe, or is not what a task group draws
     ├── RequestChangedError         the image of an earlier try is building with other parameters
     ├── ImageNotFoundError          AWS does not find the image that a task is about
     ├── WorkflowFailedError         a watched workflow execution failed or was cancelled
     ├── TestsFailedError            the image is AVAILABLE, but tests failed and the task forbids that
+    ├── ImageNotAvailableError      an image whose outputs are to be verified is not AVAILABLE
+    ├── OutputsDifferError          outputs are not what the distribution configuration asks for
     ├── DeadlineExceededError       the image was still in progress at the deadline (also a TimeoutError)
     ├── WaitInterruptedError        the task could not observe its image any longer; it may still be building
+    ├── UndecidedError              whether a build is needed could not be read, and the task forbids a guess
     ├── SearchDeadlineError         no image to wait for was found by the deadline (also a TimeoutError)
     ├── SearchInterruptedError      the lists that show the image to wait for could not be read
     ├── StateStoreError             Airflow's task state store did not answer, so nothing was sent to AWS
@@ -215,6 +219,22 @@ class RequestChangedError(ImageBuilderError):
         )
 
 
+class PipelineNotStartedError(ImageBuilderError):
+    """A pipeline was read before its start, and not started. Nothing was changed on AWS.
+
+    :param arn: the ARN of the pipeline.
+    :param why: why it was not started, as a clause.
+    :param remedy: what to do, as sentences.
+    :param differences: where it is not what was declared, a line each; none by default.
+    """
+
+    def __init__(self, arn: str, why: str, remedy: str, differences: Sequence[str] = ()) -> None:
+        self.arn, self.why, self.differences = arn, why, tuple(differences)
+        lines = [f"  - {one_line(line, _MESSAGE)}" for line in self.differences]
+        head = f"Pipeline {one_line(arn.rpartition('/')[2])} was not started: {why}{':' if lines else '.'}"
+        super().__init__("\n".join([head, *lines, labelled("pipeline", arn), remedy]))
+
+
 class ImageNotFoundError(ImageBuilderError):
     """AWS does not find the image that a task is about. The task did not start another image.
 
@@ -289,6 +309,62 @@ class TestsFailedError(ImageBuilderError):
         )
 
 
+class ImageNotAvailableError(ImageBuilderError):
+    """An image is not AVAILABLE, so its outputs cannot be verified.
+
+    :param arn: the image build version ARN.
+    :param status: the image's status.
+    :param reason: the image's ``state.reason``, if AWS gives one.
+    """
+
+    def __init__(self, arn: str, status: str, reason: str | None = None) -> None:
+        self.arn, self.status, self.reason = arn, status, reason
+        why = f": {one_line(reason)}" if reason else ""
+        super().__init__(
+            f"Image {image_name(arn)} is {one_line(status)}, not AVAILABLE{why}\n"
+            f"{labelled('image', arn)}\n"
+            "Its outputs were not read. If it is still in progress, let this task run after the task that "
+            "waits for it. An image that ended otherwise has no golden AMI, although AMIs may exist: build "
+            "another one."
+        )
+
+
+class OutputsDifferError(ImageBuilderError):
+    """Outputs of an image are not what its distribution configuration asks for, or could not be read.
+
+    :param arn: the image build version ARN.
+    :param differences: the differences as JSON-safe mappings, 100 at most: ``kind``, ``region``, ``account``,
+        ``resource``, ``asked``, ``found``.
+    :param count: how many differences there are.
+    :param table: the first of them as text.
+    :param remedies: what to do about each kind.
+    """
+
+    def __init__(
+        self,
+        arn: str,
+        differences: Sequence[Mapping[str, str]],
+        *,
+        count: int,
+        table: str,
+        remedies: Sequence[str] = (),
+    ) -> None:
+        self.arn, self.count = arn, count
+        self.differences = tuple(dict(difference) for difference in differences)
+        what = "1 difference" if count == 1 else f"{count} differences"
+        super().__init__(
+            "\n".join(
+                [
+                    f"Image {image_name(arn)} is AVAILABLE, but its outputs are not as asked for: {what}.",
+                    labelled("image", arn),
+                    table,
+                    *remedies,
+                    "This task changed nothing. When the outputs are corrected, clear it.",
+                ]
+            )
+        )
+
+
 class DeadlineExceededError(ImageBuilderError, TimeoutError):
     """An image was still in progress at the deadline.
 
@@ -337,6 +413,23 @@ class WaitInterruptedError(ImageBuilderError):
             "cancels it. In a task group, wait until it is AVAILABLE, then clear `image` with its downstream "
             "tasks.\n"
             f"To see it now: {aws_command('get-image', arn)}"
+        )
+
+
+class UndecidedError(ImageBuilderError):
+    """Whether a build is needed could not be read, and ``when_unknown`` is ``fail``.
+
+    :param unknown: what could not be read, each with the answer of AWS.
+    """
+
+    def __init__(self, unknown: Sequence[str]) -> None:
+        self.unknown = tuple(unknown)
+        lines = "\n".join(f"  - {one_line(text, _MESSAGE)}" for text in unknown)
+        super().__init__(
+            f"Whether a build is needed could not be decided:\n{lines}\n"
+            "Nothing was built, and what follows did not start. Give the connection's policy the missing "
+            "permissions, leave the check out (checks), or set when_unknown to build or skip. Then clear "
+            "this task."
         )
 
 

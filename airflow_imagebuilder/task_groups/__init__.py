@@ -13,9 +13,10 @@ from airflow_imagebuilder.operators.arguments import refuse, unknown_group_argum
 from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
 from airflow_imagebuilder.operators.options import LONGEST, as_seconds
-from airflow_imagebuilder.service.request import WorkflowType
+from airflow_imagebuilder.operators.start_pipeline import ImageBuilderStartPipelineOperator
+from airflow_imagebuilder.service.request import PipelineRequest, WorkflowType
 from airflow_imagebuilder.service.request.image_request import FIELDS
-from airflow_imagebuilder.service.request.test_plan import test_plan
+from airflow_imagebuilder.service.request.test_plan import plan, test_plan
 from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.task_groups.arguments import checked_request, listed_outlets, refuse_place
 from airflow_imagebuilder.task_groups.declaration import declare
@@ -23,17 +24,18 @@ from airflow_imagebuilder.task_groups.monitors import MARGIN, Monitors
 from airflow_imagebuilder.xcom import submission_xcom
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Unpack
 
     from airflow_imagebuilder.service.request import ImageRequest, TestGroup, Workflow
     from airflow_imagebuilder.task_groups.arguments import GroupArguments
+    from airflow_imagebuilder.task_groups.declaration import Declared
 
 
 class ImageBuilderTaskGroup(TaskGroup):
     """
-    Bake an image, and show every part of it: one declaration makes the CreateImage call and the graph.
+    Bake an image, and show every part of it: one declaration makes the graph, and the CreateImage call.
 
     ::
 
@@ -56,11 +58,22 @@ class ImageBuilderTaskGroup(TaskGroup):
 
     To build again, or to repair a failed image, clear the group.
 
+    With ``pipeline_arn`` the group starts an image pipeline that exists. Its first task is then
+    ``start_pipeline`` in place of ``create_image``; the attributes ``submitter`` and ``create_image`` of the
+    group are that task in both cases. The declared workflows draw the graph. Before ``start_pipeline`` starts
+    anything, it compares them with those of the pipeline: the order of the test groups, their names and
+    parallel groups; and, where they are declared, the build and the distribution workflow, ``on_failure`` and
+    parameters. If they differ, nothing is started, and the error lists both sides. Without any declared
+    workflow the pipeline must have none either: AWS runs its default ones, and the group draws their test as
+    one task. A pipeline takes no overrides: members of CreateImage other than ``tags``, and ``run_tests``,
+    are refused.
+
     Members of CreateImage may be templates or another task's output. The exception is what the graph needs
     when the Dag is parsed: the workflows, with the stage, the name and the parallel group of each.
 
     :param group_id: the id of the task group (default ``golden_image``).
     :param request: everything that CreateImage takes, instead of single members.
+    :param pipeline_arn: the image pipeline to start, instead of a request; it may be a template.
     :param build_workflow: the build workflow; without any workflow AWS runs its default workflows.
     :param test_groups: :class:`TestGroup` for tests that run together, :class:`Workflow` for a test that runs
         alone; they run in this order.
@@ -75,14 +88,14 @@ class ImageBuilderTaskGroup(TaskGroup):
         ``[imagebuilder] poll_interval``.
     :param on_retry: what a new try does about an image that failed: ``repair`` (default), ``rebuild`` or
         ``fail``.
-    :param cancel_on_kill: cancel the image when ``create_image`` or ``image`` is killed (default ``True``).
+    :param cancel_on_kill: cancel the image when the first task or ``image`` is killed (default ``True``).
     :param delete_outputs_on_kill: then also remove the AMIs and snapshots that the build left behind (default
         ``False``).
     :param aws_conn_id: the AWS connection of every task of the group (default ``aws_default``).
     :param region_name: the region; ``None`` (default) takes the connection's.
     :param verify: whether, or against which bundle, to verify TLS certificates.
     :param botocore_config: botocore configuration, see ``botocore.config.Config``.
-    :param trigger_rule: when the group begins: the rule of ``create_image`` (default ``all_success``). A
+    :param trigger_rule: when the group begins: the rule of its first task (default ``all_success``). A
         trigger rule in ``default_args`` does not reach the group's tasks.
     :param arguments: single members of CreateImage, as :class:`ImageRequest` documents them; and arguments of
         :class:`airflow.sdk.TaskGroup`, such as ``default_args`` or ``tooltip``.
@@ -95,6 +108,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         group_id: str = "golden_image",
         *,
         request: ImageRequest | None = None,
+        pipeline_arn: str | None = None,
         build_workflow: Workflow | None = None,
         test_groups: Sequence[TestGroup | Workflow] = (),
         distribution_workflow: Workflow | None = None,
@@ -134,8 +148,9 @@ class ImageBuilderTaskGroup(TaskGroup):
             "cancel_on_kill": cancel_on_kill,
             "delete_outputs_on_kill": delete_outputs_on_kill,
         }
-        self.request = checked_request(
+        self.request: ImageRequest | PipelineRequest = checked_request(
             request,
+            pipeline_arn,
             {**dict.fromkeys(FIELDS), **members, "workflows": declared.workflows},
             declared,
             options={**waiting, "fail_on_test_failure": fail_on_test_failure},
@@ -145,10 +160,12 @@ class ImageBuilderTaskGroup(TaskGroup):
         )
         image_only = {"fail_on_test_failure": fail_on_test_failure, "outlets": listed_outlets(outlets)}
         with self:
-            self._draw_image(trigger_rule, run_tests, waiting, image_only)
-            self._draw_monitors(
-                **aws, poll_interval=as_seconds(poll_interval), timeout=min(timeout + MARGIN, LONGEST)
+            self.submitter = self.create_image = self._draw_submitter(
+                declared, trigger_rule=trigger_rule, run_tests=run_tests, **waiting
             )
+            self._draw_image(waiting, image_only)
+            limit = min(timeout + MARGIN, LONGEST)
+            self._draw_monitors(declared, **aws, poll_interval=as_seconds(poll_interval), timeout=limit)
             self._draw_leaf()
 
     @property
@@ -157,55 +174,69 @@ class ImageBuilderTaskGroup(TaskGroup):
         return self.image.output
 
     def _submitted(self, *members: str) -> dict[str, Any]:
-        """Return members of the submission that ``create_image`` publishes, as templated arguments."""
-        return {member: submission_xcom(self.create_image.task_id, member) for member in members}
+        """Return members of the submission that the submitting task publishes, as templated arguments."""
+        return {member: submission_xcom(self.submitter.task_id, member) for member in members}
 
-    def _draw_image(
-        self,
-        trigger_rule: TriggerRule | str,
-        run_tests: Any,
-        waiting: dict[str, Any],
-        image_only: dict[str, Any],
-    ) -> None:
-        """Draw the tasks that act: ``create_image`` submits, ``image`` waits and decides."""
-        self.create_image = ImageBuilderCreateImageOperator(
-            task_id="create_image",
-            trigger_rule=trigger_rule,
-            request=self.request,
-            run_tests=run_tests,
+    def _draw_submitter(self, declared: Declared, *, run_tests: Any, **options: Any) -> Any:
+        """Draw the task that submits the image, and return it."""
+        if not isinstance(self.request, PipelineRequest):
+            return ImageBuilderCreateImageOperator(
+                task_id="create_image",
+                request=self.request,
+                run_tests=run_tests,
+                wait_for_completion=False,
+                **options,
+            )
+        return ImageBuilderStartPipelineOperator(
+            task_id="start_pipeline",
+            image_pipeline_arn=self.request.image_pipeline_arn,
+            tags=self.request.tags,
+            expected_workflows=declared.workflows,
             wait_for_completion=False,
-            **waiting,
+            **options,
         )
+
+    def _draw_image(self, waiting: dict[str, Any], image_only: dict[str, Any]) -> None:
+        """Draw the task that waits for the image and decides."""
         self.image = ImageBuilderAwaitImageOperator(
             task_id="image",
             trigger_rule=TriggerRule.ALL_SUCCESS,
-            image_build_version_arn=submission_xcom(self.create_image.task_id, "arn"),
-            submitter=self.create_image.task_id,
+            image_build_version_arn=submission_xcom(self.submitter.task_id, "arn"),
+            submitter=self.submitter.task_id,
             **self._submitted("stale_until", "stale_failure", "submitted_by", "submitted_at"),
             **waiting,
             **image_only,
         )
-        self.create_image >> self.image
+        self.submitter >> self.image
 
-    def _draw_monitors(self, **options: Any) -> None:
+    def _draw_monitors(self, declared: Declared, **options: Any) -> None:
         """Draw the tasks that show: the build, the test groups in AWS's order, the distribution."""
         monitors = Monitors(
             self,
-            image_build_version_arn=submission_xcom(self.create_image.task_id, "arn"),
+            image_build_version_arn=submission_xcom(self.submitter.task_id, "arn"),
             guard=self.image.task_id,
             **self._submitted("stale_until"),
             **options,
         )
         self.tests: dict[str, TaskGroup] = monitors.tests
         self.build = monitors.draw_stage("build", WorkflowType.BUILD, TriggerRule.ALL_SUCCESS)
-        last: Any = self.create_image >> self.build
-        for tests in test_plan(self.request):
-            drawn = monitors.draw_tests(tests)
+        last: Any = self.submitter >> self.build
+        for drawn in self._drawn_tests(monitors, declared):
             last >> drawn
             last = drawn
         # AWS may distribute after a failed test, so the tests' states do not matter here.
         self.distribute = monitors.draw_stage("distribute", WorkflowType.DISTRIBUTION, TriggerRule.ALL_DONE)
         last >> self.distribute
+
+    def _drawn_tests(self, monitors: Monitors, declared: Declared) -> Iterator[Any]:
+        """Draw the test groups in AWS's order."""
+        if not isinstance(self.request, PipelineRequest):
+            yield from map(monitors.draw_tests, test_plan(self.request))
+        elif declared.workflows:
+            yield from map(monitors.draw_tests, plan(declared.workflows))
+        else:
+            # The name of AWS's default test depends on the recipe, which the graph does not know.
+            yield monitors.draw_stage("test", WorkflowType.TEST, TriggerRule.ALL_DONE)
 
     def _draw_leaf(self) -> None:
         """Draw the one leaf: ``image`` decides what follows and how the run finishes, monitors never do."""

@@ -8,11 +8,13 @@ from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
 from airflow_imagebuilder.operators.options import option_faults
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
+from airflow_imagebuilder.service.request import PipelineRequest
+from airflow_imagebuilder.service.request.fields.templates import is_blank
 from airflow_imagebuilder.service.request.image_request import FIELDS
 from airflow_imagebuilder.service.request.rules.regions import region_faults
 from airflow_imagebuilder.service.request.schema import ImageMembers
 from airflow_imagebuilder.service.request.test_choice import faults_in_choice
-from airflow_imagebuilder.task_groups.declaration import request_of
+from airflow_imagebuilder.task_groups.declaration import faults_with_pipeline, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,6 +45,7 @@ class GroupArguments(ImageMembers, total=False):
 
 def checked_request(
     request: object,
+    pipeline_arn: Any,
     members: Mapping[str, Any],
     declared: Declared,
     *,
@@ -50,7 +53,7 @@ def checked_request(
     run_tests: Any,
     outlets: Any,
     of: str,
-) -> ImageRequest:
+) -> ImageRequest | PipelineRequest:
     """Return the request of a task group, or refuse all that is wrong with its arguments at once.
 
     :param options: the arguments that are not AWS's, by name.
@@ -58,6 +61,12 @@ def checked_request(
     :raises InvalidRequestError: AWS would refuse the request, or the graph cannot be drawn.
     """
     faults = [*option_faults(options), *_outlet_faults(outlets)]
+    if pipeline_arn is not None and not is_blank(pipeline_arn):
+        given = {**members, "request": request, "run_tests": run_tests}
+        faults += faults_with_pipeline(pipeline_arn, given, declared, options["region_name"])
+        if faults:
+            raise InvalidRequestError(faults, of=of)
+        return PipelineRequest(image_pipeline_arn=pipeline_arn, tags=members["tags"])
     try:
         made = request_of(request, members, declared)
     except InvalidRequestError as error:

@@ -11,6 +11,10 @@ from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request import ImageRequest, TestGroup, Workflow, WorkflowType
 from airflow_imagebuilder.service.request.fields.templates import is_blank, is_late, is_template
 from airflow_imagebuilder.service.request.image_request import faults_in
+from airflow_imagebuilder.service.request.pipeline_request import no_override, pipeline_faults
+from airflow_imagebuilder.service.request.rules.combinations import workflow_faults
+from airflow_imagebuilder.service.request.rules.draft import RequestDraft
+from airflow_imagebuilder.service.request.rules.regions import one_region, region_faults
 from airflow_imagebuilder.service.request.workflows import ARN_WITH_STAGE, not_a_workflow, stage_of
 
 _TESTS = "a list of TestGroup, and of Workflow for tests that run alone"
@@ -94,6 +98,30 @@ def request_of(request: object, members: Mapping[str, Any], declared: Declared) 
     if faults := list(_not_drawable(made)):
         raise InvalidRequestError(faults)
     return made
+
+
+def faults_with_pipeline(
+    pipeline_arn: object, given: Mapping[str, Any], declared: Declared, region: object
+) -> Iterator[Fault]:
+    """Yield what is wrong with a task group that starts a pipeline.
+
+    :param pipeline_arn: the pipeline.
+    :param given: the group's members of CreateImage, ``request`` and ``run_tests``.
+    :param declared: the declaration, which draws the graph.
+    :param region: the region of the calls, as the user wrote it.
+    """
+    yield from declared.faults
+    tags = {"tags": given["tags"]}
+    for fault in pipeline_faults({"image_pipeline_arn": pipeline_arn, **tags}):
+        yield replace(fault, field=fault.field.replace("image_pipeline_arn", "pipeline_arn"))
+    for name, value in given.items():
+        if name not in ("tags", "workflows") and value is not None and not is_blank(value):
+            yield no_override(name, value)
+    workflows = {"workflows": list(declared.workflows)}
+    yield from map(declared.as_written, workflow_faults(workflows, is_late))
+    fields = {"image_pipeline_arn": pipeline_arn, **workflows}
+    for fault in (*one_region(RequestDraft(fields, is_late)), *region_faults(fields, region)):
+        yield declared.as_written(fault)
 
 
 def _alone(path: str, value: object, stage: WorkflowType) -> Iterator[Any]:

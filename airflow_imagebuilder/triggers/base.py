@@ -96,15 +96,27 @@ class ImageBuilderTrigger(BaseTrigger):
         """Return the process's watcher for this trigger's connection. The first trigger creates it."""
         from airflow_imagebuilder.service.watcher.watcher import shared
         from airflow_imagebuilder.triggers.metrics import AirflowMetrics
-        from airflow_imagebuilder.triggers.settings import watch_settings
+        from airflow_imagebuilder.triggers.settings import queue_url, watch_settings
 
-        settings = watch_settings(self.poll_interval)
+        settings, url = watch_settings(self.poll_interval), queue_url()
+        channel = None
+        if url:
+            from airflow_imagebuilder.triggers.queue import channel_of
+
+            channel = channel_of(
+                url,
+                aws_conn_id=self.aws_conn_id,
+                region_name=self.region_name,
+                verify=self.verify,
+                botocore_config=self.botocore_config,
+            )
         key = (
             self.aws_conn_id,
             self.region_name,
             self.verify,
             json.dumps(self.botocore_config, sort_keys=True, default=str),
             settings,
+            channel and channel.url,
         )
         metrics = AirflowMetrics(aws_conn_id=self.aws_conn_id, region=self.region_name)
-        return shared(key, self.hook.connect, settings, metrics)
+        return shared(key, self.hook.connect, settings, metrics, channel)

@@ -15,6 +15,9 @@ class AirflowMetrics:
 
     Counters ``imagebuilder.calls``, ``.calls_throttled``, ``.calls_failed``; gauges ``.images``, ``.waits``,
     ``.calls_per_second``; timing ``.lag``: from the time at which a poll was due to its answer.
+    With ``[imagebuilder] queue_url`` also counters ``.messages``, ``.messages_foreign``,
+    ``.messages_malformed``, ``.hints``, ``.ends_unheard``, ``.queue_errors``: see
+    :class:`airflow_imagebuilder.service.events.listener.Listener`.
 
     :param tags: tags of each metric, such as connection and region; a tag without a value is left out.
     """

@@ -34,3 +34,8 @@ def watch_settings(poll_interval: timedelta | float | None = None) -> WatchSetti
         max_connections=int(number("max_connections", default.max_connections)),
         grace=number("grace", default.grace),
     )
+
+
+def queue_url() -> str:
+    """Return ``[imagebuilder] queue_url``: the queue that announces the ends of images; empty by default."""
+    return str(conf.get(SECTION, "queue_url", fallback=""))

@@ -60,6 +60,9 @@ class EndlessPages:
     def list_workflow_executions(self, **_: Any) -> dict[str, Any]:
         return self._page("workflowExecutions")
 
+    def list_image_scan_findings(self, **_: Any) -> dict[str, Any]:
+        return self._page("findings")
+
     def list_workflow_step_executions(self, **_: Any) -> dict[str, Any]:
         return self._page("steps")
 

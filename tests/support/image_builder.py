@@ -19,11 +19,12 @@ from tests.support.arns import IMAGE
 from tests.support.fault_plan import ALWAYS, FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from airflow_imagebuilder.hooks import Patience
     from airflow_imagebuilder.service.request.image_request import ImageRequest
+    from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest
     from airflow_imagebuilder.service.submission.ports import ImageBuilder
 
 PATIENCE = timedelta(minutes=2)
@@ -36,6 +37,11 @@ class Call(NamedTuple):
     method: str
     target: str = ""
     token: str = ""
+
+
+def no_client(service: str, region: str) -> Any:
+    """Refuse: a test that calls other services sets :attr:`Controls.clients`."""
+    raise AssertionError(f"no client of {service} in {region}")
 
 
 class Controls(FaultPlan):
@@ -56,23 +62,38 @@ class Controls(FaultPlan):
         self.region: str | None = "us-east-1"
         """``None``: the connection has no region."""
         self.images: dict[str, dict[str, Any]] = {}
+        self.pipelines: dict[str, dict[str, Any]] = {}
+        """GetImagePipeline's ``imagePipeline`` of each pipeline that exists."""
         self.executions: list[dict[str, Any]] = []
         self.steps: list[dict[str, Any]] = []
         self.listed: list[dict[str, Any]] = []
         """What the lists of builds show: AWS's ``ImageSummary``."""
         self.versions: list[dict[str, Any]] = []
         """What ListImages shows: AWS's ``ImageVersion``."""
+        self.resources: dict[str, dict[str, Any]] = {}
+        """What the Get operations answer, by the ARN (or the id, or the tag) that a call names."""
+        self.parameters: dict[str, str] = {}
+        """Values of Systems Manager parameters."""
+        self.findings: list[dict[str, Any]] = []
+        self.finding_counts: dict[str, int] | None = None
+        """What ListImageScanFindingAggregations counts; ``None``: it has no counts of the image."""
+        self.ami_findings: list[dict[str, Any]] = []
+        """What EC2's GetImageFindings lists."""
         self.lives: dict[str, int] = {}
         """How many RetryImage calls AWS has accepted, per image."""
         self.calls: list[Call] = []
         self.requests: list[dict[str, Any]] = []
         self.tokens: dict[str, tuple[dict[str, Any], str]] = {}
         """Each client token of CreateImage, with its request and the image that it gave."""
+        self.pipeline_tokens: dict[str, tuple[dict[str, Any], str]] = {}
+        """The same of StartImagePipelineExecution: AWS keeps the tokens of each operation."""
         self.retry_tokens: set[str] = set()
         self.cancelled: list[str] = []
         """The images whose cancel was accepted, in order."""
         self.deleted: list[str] = []
         """The images whose outputs were deleted."""
+        self.clients: Callable[[str, str], Any] = no_client
+        """Returns a client of another service for its name and a region."""
         self.cancel_takes = 0.0
         self.cancelled_state: dict[str, Any] = {"status": "CANCELLED"}
         self.still_shown: list[dict[str, Any]] = []
@@ -130,8 +151,31 @@ class Controls(FaultPlan):
         if self._first:
             arn, self._first = self._first, None
             return arn
-        version = recipe.replace(":image-recipe/", ":image/")
+        version = recipe.replace(":image-recipe/", ":image/").replace(":container-recipe/", ":image/")
         return self._add(f"{version}/{len(self.images) + 1}", {"status": "BUILDING"})
+
+    def _pipeline(self, arn: str, operation: str) -> dict[str, Any]:
+        pipeline = self.pipelines.get(arn) or self.resources.get(arn)
+        if pipeline is None:
+            raise NotFoundError(operation, "ResourceNotFoundException", 404, arn)
+        return pipeline
+
+    def _made(self, operation: str, params: dict[str, Any], token: str, recipe: str) -> str:
+        """Return the image of a request: a known token of the operation returns its first image."""
+        tokens = self.tokens if operation == "CreateImage" else self.pipeline_tokens
+        if token not in tokens:
+            tokens[token] = (params, self._new_image(recipe))
+        known, arn = tokens[token]
+        if known != params:
+            raise ParametersChangedError(operation, "IdempotentParameterMismatch", 400)
+        return arn
+
+    def _get(self, method: str, name: str) -> dict[str, Any]:
+        self._begin(method, name)
+        self._meet("before", method)
+        if name not in self.resources:
+            raise NotFoundError(method, "ResourceNotFoundException", 404, name)
+        return self.resources[name]
 
     def _begin(self, method: str, target: str = "", token: str = "") -> None:
         self.calls.append(Call(method, target, token))
@@ -171,14 +215,24 @@ class FakeImageBuilder(Controls):
         self._begin("create_image", token=client_token)
         self.requests.append(request.to_api())
         self._meet("before", "create_image")
-        params = request.to_api()
-        if client_token not in self.tokens:
-            self.tokens[client_token] = (params, self._new_image(str(request.image_recipe_arn)))
-        known, arn = self.tokens[client_token]
-        if known != params:
-            raise ParametersChangedError("CreateImage", "IdempotentParameterMismatch", 400)
+        arn = self._made("CreateImage", request.to_api(), client_token, str(request.image_recipe_arn))
         self._meet("after", "create_image")
         return arn
+
+    def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
+        self._begin("start_pipeline", request.image_pipeline_arn, client_token)
+        self.requests.append(request.to_api())
+        self._meet("before", "start_pipeline")
+        pipeline = self._pipeline(request.image_pipeline_arn, "StartImagePipelineExecution")
+        recipe = pipeline.get("imageRecipeArn") or pipeline["containerRecipeArn"]
+        arn = self._made("StartImagePipelineExecution", request.to_api(), client_token, str(recipe))
+        self._meet("after", "start_pipeline")
+        return arn
+
+    def get_pipeline(self, arn: str) -> dict[str, Any]:
+        self._begin("get_pipeline", arn)
+        self._meet("before", "get_pipeline")
+        return dict(self._pipeline(arn, "GetImagePipeline"))
 
     def retry_image(self, arn: str, client_token: str) -> str:
         self._begin("retry_image", arn, client_token)
@@ -248,6 +302,55 @@ class FakeImageBuilder(Controls):
         self._begin("list_workflow_step_executions", workflow_execution_id)
         self._meet("before", "list_workflow_step_executions")
         return self.steps
+
+    def get_image_recipe(self, arn: str) -> dict[str, Any]:
+        return self._get("get_image_recipe", arn)
+
+    def get_container_recipe(self, arn: str) -> dict[str, Any]:
+        return self._get("get_container_recipe", arn)
+
+    def get_component(self, arn: str) -> dict[str, Any]:
+        return self._get("get_component", arn)
+
+    def get_workflow(self, arn: str) -> dict[str, Any]:
+        return self._get("get_workflow", arn)
+
+    def get_infrastructure_configuration(self, arn: str) -> dict[str, Any]:
+        return self._get("get_infrastructure_configuration", arn)
+
+    def get_distribution_configuration(self, arn: str) -> dict[str, Any]:
+        return self._get("get_distribution_configuration", arn)
+
+    def get_parameter(self, name: str) -> str:
+        self._begin("get_parameter", name)
+        self._meet("before", "get_parameter")
+        return self.parameters[name]
+
+    def describe_ami(self, ami: str) -> dict[str, Any] | None:
+        self._begin("describe_ami", ami)
+        self._meet("before", "describe_ami")
+        return self.resources.get(ami)
+
+    def describe_ecr_image(self, region: str, account: str, repository: str, tag: str) -> dict[str, Any]:
+        return self._get("describe_ecr_image", f"{region}/{account}/{repository}:{tag}")
+
+    def list_image_scan_findings(self, arn: str) -> Iterator[dict[str, Any]]:
+        self._begin("list_image_scan_findings", arn)
+        self._meet("before", "list_image_scan_findings")
+        yield from self.findings
+
+    def count_image_scan_findings(self, arn: str) -> dict[str, int] | None:
+        self._begin("count_image_scan_findings", arn)
+        self._meet("before", "count_image_scan_findings")
+        return self.finding_counts
+
+    def get_image_findings(self, ami: str, region: str) -> Iterator[dict[str, Any]]:
+        self._begin("get_image_findings", f"{region}/{ami}")
+        self._meet("before", "get_image_findings")
+        yield from self.ami_findings
+
+    def client_of(self, service: str, region: str) -> Any:
+        return self.clients(service, region)
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:
         @asynccontextmanager

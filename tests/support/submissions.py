@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import StateStoreError
-from airflow_imagebuilder.service.request.image_request import ImageRequest
+from airflow_imagebuilder.service.request import ImageRequest, PipelineRequest
 from airflow_imagebuilder.service.submission.decision import OnRetry
+from airflow_imagebuilder.service.submission.pipeline import Pipeline
 from airflow_imagebuilder.service.submission.submission import Submission
 from tests.support.arns import INFRASTRUCTURE, PREFIX
 from tests.support.fault_plan import ALWAYS
@@ -14,16 +15,30 @@ from tests.support.image_builder import FakeImageBuilder
 from tests.support.task import FakeStateStore
 
 if TYPE_CHECKING:
-    from airflow_imagebuilder.service.submission.ports import StateStore
+    from airflow_imagebuilder.service.submission.ports import StateStore, Submitted, Try
 
 CRASH_POINTS = (None, "before token", "after token", "before create", "after create", "after arn")
 
 
-def request(recipe: str = "al2023") -> ImageRequest:
-    return ImageRequest(
-        image_recipe_arn=f"{PREFIX}:image-recipe/{recipe}/1.0.0",
-        infrastructure_configuration_arn=INFRASTRUCTURE,
-    )
+OPERATIONS = {"CreateImage": "create_image", "StartImagePipelineExecution": "start_pipeline"}
+"""The operations that make an image, each with its method of the hook."""
+
+RECIPES = ("al2023", "ubuntu")
+"""The recipes of a world. Each has a pipeline of the same name."""
+
+
+def recipe_arn(name: str) -> str:
+    return f"{PREFIX}:image-recipe/{name}/1.0.0"
+
+
+def pipeline_arn(name: str = RECIPES[0]) -> str:
+    return f"{PREFIX}:image-pipeline/{name}"
+
+
+def pipeline(name: str = RECIPES[0], **changes: Any) -> dict[str, Any]:
+    """Return GetImagePipeline's ``imagePipeline``, as the least that AWS takes."""
+    members = {"imageRecipeArn": recipe_arn(name), "infrastructureConfigurationArn": INFRASTRUCTURE}
+    return {"arn": pipeline_arn(name), "name": name, "status": "ENABLED", **members, **changes}
 
 
 class Crash(BaseException):
@@ -31,17 +46,45 @@ class Crash(BaseException):
 
 
 class World:
-    """Image Builder, one task's store and the clock."""
+    """
+    Image Builder, one task's store and the clock.
 
-    def __init__(self) -> None:
+    :param operation: the operation that makes the image, one of :data:`OPERATIONS`.
+    """
+
+    def __init__(self, operation: str = "CreateImage") -> None:
+        self.operation, self.method = operation, OPERATIONS[operation]
         self.now = 1_000.0
         self.die_at: str | None = None
         self.store = _MortalStore(self)
         self.aws = FakeImageBuilder(clock=self.clock)
         self.aws.cancel_takes = 3.0
-        self.aws.before("create_image", lambda: self.pass_point("before create"), times=ALWAYS)
-        self.aws.after("create_image", lambda: self.pass_point("after create"), times=ALWAYS)
+        self.aws.pipelines = {pipeline_arn(name): pipeline(name) for name in RECIPES}
+        self.aws.before(self.method, lambda: self.pass_point("before create"), times=ALWAYS)
+        self.aws.after(self.method, lambda: self.pass_point("after create"), times=ALWAYS)
         self.announced: list[tuple[str, str]] = []
+
+    @property
+    def of_pipelines(self) -> bool:
+        return self.method == "start_pipeline"
+
+    @property
+    def tokens(self) -> dict[str, tuple[dict[str, Any], str]]:
+        """The client tokens of the operation, each with its request and its image."""
+        return self.aws.pipeline_tokens if self.of_pipelines else self.aws.tokens
+
+    @property
+    def member(self) -> str:
+        """The member of the request that names what is built."""
+        return "imagePipelineArn" if self.of_pipelines else "imageRecipeArn"
+
+    def request(self, name: str = RECIPES[0]) -> Any:
+        """Return the request that builds a recipe."""
+        if self.of_pipelines:
+            return PipelineRequest(image_pipeline_arn=pipeline_arn(name))
+        return ImageRequest(
+            image_recipe_arn=recipe_arn(name), infrastructure_configuration_arn=INFRASTRUCTURE
+        )
 
     def pass_point(self, name: str) -> None:
         """Die here, if this is the point."""
@@ -56,7 +99,7 @@ class World:
         self.now += seconds
 
     def submission(self, on_retry: OnRetry = OnRetry.REPAIR, *, cancel: bool = True) -> Submission:
-        return Submission(
+        return _AsOfAnOperator(
             self.aws,
             self.store,
             on_retry=on_retry,
@@ -69,6 +112,15 @@ class World:
     def guard(self, store: StateStore | None = None, **options: Any) -> Submission:
         """Return the submission of another task, which only awaits the image, with a store of its own."""
         return Submission(self.aws, store or FakeStateStore(), clock=self.clock, sleep=self.sleep, **options)
+
+
+class _AsOfAnOperator(Submission):
+    """A submission that reads the pipeline of its request, as the operator lets it do."""
+
+    def submit(self, request: Any, current: Try) -> Submitted:
+        if isinstance(request, PipelineRequest):
+            self.blueprint = Pipeline(self.images, request.image_pipeline_arn)
+        return super().submit(request, current)
 
 
 class _MortalStore(FakeStateStore):

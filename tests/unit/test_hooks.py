@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from airflow_imagebuilder.compat import AirflowNotFoundException
-from airflow_imagebuilder.hooks import ImageBuilderHook
+from airflow_imagebuilder.hooks import FINDING_PAGES, ImageBuilderHook
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     MalformedAnswerError,
@@ -245,6 +246,77 @@ def test_pages_without_end_are_an_error_that_names_the_operation_and_the_token(
     assert client.calls <= most
 
 
+@pytest.mark.parametrize("tokens", [lambda: itertools.repeat("same"), lambda: map(str, itertools.count())])
+def test_findings_without_end_are_an_error_too(
+    hook: ImageBuilderHook, tokens: Callable[[], Iterator[str]]
+) -> None:
+    client = EndlessPages(tokens(), {})
+    hook.__dict__["conn"] = client
+    with pytest.raises(MalformedAnswerError, match=r"ListImageScanFindings.*nextToken"):
+        list(hook.list_image_scan_findings(ARN))
+    assert client.calls <= FINDING_PAGES
+
+
+def test_findings_are_read_page_by_page_and_only_as_far_as_they_are_wanted(
+    hook: ImageBuilderHook, aws: Stubber
+) -> None:
+    wanted = {"filters": [{"name": "imageBuildVersionArn", "values": [ARN]}], "maxResults": 100}
+    aws.add_response(
+        "list_image_scan_findings",
+        {"findings": [{"title": "a"}, {"title": "b"}], "nextToken": "more"},
+        wanted,
+    )
+    found = hook.list_image_scan_findings(ARN)
+    assert [next(found), next(found)] == [{"title": "a"}, {"title": "b"}]
+    aws.assert_no_pending_responses()
+    aws.add_response(
+        "list_image_scan_findings", {"findings": [{"title": "c"}]}, {**wanted, "nextToken": "more"}
+    )
+    assert list(found) == [{"title": "c"}]
+
+
+def test_the_counts_of_the_image_are_found_among_other_answers(hook: ImageBuilderHook, aws: Stubber) -> None:
+    counts = {"all": 3, "critical": 1, "high": 2, "medium": 0}
+    responses = [
+        {"accountAggregation": {"accountId": "123456789012", "severityCounts": {"all": 9}}},
+        {"imageAggregation": {"imageBuildVersionArn": ARN, "severityCounts": counts}},
+    ]
+    wanted = {"filter": {"name": "imageBuildVersionArn", "values": [ARN]}}
+    aws.add_response("list_image_scan_finding_aggregations", {"responses": responses}, wanted)
+    assert hook.count_image_scan_findings(ARN) == counts
+    aws.add_response("list_image_scan_finding_aggregations", {"responses": []}, wanted)
+    assert hook.count_image_scan_findings(ARN) is None
+
+
+class Ec2:
+    """A client of EC2 whose botocore knows GetImageFindings."""
+
+    def __init__(self, *pages: dict[str, Any]) -> None:
+        self.pages, self.asked = list(pages), list[dict[str, Any]]()
+
+    def get_image_findings(self, **call: Any) -> dict[str, Any]:
+        self.asked.append(call)
+        return self.pages.pop(0)
+
+
+def test_findings_of_an_ami_are_read_page_by_page(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ec2 = Ec2({"ImageFindings": [{"Title": "a"}], "NextToken": "t"}, {"ImageFindings": [{"Title": "b"}]})
+    monkeypatch.setattr(hook, "_ec2", {"eu-west-1": ec2}.__getitem__)
+    assert list(hook.get_image_findings("ami-1", "eu-west-1")) == [{"Title": "a"}, {"Title": "b"}]
+    asked = {"ImageId": "ami-1", "MaxResults": 1000}
+    assert ec2.asked == [asked, {**asked, "NextToken": "t"}]
+
+
+def test_an_older_boto3_has_no_findings_of_amis_and_the_error_names_the_version(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook, "_ec2", lambda _: object())
+    with pytest.raises(OutdatedBoto3Error, match=r"GetImageFindings.*boto3 1\.43\.120 or newer"):
+        list(hook.get_image_findings("ami-1", "eu-west-1"))
+
+
 @pytest.mark.parametrize("page", [{"a": 1}, "executions", [None], ["x"]])
 def test_a_page_that_is_not_a_list_of_records_is_malformed(hook: ImageBuilderHook, page: Any) -> None:
     class Odd:
@@ -455,3 +527,125 @@ def test_a_connection_that_is_not_defined_is_an_error(monkeypatch: pytest.Monkey
 
 def test_the_client_type_is_always_imagebuilder() -> None:
     assert ImageBuilderHook(client_type="ec2", aws_conn_id=None).client_type == "imagebuilder"
+
+
+# -- what a build is made of -------------------------------------------------------------------------------
+
+
+class Resource(NamedTuple):
+    method: str
+    operation: str
+    parameter: str
+    member: str
+    resource: str
+
+    def arn(self) -> str:
+        return f"{PREFIX}:{self.resource}"
+
+
+RESOURCES = (
+    Resource("get_pipeline", "get_image_pipeline", "imagePipelineArn", "imagePipeline", "image-pipeline/a"),
+    Resource("get_image_recipe", "get_image_recipe", "imageRecipeArn", "imageRecipe", "image-recipe/a/x.x.x"),
+    Resource(
+        "get_container_recipe",
+        "get_container_recipe",
+        "containerRecipeArn",
+        "containerRecipe",
+        "container-recipe/a/1.0.0",
+    ),
+    Resource("get_component", "get_component", "componentBuildVersionArn", "component", "component/a/1.x.x"),
+    Resource("get_workflow", "get_workflow", "workflowBuildVersionArn", "workflow", "workflow/test/a/1.x.x"),
+    Resource(
+        "get_infrastructure_configuration",
+        "get_infrastructure_configuration",
+        "infrastructureConfigurationArn",
+        "infrastructureConfiguration",
+        "infrastructure-configuration/a",
+    ),
+    Resource(
+        "get_distribution_configuration",
+        "get_distribution_configuration",
+        "distributionConfigurationArn",
+        "distributionConfiguration",
+        "distribution-configuration/a",
+    ),
+)
+
+
+@pytest.mark.parametrize("one", RESOURCES, ids=lambda one: one.method)
+def test_a_resource_is_read_by_its_arn(hook: ImageBuilderHook, aws: Stubber, one: Resource) -> None:
+    body: dict[str, Any] = {"arn": one.arn()}
+    if one.member == "distributionConfiguration":
+        body["timeoutMinutes"] = 60  # the model demands it
+    aws.add_response(one.operation, {one.member: body}, {one.parameter: one.arn()})
+    assert getattr(hook, one.method)(one.arn()) == body
+    aws.add_client_error(one.operation, "ResourceNotFoundException", http_status_code=404)
+    with pytest.raises(NotFoundError):
+        getattr(hook, one.method)(one.arn())
+
+
+def test_a_resource_without_an_arn_is_malformed(hook: ImageBuilderHook, aws: Stubber) -> None:
+    arn = f"{PREFIX}:component/a/1.x.x"
+    aws.add_response("get_component", {"component": {"name": "golden"}}, {"componentBuildVersionArn": arn})
+    with pytest.raises(MalformedAnswerError, match=r"component\.arn"):
+        hook.get_component(arn)
+
+
+@pytest.fixture
+def other(hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Stubber]]:
+    """Stubs of other services of AWS, by the service's name."""
+    assert hook.conn  # made while the session is real
+    session = hook.get_session(region_name="us-east-1")
+    clients: dict[str, Any] = {}
+    stubs: dict[str, Stubber] = {}
+
+    def stubbed(service: str) -> Stubber:
+        clients[service] = session.client(
+            service, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        stubs[service] = Stubber(clients[service])
+        stubs[service].activate()
+        return stubs[service]
+
+    class Session:
+        def client(self, service: str, **_: Any) -> Any:
+            return clients[service]
+
+    monkeypatch.setattr(hook, "get_session", lambda **_: Session())
+    yield stubbed
+    for one in stubs.values():
+        one.assert_no_pending_responses()
+
+
+def test_a_parameter_has_a_value(hook: ImageBuilderHook, other: Callable[[str], Stubber]) -> None:
+    ssm = other("ssm")
+    ssm.add_response("get_parameter", {"Parameter": {"Value": "ami-1"}}, {"Name": "/golden"})
+    assert hook.get_parameter("/golden") == "ami-1"
+    ssm.add_client_error("get_parameter", "ParameterNotFound", http_status_code=400)
+    with pytest.raises(RefusedError, match="ParameterNotFound"):
+        hook.get_parameter("/golden")
+
+
+def test_an_ami_that_is_gone_is_none(hook: ImageBuilderHook, other: Callable[[str], Stubber]) -> None:
+    ec2 = other("ec2")
+    asked = {"Filters": [{"Name": "image-id", "Values": ["ami-1"]}], "IncludeDeprecated": True}
+    ec2.add_response("describe_images", {"Images": [{"ImageId": "ami-1", "DeprecationTime": "2027"}]}, asked)
+    ec2.add_response("describe_images", {"Images": []}, asked)
+    assert (hook.describe_ami("ami-1") or {})["DeprecationTime"] == "2027"
+    assert hook.describe_ami("ami-1") is None
+
+
+def test_the_time_of_a_push_is_text(hook: ImageBuilderHook, other: Callable[[str], Stubber]) -> None:
+    ecr = other("ecr")
+    asked = {
+        "registryId": "123456789012",
+        "repositoryName": "base",
+        "imageIds": [{"imageTag": "stable"}],
+    }
+    pushed = datetime(2026, 10, 1, tzinfo=timezone.utc)
+    ecr.add_response("describe_images", {"imageDetails": [{"imagePushedAt": pushed}]}, asked)
+    found = hook.describe_ecr_image("us-east-1", "123456789012", "base", "stable")
+    assert found["imagePushedAt"] == "2026-10-01T00:00:00+00:00"
+    ecr.add_client_error("describe_images", "AccessDeniedException", http_status_code=403)
+    with pytest.raises(ForbiddenError):
+        hook.describe_ecr_image("us-east-1", "123456789012", "base", "stable")

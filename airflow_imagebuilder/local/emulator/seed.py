@@ -231,4 +231,8 @@ def _pipelines(engine: Engine) -> None:
         name="golden-web-container",
         containerRecipeArn=own("container-recipe/golden-web-container/1.0.0"),
         infrastructureConfigurationArn=infrastructure,
+        imageScanningConfiguration={
+            "imageScanningEnabled": True,
+            "ecrConfiguration": {"repositoryName": "golden-web-container"},
+        },
     )

@@ -44,9 +44,9 @@ from airflow_imagebuilder.service.submission.submission import Submission
 from airflow_imagebuilder.xcom import ARN_KEY, publish_arn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from airflow_imagebuilder.compat import RetryPolicy
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
@@ -82,7 +82,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         has retry policies since 3.3. On an older one a policy can forbid a retry, but not delay it.
     """
 
-    operator_extra_links = LINKS
+    operator_extra_links: Sequence[BaseOperatorLink] = LINKS
     ui_color = "#e8f2ec"
     record_kind: type[Record] = SubmissionRecord
     """What the task keeps between its tries."""

@@ -26,7 +26,8 @@ _HOMES = {
     "give it as infrastructure_configuration_arn",
     "distribution-configuration": "a distribution configuration: give it as distribution_configuration_arn",
     "workflow": "a workflow: list it in workflows",
-    "image-pipeline": "an image pipeline: it names a recipe and configurations of its own, give those",
+    "image-pipeline": "an image pipeline: start it with ImageBuilderStartPipelineOperator; it names a recipe "
+    "and configurations of its own",
     "component": "a component: list it in a recipe",
     "image": "an image, which is what a recipe makes",
     "lifecycle-policy": "a lifecycle policy: it applies to finished images by itself",
@@ -98,6 +99,9 @@ def _head(kind: ArnKind, text: str) -> str | None:
 
 def _other_resource(kind: ArnKind, resource: str) -> str:
     home = _HOMES.get(resource)
+    if home and kind.resource == "image-pipeline":
+        noun = home.partition(":")[0]
+        return f"this is {noun}: give a pipeline, or build without one, with ImageBuilderCreateImageOperator"
     return f"this is {home}" if home else f"Image Builder has no {resource!r}, write {kind.resource}/..."
 
 

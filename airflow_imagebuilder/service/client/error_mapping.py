@@ -84,6 +84,7 @@ _CODES: dict[str, type[AwsError]] = {
     **dict.fromkeys(_FORBIDDEN_CODES, ForbiddenError),
     "ServiceQuotaExceededException": QuotaExceededError,
     "ResourceNotFoundException": NotFoundError,
+    "InvalidAMIID.NotFound": NotFoundError,
     "IdempotentParameterMismatch": ParametersChangedError,
     "IdempotentParameterMismatchException": ParametersChangedError,
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Hashable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 
 
 log = logging.getLogger(__name__)
@@ -75,3 +76,17 @@ async def _closed(thing: Closable) -> None:
         await thing.aclose()
     except Exception:  # the last user has its answer; an error here must not take it away
         log.warning("Could not close %s; its connections may stay open", type(thing).__name__, exc_info=True)
+
+
+def detached(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """
+    Start a task that serves all users of the loop, in a context of its own.
+
+    Its log lines must not end up in the log of the Airflow task that happened to come first.
+
+    :param work: what the task does.
+    """
+    task = contextvars.Context().run(asyncio.get_running_loop().create_task, work)
+    # A loop that is closed under the waits reports each of them; this task adds nothing to that.
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+    return task

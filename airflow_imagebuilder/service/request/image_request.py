@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.request.fields.suggestions import refuses_unknown_names, unknown_member
@@ -27,6 +27,13 @@ UNSUPPORTED_PARAMETERS = {
     "dry_run": "leave it out: CreateImage has no dry run (CreateImagePipeline has one)",
 }
 """Parameters of AWS's API that are not members of a request, and why."""
+
+
+class CreatesImages(Protocol):
+    """What sends the request. The hook has this method."""
+
+    def create_image(self, request: ImageRequest, client_token: str) -> str:
+        """Submit CreateImage; return the ARN of the image."""
 
 
 def faults_in(
@@ -150,6 +157,10 @@ class ImageRequest:
         if faults := faults_in(given):
             raise InvalidRequestError(faults)
         return cls(**given)
+
+    def send(self, images: CreatesImages, client_token: str) -> str:
+        """Submit the request, and return the ARN of the image."""
+        return images.create_image(self, client_token)
 
 
 def _held(workflows: Any) -> Any:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.service.request.image_request import ImageRequest
 
 
-_MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow/test/{}/x.x.x"
+_MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow/{}/{}/x.x.x"
 WIDTH = 5
 """How many test workflows of one parallel group run at once (API reference, WorkflowConfiguration)."""
 
@@ -44,8 +44,17 @@ def test_plan(request: ImageRequest) -> tuple[TestGroup, ...]:
         return ()
     if request.workflows:
         return plan(request.workflows)
-    name = "test-container" if request.container_recipe_arn else "test-image"
-    return (TestGroup(None, (Workflow(_MANAGED.format(name)),)),)
+    default = default_workflow(WorkflowType.TEST, container=bool(request.container_recipe_arn))
+    return (TestGroup(None, (default,)),)
+
+
+def default_workflow(stage: WorkflowType, *, container: bool) -> Workflow:
+    """Return the workflow that AWS runs in the build or the test stage of an image without workflows.
+
+    :param container: whether a container recipe makes the image.
+    """
+    kind = stage.lower()
+    return Workflow(_MANAGED.format(kind, f"{kind}-{'container' if container else 'image'}"))
 
 
 def tests_are_off(configured: object) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.arns.grammar import path_of
+from airflow_imagebuilder.service.results.ami import Ami, amis_of, marked
+from airflow_imagebuilder.service.results.ami import in_order as golden_first
 from airflow_imagebuilder.service.results.cause import failed_execution
 from airflow_imagebuilder.service.results.failure import ImageFailure, log_location
 from airflow_imagebuilder.service.results.failure_record import known_members
@@ -39,24 +41,6 @@ older reader can ignore does not raise it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ami:
-    """One AMI of an image: each region and account has its own.
-
-    :param region: the region, e.g. ``eu-west-1``.
-    :param account_id: the account that owns the AMI.
-    :param image: the AMI id.
-    :param name: the AMI's name.
-    :param status: the status of this copy.
-    """
-
-    region: str
-    account_id: str | None = None
-    image: str | None = None
-    name: str | None = None
-    status: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Container:
     """The container images of one region."""
 
@@ -76,7 +60,7 @@ class ImageResult:
     :param platform: ``Linux``, ``Windows`` or ``macOS``.
     :param os_version: the operating system, e.g. ``Amazon Linux 2023``.
     :param date_created: the time of creation in ISO 8601.
-    :param amis: the AMIs; empty for a container image.
+    :param amis: all AMIs that AWS lists; empty for a container image. Use those of :attr:`golden_amis`.
     :param containers: the container images by region; empty for an AMI.
     :param workflows: the executions of all types: builds first, tests in the order in which they started.
     :param scan: AWS's ``scanState``.
@@ -103,6 +87,15 @@ class ImageResult:
     def tests(self) -> tuple[TestResult, ...]:
         """The executions of test workflows, in the order in which they started."""
         return tuple(item for item in self.workflows if isinstance(item, TestResult))
+
+    @property
+    def golden_amis(self) -> tuple[Ami, ...]:
+        """The AMIs to use, one of each region and account: that of the build's region and account first.
+
+        None if the image is FAILED, CANCELLED or in progress, if it has test workflows only, or for a
+        container image. :mod:`airflow_imagebuilder.service.results.ami` has the rules.
+        """
+        return golden_first(self.amis, self.arn)
 
     @property
     def duration(self) -> dict[str, float]:
@@ -137,7 +130,7 @@ class ImageResult:
             platform=image.get("platform"),
             os_version=image.get("osVersion"),
             date_created=image.get("dateCreated"),
-            amis=tuple(_ami(ami) for ami in outputs.get("amis") or ()),
+            amis=amis_of(image, executions),
             containers=tuple(_container(item) for item in outputs.get("containers") or ()),
             workflows=in_order(executions),
             scan=dict(image["scanState"]) if image.get("scanState") else None,
@@ -146,7 +139,10 @@ class ImageResult:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-safe mapping; it adds ``schema``, ``duration``, and ``passed`` of each workflow."""
+        """Return a JSON-safe mapping.
+
+        It adds ``schema``, ``duration``, ``passed`` of each workflow, and :attr:`golden_amis`.
+        """
         plain = asdict(self)
         plain["amis"] = list(plain["amis"])
         plain["containers"] = [
@@ -154,6 +150,7 @@ class ImageResult:
         ]
         plain["workflows"] = [{**asdict(item), "passed": item.passed} for item in self.workflows]
         plain["failure"] = self.failure.to_dict() if self.failure else None
+        plain["golden_amis"] = [asdict(ami) for ami in self.golden_amis]
         return {"schema": SCHEMA, **plain, "duration": self.duration}
 
     @classmethod
@@ -169,6 +166,8 @@ class ImageResult:
         known = known_members(cls, mapping)
         for name, read in _READERS.items():
             known[name] = tuple(read(item) for item in known.get(name) or ())
+        if "golden_amis" not in mapping:  # a record of a version that did not choose
+            known["amis"] = marked(known["amis"], known["arn"], known["status"])
         failure = known.get("failure")
         return cls(**{**known, "failure": ImageFailure.from_dict(failure) if failure else None})
 
@@ -180,16 +179,6 @@ _READERS: dict[str, Any] = {
     ),
     "workflows": lambda item: result_class(item["type"])(**known_members(WorkflowResult, item)),
 }
-
-
-def _ami(ami: Mapping[str, Any]) -> Ami:
-    return Ami(
-        region=ami.get("region", ""),
-        account_id=ami.get("accountId"),
-        image=ami.get("image"),
-        name=ami.get("name"),
-        status=(ami.get("state") or {}).get("status"),
-    )
 
 
 def _container(container: Mapping[str, Any]) -> Container:

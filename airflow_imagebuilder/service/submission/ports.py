@@ -7,7 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_imagebuilder.service.request.image_request import ImageRequest
+    from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest
 
 
 class StateStore(Protocol):
@@ -26,6 +29,12 @@ class ImageBuilder(Protocol):
     def create_image(self, request: ImageRequest, client_token: str) -> str:
         """Submit CreateImage; return the ARN."""
 
+    def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
+        """Submit StartImagePipelineExecution; return the ARN of the image."""
+
+    def get_pipeline(self, arn: str) -> dict[str, Any]:
+        """Return GetImagePipeline's ``imagePipeline``."""
+
     def retry_image(self, arn: str, client_token: str) -> str:
         """Submit RetryImage; return the ARN. An older boto3 lacks it: OutdatedBoto3Error."""
 
@@ -34,6 +43,26 @@ class ImageBuilder(Protocol):
 
     def get_image(self, arn: str) -> dict[str, Any]:
         """Return GetImage's ``image``."""
+
+
+class Request(Protocol):
+    """What makes an image, and can be sent again with the same client token."""
+
+    def to_api(self) -> dict[str, Any]:
+        """Return its parameters as AWS takes them, for the record and for comparison."""
+
+    def send(self, images: ImageBuilder, client_token: str) -> str:
+        """Submit it; return the ARN of the image."""
+
+
+class Blueprint(Protocol):
+    """What a request refers to on AWS, where others may change or delete it between two tries."""
+
+    def checked(self) -> Mapping[str, Any] | None:
+        """Return its definition, JSON-safe, before it is built; raise if it cannot be built."""
+
+    def current(self) -> Mapping[str, Any] | None:
+        """Return its definition as it is now; ``None`` if it is not known."""
 
 
 class Origin(str, Enum):

@@ -27,7 +27,7 @@ class Record:
     :param epoch: :attr:`Try.epoch` of the try that wrote it.
     :param clears: :attr:`Try.clears` of that try; ``None`` if Airflow did not count them.
     :param finished: whether a try has ended with a verdict on the image that Airflow does not retry.
-    :param submitted_at: Unix time of the last CreateImage or RetryImage of the image.
+    :param submitted_at: Unix time of the last submit or RetryImage of the image.
     """
 
     epoch: int
@@ -80,12 +80,14 @@ class SubmissionRecord(Record):
     """
     The image of a task that submits.
 
-    :param token: the client token of CreateImage.
-    :param request: the request that was sent with it, as CreateImage takes it.
+    :param token: the client token of the request.
+    :param request: the request that was sent with it, as AWS takes it.
     :param count: how many client tokens the task has used: each new image takes another one.
-    :param arn: the image; ``None`` until CreateImage has answered.
+    :param arn: the image; ``None`` until AWS has answered.
     :param refused: whether AWS refused the request, so that no image can have this token.
     :param sent: every request that may have been sent with the token while the ARN was not known.
+    :param definition: what the request referred to when the token was made: of a pipeline, its recipe,
+        configurations and workflows. ``None`` if the request is complete by itself, or this was not known.
     """
 
     token: str
@@ -94,6 +96,7 @@ class SubmissionRecord(Record):
     arn: str | None = None
     refused: bool = False
     sent: Sequence[Mapping[str, Any]] = field(default=())
+    definition: Mapping[str, Any] | None = None
 
     @staticmethod
     def key() -> str:

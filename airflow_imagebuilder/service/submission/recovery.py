@@ -94,7 +94,7 @@ class Recovery:
         :param stale_until: Unix time until which AWS may still show the FAILED before that task's repair.
         :param stale_failure: the workflow execution that had failed before that, see :class:`Submitted`.
         :param submitted_by: the try of that task which submitted, found or repaired it (:attr:`Try.seed`).
-        :param submitted_at: Unix time of that task's CreateImage or RetryImage.
+        :param submitted_at: Unix time of that task's submit or RetryImage.
         :raises StateStoreError: the task's record could not be read or written.
         :raises NotRepairableError: it ended badly, and this task cannot put it back in progress.
         :raises ImageNotFoundError: AWS does not find it.

@@ -1,19 +1,20 @@
 """
 Exactly one image, whichever process dies: what a try submits, decided from what earlier tries left.
 
-A try stores the client token and the request before CreateImage, and the ARN after it. It does not send what
-it could not store. A new try reads them and reads the image from AWS. So wherever the earlier try died, the
-new one finds its image and does not build a second one.
+A request is CreateImage, or StartImagePipelineExecution, which starts a pipeline. A try stores the client
+token and the request before it sends it, and the ARN after it. It does not send what it could not store. A
+new try reads them and reads the image from AWS. So wherever the earlier try died, the new one finds its image
+and does not build a second one.
 
 =====================  ==============================  ===================================================
 what an earlier try    this try, if Airflow retries    this try, if a person cleared the task
 left behind
 =====================  ==============================  ===================================================
-nothing                CreateImage with a new token    the same
-a token, no ARN        CreateImage with the same       the same; then as below
+nothing                a request with a new token      the same
+a token, no ARN        the request with the same       the same; then as below
                        token: AWS returns the first
                        image, if there is one
-a request that AWS     CreateImage with a new token    the same
+a request that AWS     a request with a new token      the same
 refused
 image in progress      attach                          wait until the kill has cancelled it, then as
                                                        below; attach with ``cancel=False``
@@ -28,6 +29,10 @@ FAILED or CANCELLED    :class:`OnRetry` decides:       the same; a new image whe
 image not found        fail: it may exist all the      a new image
                        same
 =====================  ==============================  ===================================================
+
+A pipeline may change while its image builds. An image in progress is what the task asked for, so a try
+attaches to it, and warns. RetryImage would repeat the old definition, so instead of a repair the changed
+pipeline is started again. A pipeline that was deleted is not needed to wait for its image or to repair it.
 """
 
 from __future__ import annotations
@@ -52,9 +57,11 @@ from airflow_imagebuilder.service.errors import (
     error_for_image,
 )
 from airflow_imagebuilder.service.request.image_request import ImageRequest
+from airflow_imagebuilder.service.request.pipeline_request import ARN_MEMBER, PipelineRequest
 from airflow_imagebuilder.service.results.states import is_image_terminal
 from airflow_imagebuilder.service.submission.decision import Action
-from airflow_imagebuilder.service.submission.ports import Origin, Submitted, Try
+from airflow_imagebuilder.service.submission.pipeline import lost_pipeline
+from airflow_imagebuilder.service.submission.ports import Blueprint, Origin, Request, Submitted, Try
 from airflow_imagebuilder.service.submission.record import (
     Record,
     SubmissionRecord,
@@ -76,16 +83,20 @@ class Submission(Recovery):
     The parameters are those of :class:`Recovery`, which handles an image that exists already.
     """
 
-    sent: tuple[ImageRequest, str] | None = None
-    """The last CreateImage, with its token: sent again, it returns the same image."""
+    sent: tuple[Request, str] | None = None
+    """The last request, with its token: sent again, it returns the same image."""
 
-    def submit(self, request: ImageRequest, current: Try) -> Submitted:
+    blueprint: Blueprint | None = None
+    """What the request refers to on AWS; ``None`` (default) if it is complete by itself."""
+
+    def submit(self, request: Request, current: Try) -> Submitted:
         """
         Return the one image of this task; see the table at the head of this module.
 
         :param request: what to build.
         :param current: the try that submits.
         :raises StateStoreError: the token could not be stored, so nothing was sent.
+        :raises PipelineNotStartedError: the pipeline of the request cannot be started; nothing was sent.
         :raises RequestChangedError: the image of an earlier try is still building with other parameters.
         :raises ImageNotFoundError: AWS does not know the image of an earlier try, which was not cleared.
         :raises WaitInterruptedError: AWS does not show that image.
@@ -114,7 +125,7 @@ class Submission(Recovery):
         self,
         record: SubmissionRecord,
         image: Mapping[str, Any],
-        request: ImageRequest,
+        request: Request,
         current: Try,
         *,
         cleared: bool,
@@ -122,6 +133,8 @@ class Submission(Recovery):
         arn, changed = str(record.arn), _changed(record.request, request.to_api())
         action, image = self.next_action(record, image, current, cleared=cleared, changed=bool(changed))
         if action is Action.ATTACH:
+            if not changed and not is_image_terminal(image["state"]["status"]):
+                self._is_redefined(record, image)
             return self._attach(record, changed, current)
         if action is Action.FAIL:
             raise error_for_image(arn, image)
@@ -131,6 +144,8 @@ class Submission(Recovery):
         return self._create(request, current, count=record.count + 1)
 
     def _repaired(self, record: SubmissionRecord, image: Mapping[str, Any], current: Try) -> Submitted | None:
+        if self._is_redefined(record, image):
+            return None
         try:
             return self.repair(record, image, current)
         except OutdatedBoto3Error as missing:
@@ -145,9 +160,21 @@ class Submission(Recovery):
             noted.save(self.store)
         return Submitted(str(record.arn), Origin.ATTACHED, submitted_at=record.submitted_at)
 
-    # -- CreateImage ---------------------------------------------------------------------------------------
+    def _is_redefined(self, record: SubmissionRecord, image: Mapping[str, Any]) -> bool:
+        """Return whether what the request refers to has changed since, and log what that means."""
+        if record.definition is None or self.blueprint is None or (now := self.blueprint.current()) is None:
+            return False
+        changed = _changed(record.definition, now)
+        if changed:
+            ended = is_image_terminal(image["state"]["status"])
+            then = (_NOT_REPAIRED if ended else _BUILDS_AS_IT_WAS).format(record.arn)
+            log.warning("The pipeline was changed after its start (%s). %s", ", ".join(changed), then)
+        return bool(changed)
 
-    def _create(self, request: ImageRequest, current: Try, *, count: int) -> Submitted:
+    # -- the request ---------------------------------------------------------------------------------------
+
+    def _create(self, request: Request, current: Try, *, count: int) -> Submitted:
+        definition = self.blueprint.checked() if self.blueprint else None
         record = SubmissionRecord(
             token=token_for(current.seed, str(count)),
             request=request.to_api(),
@@ -155,6 +182,7 @@ class Submission(Recovery):
             clears=current.clears,
             count=count,
             submitted_at=self.clock(),
+            definition=definition,
         )
         record.save(self.store)
         try:
@@ -166,28 +194,37 @@ class Submission(Recovery):
         self._save_answer(replace(record, arn=arn))
         return Submitted(arn, Origin.CREATED, submitted_at=record.submitted_at)
 
-    def _send(self, request: ImageRequest, token: str) -> str:
+    def _send(self, request: Request, token: str) -> str:
         self.sent, self.arn = (request, token), None
-        self.arn = self.images.create_image(request, token)
+        self.arn = request.send(self.images, token)
         return self.arn
 
-    def _recover(self, record: SubmissionRecord, request: ImageRequest, current: Try) -> SubmissionRecord:
+    def _recover(self, record: SubmissionRecord, request: Request, current: Try) -> SubmissionRecord:
         """
         Learn the ARN that an earlier try could not store.
 
         The stored token is sent again. If the parameters have changed since, AWS shows which case it is:
         no earlier call arrived, and this one builds with the new parameters; or AWS refuses the mismatch, and
         one of the earlier requests finds its image.
+
+        A token belongs to one operation. With the token of a CreateImage, a pipeline would build a second
+        image, so a request of the other operation is not sent before the image of the earlier one is known.
         """
         new = request.to_api()
         others = [sent for sent in (record.request, *(record.sent or ())) if _changed(sent, new)]
-        record = replace(record, sent=[*others, new])
+        foreign = [sent for sent in others if (ARN_MEMBER in sent) is not (ARN_MEMBER in new)]
+        candidates = foreign or [new, *others]
+        record = replace(record, sent=[*others, *(() if foreign else [new])])
         record.save(self.store)
-        for candidate in [new, *others]:
+        for candidate in candidates:
             try:
-                arn = self._send(ImageRequest.from_api(candidate), record.token)
+                arn = self._send(request_from_api(candidate), record.token)
             except ParametersChangedError as error:
                 mismatch = error
+            except NotFoundError as missing:
+                if ARN_MEMBER not in candidate:
+                    raise
+                raise lost_pipeline(str(candidate[ARN_MEMBER])) from missing
             else:
                 if candidate is new:
                     record = record.of(current)
@@ -206,6 +243,12 @@ class Submission(Recovery):
             )
 
 
+def request_from_api(mapping: Mapping[str, Any]) -> Request:
+    """Return a stored request, whichever operation it is of."""
+    kind: type[PipelineRequest | ImageRequest] = PipelineRequest if ARN_MEMBER in mapping else ImageRequest
+    return kind.from_api(mapping)
+
+
 def _is_first_answer(refusal: AwsError) -> bool:
     """Return whether no earlier attempt, ours or botocore's, can have built an image."""
     answer = getattr(refusal.__cause__, "response", None) or {}
@@ -214,9 +257,18 @@ def _is_first_answer(refusal: AwsError) -> bool:
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return the members of CreateImage that differ. Compared as JSON, since the store keeps JSON."""
+    """Return the members that differ, by AWS's names. Compared as JSON, since the store keeps JSON."""
     return [
         name
         for name in sorted({*before, *now})
         if json.dumps(before.get(name), sort_keys=True) != json.dumps(now.get(name), sort_keys=True)
     ]
+
+
+_NOT_REPAIRED = (
+    "RetryImage would repeat the definition of image {} as it was, so this try starts the pipeline again."
+)
+_BUILDS_AS_IT_WAS = (
+    "Image {} is building what the pipeline was then, and this try waits for it. To build what the pipeline "
+    "is now, clear this task once the image has ended, or clear it now: that cancels the image."
+)

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_RELAXED, _LONGEST_RELAXED = 10, 600.0
+"""Intervals, and maximum seconds, between two polls where events announce ends and lists are forbidden."""
+
+
+def _never() -> bool:
+    return False
+
 
 class ImagePoller:
     """
@@ -49,6 +56,8 @@ class ImagePoller:
         self._client, self._settings, self._report, self._wall = client, settings, report, wall
         self._reschedule = reschedule
         self.listings = Listings()
+        self.trusting: Callable[[], bool] = _never
+        """Returns whether events announce each end, so that some images are polled less often."""
 
     async def poll_image(self, tracked: TrackedImage) -> None:
         """
@@ -68,19 +77,51 @@ class ImagePoller:
             await self._get(tracked, now)
         self._report.polled(asyncio.get_running_loop().time() - due)
 
-    async def _get(self, tracked: TrackedImage, now: float) -> None:
-        wall = self._wall()
+    async def verify(self, tracked: TrackedImage) -> None:
+        """
+        Call GetImage at once: an event says that the image has ended.
+
+        :raises NotWantedError: its waits have left.
+        :raises ImageBuilderError: the call failed. The poll knows nothing of it.
+        """
+        await self._get(tracked, asyncio.get_running_loop().time(), hint=True)
+
+    async def _get(self, tracked: TrackedImage, now: float, *, hint: bool = False) -> None:
+        wall, sent = self._wall(), now
+
+        def still() -> bool:
+            nonlocal sent
+            sent = asyncio.get_running_loop().time()
+            return tracked.wanted()
+
         answer = await self._client.call(
             "get_image",
             "image",
-            still=tracked.wanted,
+            still=still,
             urgent=tracked.next_poll is NextPoll.GET_AT_ONCE,
+            hint=hint,
             imageBuildVersionArn=tracked.arn,
         )
         if not has_status(answer["image"]):
             raise malformed(answer, "get_image", "image.state.status")
-        tracked.take_image(answer["image"], now, self._settings.poll_interval)
+        if sent < tracked.verified_at:
+            return  # an event has caused a later call, which was answered first
+        if hint:
+            tracked.verified_at = sent
+        interval = self._settings.poll_interval
+        tracked.take_image(answer["image"], now, interval)
+        if not hint and self._relaxed(tracked):
+            tracked.image_timer.due = now + max(interval, min(_RELAXED * interval, _LONGEST_RELAXED))
         tracked.offer(wall, workflows=False)
+
+    def _relaxed(self, tracked: TrackedImage) -> bool:
+        """Return whether events spare most polls of the image: it costs a GetImage each time."""
+        return (
+            self.trusting()
+            and tracked.executions_timer is None
+            and not tracked.ended
+            and self.listings.of(tracked).forbidden
+        )
 
     async def _list(self, listing: Listing, now: float) -> None:
         reading = listing.claim(now, self._settings.poll_interval)
@@ -100,6 +141,8 @@ class ImagePoller:
 
     def _take_page(self, found: Found, now: float, wall: float) -> None:
         for tracked, summary in found:
+            if now < tracked.verified_at:
+                continue  # the list began before an event caused a call that was answered
             tracked.take_summary(summary, now, self._settings.poll_interval, cost=1 / len(found))
             tracked.offer(wall, workflows=False)
             if tracked.next_poll is NextPoll.GET_AT_ONCE:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder import aws_model
 from airflow_imagebuilder.service.arns.grammar import image_version_in
 from airflow_imagebuilder.service.client.answers import has_status
-from airflow_imagebuilder.service.errors import ImageBuilderError, InvalidRequestError, TransientError
+from airflow_imagebuilder.service.errors import (
+    ForbiddenError,
+    ImageBuilderError,
+    InvalidRequestError,
+    TransientError,
+)
 from airflow_imagebuilder.service.text import one_line
 
 if TYPE_CHECKING:
@@ -106,7 +111,7 @@ class Listing:
 
     __slots__ = (
         "_cost", "_failures", "_params", "_pause", "_retry_at", "_retry_size",
-        "impossible", "members", "reading",
+        "forbidden", "impossible", "members", "reading",
     )  # fmt: skip
 
     def __init__(self, **params: str) -> None:
@@ -114,6 +119,8 @@ class Listing:
         self.reading = False
         self.impossible = False
         """Whether the installed boto3 cannot ask for this list. It is never tried again."""
+        self.forbidden = False
+        """Whether AWS refused the last read, so that each image takes a GetImage of its own."""
         self._params = params
         self._cost: int | None = None
         """Calls that the last read caused, if it was cheap."""
@@ -169,7 +176,7 @@ class Listing:
 
     def judge(self, reading: ListPages, now: float, settings: WatchSettings, *, slowed: bool) -> None:
         """Decide from a read that succeeded whether to use the list again."""
-        self._failures = 0
+        self._failures, self.forbidden = 0, False
         if reading.is_cheap(settings.poll_interval, slowed=slowed):
             self._cost, self._pause = reading.cost(), _FIRST_PAUSE
         else:
@@ -183,6 +190,7 @@ class Listing:
                 "%s. Images are polled without it, which takes more calls. Nothing fails.",
                 one_line(error) if self._params else aws_model.lack(aws_model.LIST_OF_THE_ACCOUNT),
             )
+        self.forbidden = self.forbidden or isinstance(error, ForbiddenError) or self.impossible
         # Throttling says nothing about the cost of a list, unless AWS throttles lists alone.
         self._failures += 1
         if self._failures >= _FAILURES or not isinstance(error, TransientError):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import heapq
 import itertools
 import logging
+import random
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.service.client.aio_client import NotWantedError
+from airflow_imagebuilder.service.client.loop_registry import detached
 from airflow_imagebuilder.service.errors import ImageBuilderError
 from airflow_imagebuilder.service.watcher.image_poller import ImagePoller
 from airflow_imagebuilder.service.watcher.poll_timer import PollTimer
@@ -18,9 +19,9 @@ from airflow_imagebuilder.service.watcher.reporting import LogLimiter, WatcherSt
 from airflow_imagebuilder.service.watcher.tracked_image import TrackedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import Any
+    from collections.abc import Callable
 
+    from airflow_imagebuilder.service.events.hints import Hints
     from airflow_imagebuilder.service.watcher.reporting import Report
     from airflow_imagebuilder.service.watcher.scheduled_client import ScheduledClient
     from airflow_imagebuilder.service.watcher.settings import WatchSettings
@@ -94,7 +95,7 @@ class Poller:
         if tracked.due != before:
             self._schedule(tracked)
         if self._running is None or self._running.done():
-            self._running = _detached(self._run())
+            self._running = detached(self._run())
 
     def leave(self, wait: Subscription) -> None:
         """Stop polling the wait's image, unless other waits are left for it."""
@@ -134,6 +135,54 @@ class Poller:
         """Return whether waits are left for it. A later wait for the same image has a new TrackedImage."""
         return self._tracked.get(tracked.arn) is tracked
 
+    # -- events --------------------------------------------------------------------------------------------
+
+    def trust(self, hints: Hints) -> None:
+        """Poll some images less often while events announce each end."""
+        self._image_poller.trusting = lambda: hints.trusted
+
+    def waiting_since(self, arn: str) -> float | None:
+        """Return the absolute time at which the first wait for an image began; None without a wait."""
+        tracked = self._tracked.get(arn)
+        return min((wait.began for wait in tracked.waits), default=None) if tracked is not None else None
+
+    async def verify(self, arn: str) -> bool:
+        """
+        Poll an image at once, because an event says that it has ended.
+
+        :return: whether it has.
+        :raises NotWantedError: its waits have left.
+        :raises ImageBuilderError: the call failed. It costs no wait anything: the poll asks as well.
+        """
+        tracked = self._tracked.get(arn)
+        if tracked is None:
+            raise NotWantedError
+        try:
+            await self._image_poller.verify(tracked)
+        finally:
+            self._hurry(tracked)
+        tracked.announced = tracked.ended
+        return tracked.ended
+
+    def saw_end(self, arn: str) -> bool:
+        """Note that a wait got the end of its image, and return whether it was unannounced, once for all."""
+        tracked = self._tracked.get(arn)
+        if tracked is None or tracked.announced:
+            return False
+        tracked.announced = True
+        return True
+
+    def hurry(self) -> None:
+        """Poll each image within an interval from now: events do not announce the ends any longer."""
+        for tracked in self._tracked.values():
+            self._hurry(tracked)
+
+    def _hurry(self, tracked: TrackedImage) -> None:
+        now, interval = asyncio.get_running_loop().time(), self._settings.poll_interval
+        if tracked.image_timer.due > now + interval:
+            tracked.image_timer.due = now + random.uniform(0, interval)  # noqa: S311 (not a secret)
+        self._schedule(tracked)
+
     # -- the poll ------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -152,7 +201,7 @@ class Poller:
         try:
             tracked = await self._next_due()
             if tracked is not None:
-                task = self._polls[tracked.arn] = _detached(self._poll(tracked))
+                task = self._polls[tracked.arn] = detached(self._poll(tracked))
                 task.add_done_callback(functools.partial(self._poll_done, tracked.arn))
         except Exception as error:  # noqa: BLE001 (a thousand waits depend on this task)
             now = asyncio.get_running_loop().time()
@@ -235,15 +284,6 @@ class Poller:
         )
         fault.__cause__ = error
         return fault
-
-
-def _detached(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    # The poll serves all waits, so it runs in a context of its own: its log lines must not end up in the log
-    # of the Airflow task that happened to come first.
-    task = contextvars.Context().run(asyncio.get_running_loop().create_task, work)
-    # A loop that is closed under the waits reports each of them; the poll's task adds nothing to that.
-    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
-    return task
 
 
 def _closed() -> ImageBuilderError:

@@ -33,7 +33,7 @@ class Subscription:
     """
 
     __slots__ = (
-        "_began", "_delivered", "_error", "_pending", "_timer", "_waker", "_wall", "arn", "deadline", "ready",
+        "_delivered", "_error", "_pending", "_timer", "_waker", "_wall", "arn", "began", "deadline", "ready",
         "stale_failure", "stale_until", "trouble", "workflows",
     )  # fmt: skip
 
@@ -52,7 +52,7 @@ class Subscription:
         self.deadline, self.stale_until, self.stale_failure = deadline, stale_until, stale_failure
         self.trouble: Callable[[], ImageBuilderError | None] = _no_trouble
         """Returns the error that keeps the answer away now. The poller sets it when the wait joins."""
-        self._wall, self._began = wall, wall()
+        self._wall, self.began = wall, wall()
         self._delivered: ImageSnapshot | None = None
         self._pending: ImageSnapshot | None = None
         self._error: ImageBuilderError | None = None
@@ -81,7 +81,7 @@ class Subscription:
         if snapshot.status not in _REPAIRABLE:
             return False
         # What the watcher knew when the wait began may be older than the failure that was repaired.
-        if self.stale_failure is None or asked_at < self._began:
+        if self.stale_failure is None or asked_at < self.began:
             return True
         return _failed_execution(snapshot.image) in (None, self.stale_failure)
 

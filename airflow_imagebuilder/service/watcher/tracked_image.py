@@ -64,8 +64,8 @@ class TrackedImage:
     """
 
     __slots__ = (
-        "_budget", "_full_snapshot", "_image", "_snapshot", "_stage_changed", "arn", "complete",
-        "executions_timer", "image_timer", "next_poll", "reading", "waits",
+        "_budget", "_full_snapshot", "_image", "_snapshot", "_stage_changed", "announced", "arn", "complete",
+        "executions_timer", "image_timer", "next_poll", "reading", "verified_at", "waits",
     )  # fmt: skip
 
     def __init__(self, arn: str, due: float) -> None:
@@ -79,6 +79,10 @@ class TrackedImage:
         self.complete = False
         """Whether GetImage has answered: lists do not show which workflows an image has."""
         self.next_poll = NextPoll.ANY
+        self.verified_at = float("-inf")
+        """The loop's time of the last answered call that an event caused; older answers are out of date."""
+        self.announced = False
+        """Whether the end that the last snapshot shows was announced by an event, or noted as unannounced."""
         self._budget = PollBudget()
         self._image: Mapping[str, Any] = {}
         self._stage_changed = False
@@ -100,6 +104,11 @@ class TrackedImage:
     def is_due(self, now: float) -> bool:
         """Return whether to poll now."""
         return self.due - now <= SOON
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last answer showed a terminal state."""
+        return self._snapshot is not None and self._snapshot.terminal
 
     @property
     def calls_per_interval(self) -> int:

@@ -18,14 +18,16 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.client.answers import has_status, malformed
 from airflow_imagebuilder.service.client.loop_registry import LoopRegistry
 from airflow_imagebuilder.service.client.pages import PAGES
 from airflow_imagebuilder.service.client.rate_limit import TokenBucket
 from airflow_imagebuilder.service.client.retries import PATIENCE
+from airflow_imagebuilder.service.events.hints import Hints
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
 from airflow_imagebuilder.service.watcher.poller import Poller
 from airflow_imagebuilder.service.watcher.reporting import Metrics, Report, WatcherStats
-from airflow_imagebuilder.service.watcher.scheduled_client import ScheduledClient
+from airflow_imagebuilder.service.watcher.scheduled_client import HINT_SHARE, ScheduledClient
 from airflow_imagebuilder.service.watcher.settings import WatchSettings
 from airflow_imagebuilder.service.watcher.subscription import Subscription
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_imagebuilder.service.client.aio_client import Connect
+    from airflow_imagebuilder.service.events.listener import Channel
 
 __all__ = ["ImageSnapshot", "ImageWatcher", "Metrics", "WatchSettings", "WatcherStats", "shared"]
 
@@ -54,6 +57,10 @@ class ImageWatcher:
     :param metrics: the metrics system that gets the watcher's numbers; None if there is none.
     :param bucket: the rate to share with other watchers; None gives the watcher a rate of its own.
     :param wall: returns absolute time, for deadlines (default ``time.time``).
+    :param hint_bucket: the rate of the calls that follow events, to share with other watchers; None gives the
+        watcher a rate of its own.
+    :param channel: a queue that announces the ends of images, so that they are seen before the next poll;
+        None (default) polls alone.
     """
 
     def __init__(
@@ -64,12 +71,28 @@ class ImageWatcher:
         metrics: Metrics | None = None,
         bucket: TokenBucket | None = None,
         wall: Callable[[], float] = time.time,
+        hint_bucket: TokenBucket | None = None,
+        channel: Channel | None = None,
     ) -> None:
         self.settings = settings or WatchSettings()
         self._wall = wall
         self._report = Report(metrics)
-        self._client = ScheduledClient(connect, self.settings, bucket, self._report)
+        self._client = ScheduledClient(connect, self.settings, bucket, self._report, hint_bucket)
         self._poller = Poller(self._client, self.settings, self._report, wall)
+        self._hints = self._hints_of(channel, metrics) if channel is not None else None
+
+    def _hints_of(self, channel: Channel, metrics: Metrics | None) -> Hints:
+        hints = Hints(
+            channel,
+            verify=self._poller.verify,
+            waiting_since=self._poller.waiting_since,
+            hurry=self._poller.hurry,
+            at_once=self.settings.max_connections,
+            longest_pause=self.settings.poll_interval,
+            metrics=metrics,
+        )
+        self._poller.trust(hints)
+        return hints
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,15 +147,39 @@ class ImageWatcher:
             stale_failure=stale_failure,
             wall=self._wall,
         )
+        seen = False
         try:
             self._poller.join(wait)
+            if self._hints is not None:
+                self._hints.start()
             while True:
                 snapshot = await wait.next()
+                if snapshot.terminal and seen and self._hints is not None:
+                    self._saw_end(arn, self._hints)
+                seen = True
                 yield snapshot
                 if snapshot.terminal:
                     return
         finally:
             self._poller.leave(wait)
+
+    def _saw_end(self, arn: str, hints: Hints) -> None:
+        if not hints.follows(arn) and self._poller.saw_end(arn):
+            hints.missed(arn)
+
+    async def image(self, arn: str) -> dict[str, Any]:
+        """
+        Return an image (GetImage) once, at the same rate. Polls come first, and there is no other try.
+
+        :param arn: the image build version ARN.
+        :return: the answer's ``image``.
+        :raises ImageBuilderError: AWS did not answer, refused, or answered without the image's status.
+        """
+        answer = await self._client.call("get_image", "image", extra=True, imageBuildVersionArn=arn)
+        if not has_status(answer["image"]):
+            raise malformed(answer, "get_image", "image.state.status")
+        image: dict[str, Any] = answer["image"]
+        return image
 
     async def steps(self, execution_id: str) -> list[dict[str, Any]]:
         """
@@ -171,6 +218,21 @@ class ImageWatcher:
         """
         return (await self._client.call(operation, member, extra=True, **params))[member]
 
+    async def get_image(self, arn: str) -> dict[str, Any]:
+        """
+        Return an image with all members (GetImage), at the same rate. Nothing is retried.
+
+        A snapshot may lack members whose changes end no wait for an image, such as the state of its scan.
+
+        :param arn: the image build version ARN.
+        :raises ImageBuilderError: AWS did not answer, or refused.
+        """
+        answer = await self._client.call("get_image", "image", extra=True, imageBuildVersionArn=arn)
+        image: dict[str, Any] = answer["image"]
+        if not has_status(image):
+            raise malformed(answer, "get_image", "image.state.status")
+        return image
+
     def stats(self) -> WatcherStats:
         """Return what the watcher is doing now, in numbers."""
         return self._poller.stats()
@@ -178,6 +240,8 @@ class ImageWatcher:
     async def aclose(self) -> None:
         """Stop polling and close the client. Waits that are left get an error."""
         try:
+            if self._hints is not None:
+                await self._hints.aclose()
             await self._poller.aclose()
         finally:
             await self._client.aclose()
@@ -185,12 +249,16 @@ class ImageWatcher:
 
 
 _watchers: LoopRegistry[ImageWatcher] = LoopRegistry()
-_buckets: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, TokenBucket]]
+_buckets: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, TokenBucket]]
 _buckets = weakref.WeakKeyDictionary()
 
 
 def shared(
-    key: Hashable, connect: Connect, settings: WatchSettings, metrics: Metrics | None = None
+    key: Hashable,
+    connect: Connect,
+    settings: WatchSettings,
+    metrics: Metrics | None = None,
+    channel: Channel | None = None,
 ) -> AbstractAsyncContextManager[ImageWatcher]:
     """
     Enter the watcher that all users of this key share on the running event loop.
@@ -199,12 +267,25 @@ def shared(
     :param connect: as for :class:`ImageWatcher`; the first user's is used.
     :param settings: as for :class:`ImageWatcher`; the first user's are used.
     :param metrics: as for :class:`ImageWatcher`; the first user's are used.
+    :param channel: as for :class:`ImageWatcher`; the first user's is used.
     :return: the watcher's context manager. The watcher is closed when its last user leaves.
     """
 
     def make() -> ImageWatcher:
         rate = settings.max_calls_per_second
-        bucket = _buckets.setdefault(asyncio.get_running_loop(), {}).setdefault(rate, TokenBucket(rate))
-        return ImageWatcher(connect, settings=settings, metrics=metrics, bucket=bucket)
+        return ImageWatcher(
+            connect,
+            settings=settings,
+            metrics=metrics,
+            bucket=_bucket(rate),
+            hint_bucket=_bucket(rate, HINT_SHARE),
+            channel=channel,
+        )
 
     return _watchers.use(key, make)
+
+
+def _bucket(rate: float, share: float = 1.0) -> TokenBucket:
+    """Return the process's bucket for watchers with this rate, for polls or for hints."""
+    buckets = _buckets.setdefault(asyncio.get_running_loop(), {})
+    return buckets.setdefault((rate, share), TokenBucket(rate * share))

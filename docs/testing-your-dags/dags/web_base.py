@@ -18,7 +18,7 @@ def publish(image: dict[str, Any]) -> str:
     """Write the id of the AMI into the parameter that the launch templates resolve."""
     from airflow.providers.amazon.aws.hooks.ssm import SsmHook
 
-    ami: str = image["amis"][0]["image"]
+    ami: str = image["golden_amis"][0]["image"]
     SsmHook(region_name="us-east-1").conn.put_parameter(
         Name=PARAMETER, Value=ami, Type="String", Overwrite=True
     )

@@ -46,6 +46,10 @@ VALUES: dict[str, Any] = {
     "pipeline_arn": "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/golden",
     "image_name": "golden",
     "version": "1.x.x",
+    "scan_type": "ON_DEMAND_AMI_CVE",
+    "queue_url": "https://sqs.eu-west-1.amazonaws.com/123456789012/golden-images",
+    "statuses": ["AVAILABLE", "FAILED"],
+    "skip_tags": {"baked-by": "airflow"},
 }
 
 

@@ -13,6 +13,7 @@ from airflow_imagebuilder.local.emulator.engine.clock import Clock, Timers
 from airflow_imagebuilder.local.emulator.engine.errors import ApiError
 from airflow_imagebuilder.local.emulator.engine.identifiers import ACCOUNT, Identifiers
 from airflow_imagebuilder.local.emulator.engine.operations.images.images import Images
+from airflow_imagebuilder.local.emulator.engine.operations.images.software import Software
 from airflow_imagebuilder.local.emulator.engine.operations.resources import managed_resources
 from airflow_imagebuilder.local.emulator.engine.operations.resources.resources import Resources
 from airflow_imagebuilder.local.emulator.engine.operations.table import Handler, handlers
@@ -108,6 +109,14 @@ class Engine:
         """
         known = self._common.engines.get(account)
         return known or _Beside(account, self._common)
+
+    def ami_findings(self, ami: str, region: str) -> list[Doc]:
+        """Return what EC2's GetImageFindings lists of an AMI, by the names of its XML.
+
+        :param ami: the id of the AMI.
+        :param region: its region.
+        """
+        return Software(self._context, self._images).of_ami(ami, region)
 
     @property
     def engines(self) -> tuple[Engine, ...]:

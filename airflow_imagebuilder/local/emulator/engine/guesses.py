@@ -355,6 +355,14 @@ _structural(
     "GetImage ListImageBuildVersions",
 )
 _structural(
+    "SCANNED_AMI_IS_OF_ITS_OWN_REGION",
+    True,
+    "GetImageFindings of EC2 lists the findings of an on-demand scan for the AMI in the image's own region, "
+    "and none for its copies in other regions (operations/images/software.py).",
+    "CreateImage",
+    searched="The model says that the output AMI is scanned, not which of them.",
+)
+_structural(
     "AMI_STAYS_AFTER_FAILURE",
     True,
     "The AMI of an image that fails in its tests stays in EC2 (simulation/image_lifecycle.py).",

@@ -15,7 +15,7 @@ from a2wsgi import WSGIMiddleware
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from airflow_imagebuilder.local.emulator.engine import ApiError, Effect
-from airflow_imagebuilder.local.emulator.http import asgi
+from airflow_imagebuilder.local.emulator.http import asgi, ec2_findings
 from airflow_imagebuilder.local.emulator.http.asgi import Answer
 from airflow_imagebuilder.local.emulator.http.codec import Codec
 from airflow_imagebuilder.local.emulator.http.guard import Guard, without_cors
@@ -121,9 +121,33 @@ class App:
             await self._refuse(refusal, send)
         else:
             key = signed[1].decode("latin-1") if signed else ""
-            given = (_ACCOUNT_HEADER, self._account(key, headers).encode())
+            account = self._account(key, headers)
+            if signed and signed[3] == b"ec2":
+                body = await asgi.body(receive)
+                if params := ec2_findings.request_of(body):
+                    await self._findings(params, signed[2].decode("latin-1") or REGION, account, send)
+                    return
+                receive = asgi.replayed(body, receive)
+            given = (_ACCOUNT_HEADER, account.encode())
             others = [header for header in scope["headers"] if header[0] != _ACCOUNT_HEADER]
             await self._other_service({**scope, "headers": [*others, given]}, receive, send)
+
+    async def _findings(self, params: dict[str, str], region: str, account: str, send: Send) -> None:
+        """Answer GetImageFindings of EC2."""
+        await self._catch_up()
+        world, engine = self._world.in_account(account), self.backend.engine.in_account(account)
+        status, body = ec2_findings.answer(
+            params,
+            lambda ami: world.has_ami(region, ami),
+            lambda ami: engine.ami_findings(ami, region),
+        )
+        await asgi.send(send, Answer(status, body, []), content_type=b"text/xml;charset=UTF-8")
+
+    async def _catch_up(self) -> None:
+        """Apply every effect that is due."""
+        self.backend.run_due()
+        if self._settled is not None:
+            await asyncio.wrap_future(self._settled)
 
     def _account(self, key: str, headers: dict[bytes, bytes]) -> str:
         """Return the account of a request, found as moto finds it: by a header, by the access key."""
@@ -134,9 +158,7 @@ class App:
 
     async def _other_service(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let moto answer, after every effect that is due has been applied."""
-        self.backend.run_due()
-        if self._settled is not None:
-            await asyncio.wrap_future(self._settled)
+        await self._catch_up()
         begun = False
 
         async def noting(message: asgi.Message) -> None:

@@ -58,10 +58,23 @@ async def body(receive: Receive) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def send(channel: Send, answer: Answer) -> None:
-    """Send an answer with AWS's usual headers."""
+def replayed(content: bytes, receive: Receive) -> Receive:
+    """Return a ``receive`` that begins with a body that was read already."""
+    messages: list[Message] = [{"type": "http.request", "body": content, "more_body": False}]
+
+    async def again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return again
+
+
+async def send(channel: Send, answer: Answer, content_type: bytes = _JSON[1]) -> None:
+    """Send an answer with AWS's usual headers.
+
+    :param content_type: the type of the body (default: JSON).
+    """
     headers = [
-        _JSON,
+        (b"content-type", content_type),
         (b"content-length", str(len(answer.body)).encode()),
         (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
         *answer.extra,

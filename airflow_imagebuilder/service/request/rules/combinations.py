@@ -12,7 +12,8 @@ from airflow_imagebuilder.service.arns.arns import WorkflowArn
 from airflow_imagebuilder.service.errors import Fault
 from airflow_imagebuilder.service.request.rules.draft import RequestDraft
 from airflow_imagebuilder.service.request.rules.regions import one_region
-from airflow_imagebuilder.service.request.rules.scans import SCAN_RULES
+from airflow_imagebuilder.service.request.rules.scans import SCAN_RULES, scan_warnings
+from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 
 if TYPE_CHECKING:
@@ -38,13 +39,27 @@ def broken_rules(fields: Mapping[str, object], later: Later) -> Iterator[Fault]:
         yield from rule(draft)
 
 
+def workflow_faults(fields: Mapping[str, object], later: Later) -> Iterator[Fault]:
+    """Yield a fault per rule that the workflows break, and per workflow that AWS would refuse.
+
+    :param fields: ``workflows`` alone.
+    :param later: returns whether a value is not known yet.
+    """
+    yield from MEMBERS["workflows"].faults("workflows", fields["workflows"], later)
+    draft = RequestDraft(fields, later)
+    for rule in _WORKFLOW_RULES:
+        yield from rule(draft)
+
+
 def request_warnings(fields: Mapping[str, object], later: Later) -> Iterator[str]:
     """Yield a warning for what AWS takes although the user hardly means it.
 
     .. seealso:: "Manage image workflows": a stage without a workflow is skipped.
         https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html
     """
-    types = {entry.type for entry in RequestDraft(fields, later).listed()}
+    draft = RequestDraft(fields, later)
+    yield from scan_warnings(draft)
+    types = {entry.type for entry in draft.listed()}
     if types and None not in types and WorkflowType.BUILD not in types:
         recipe = "container" if fields.get("container_recipe_arn") else "image"
         yield (
@@ -150,16 +165,20 @@ def _each_parameter_once(draft: RequestDraft) -> Iterator[Fault]:
             seen.append(name)
 
 
+_WORKFLOW_RULES: tuple[Callable[[RequestDraft], Iterator[Fault]], ...] = (
+    _at_most_ten,
+    _one_build_one_distribution,
+    _tests_only,
+    _managed_is_newest,
+    _each_parameter_once,
+)
+
 RULES: tuple[Callable[[RequestDraft], Iterator[Fault]], ...] = (
     _infrastructure,
     _one_recipe,
     _role_for_workflows,
     _role_for_log_group,
     *SCAN_RULES,
-    _at_most_ten,
-    _one_build_one_distribution,
-    _tests_only,
-    _managed_is_newest,
-    _each_parameter_once,
+    *_WORKFLOW_RULES,
     one_region,
 )

@@ -43,6 +43,29 @@ def _condition_needs_scan_of_amis(draft: RequestDraft) -> Iterator[Fault]:
         yield Fault(f"{_SCAN}.scanResultCondition", condition, allowed, remedy)
 
 
+def scan_is_off(draft: RequestDraft) -> bool:
+    """Return whether an image of this request is certainly not scanned."""
+    if Flag().clean(draft.inner(_TESTS, "imageTestsEnabled")) is False:
+        return True
+    if draft.is_late(_SCAN) or not isinstance(structure := draft.fields.get(_SCAN), Mapping):
+        return not draft.is_late(_SCAN)
+    enabled = structure.get("imageScanningEnabled")
+    return not draft.later(enabled) and Flag().clean(enabled) is not True
+
+
+def scan_warnings(draft: RequestDraft) -> Iterator[str]:
+    """Yield a warning for settings of a scan that is switched off."""
+    structure = draft.fields.get(_SCAN)
+    if not isinstance(structure, Mapping) or not scan_is_off(draft):
+        return
+    named = [name for name in ("imageScanningTypes", "scanResultCondition") if structure.get(name)]
+    if named:
+        yield (
+            f"{_SCAN} has {' and '.join(named)}, but imageScanningEnabled is not True, so AWS does not scan "
+            "the image. Add 'imageScanningEnabled': True."
+        )
+
+
 SCAN_RULES: tuple[Callable[[RequestDraft], Iterator[Fault]], ...] = (
     _needs_tests,
     _scan_of_amis_needs_an_ami,

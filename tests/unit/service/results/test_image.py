@@ -56,6 +56,7 @@ def test_an_image_that_is_available() -> None:
             image="ami-0aaaaaaaaaaaaaaa1",
             name="golden-al2023 2026-09-09",
             status="AVAILABLE",
+            golden=True,
         ),
         Ami(
             region="eu-west-1",
@@ -63,6 +64,7 @@ def test_an_image_that_is_available() -> None:
             image="ami-0aaaaaaaaaaaaaaa2",
             name="golden-al2023 2026-09-09",
             status="AVAILABLE",
+            golden=True,
         ),
     )
     assert result.containers == ()

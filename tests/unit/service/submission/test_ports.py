@@ -13,7 +13,14 @@ CALLS = [name for name, _ in inspect.getmembers(ImageBuilder, inspect.isfunction
 
 
 def test_a_submission_makes_these_calls() -> None:
-    assert CALLS == ["cancel_image", "create_image", "get_image", "retry_image"]
+    assert CALLS == [
+        "cancel_image",
+        "create_image",
+        "get_image",
+        "get_pipeline",
+        "retry_image",
+        "start_pipeline",
+    ]
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -91,3 +91,22 @@ def test_a_failed_scan_can_be_repaired_by_a_retry() -> None:
 def test_a_scan_that_the_model_rules_out_is_refused(over: dict[str, Any]) -> None:
     with pytest.raises(ApiError, match="InvalidParameterCombinationException"):
         baked({}, **over)
+
+
+def test_ec2_lists_the_findings_of_a_scan_of_the_ami_and_of_no_other() -> None:
+    engine, image, _ = baked({"critical": 1, "untriaged": 1}, imageScanningConfiguration=scanning())
+    own, other = ((one["image"], one["region"]) for one in image["outputResources"]["amis"])
+    if own[1] != "us-east-1":
+        own, other = other, own
+    (finding,) = engine.ami_findings(*own)
+    assert (finding["severityLabel"], finding["fixAvailable"]) == ("critical", True)
+    assert finding["title"].startswith("CVE-")
+    assert engine.ami_findings(*other) == []
+    assert engine.ami_findings("ami-0123456789abcdef0", "us-east-1") == []
+
+
+def test_ec2_lists_nothing_of_a_scan_of_the_test_instance() -> None:
+    engine, image, _ = baked({"critical": 1}, imageScanningConfiguration={"imageScanningEnabled": True})
+    for one in image["outputResources"]["amis"]:
+        assert engine.ami_findings(one["image"], one["region"]) == []
+    assert engine.call("ListImageScanFindings")["findings"]

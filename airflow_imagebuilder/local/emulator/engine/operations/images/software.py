@@ -14,6 +14,7 @@ from airflow_imagebuilder.local.emulator.engine.errors import invalid_value
 from airflow_imagebuilder.local.emulator.engine.operations import pagination
 from airflow_imagebuilder.local.emulator.engine.operations.pagination import paged
 from airflow_imagebuilder.local.emulator.engine.shelf import Shelf
+from airflow_imagebuilder.local.emulator.engine.simulation.image_scan import ON_DEMAND
 from airflow_imagebuilder.local.emulator.engine.state import Doc, Image
 
 if TYPE_CHECKING:
@@ -92,6 +93,17 @@ class Software:
                 found.append(_finding(image, *places[index]))
         return {"findings": found}
 
+    def of_ami(self, ami: str, region: str) -> list[Doc]:
+        """Return what EC2's GetImageFindings lists: the findings of a scan of the AMI, if one was made.
+
+        Source: service model, ImageScanningConfiguration.imageScanningTypes; EC2's service model.
+        """
+        states = self._context.state.accounts.values()
+        images = (image for state in states for image in state.images_in(region))
+        of = next((image for image in images if _scanned(image, ami)), None)
+        places = [place for place in self._places() if place[0] != "untriaged"]  # EC2's model lacks it
+        return [_ami_finding(of, *place) for place in places] if of else []
+
     def _wanted(
         self, filters: Sequence[Doc], region: str
     ) -> tuple[Shelf[Image], Callable[[Image], bool], list[Doc]]:
@@ -157,6 +169,30 @@ class Software:
         else:
             raise invalid_value("filter", f"Filter '{name}' is not one of {', '.join(_AGGREGATIONS)}.")
         return {**paged("responses", found, params), "aggregationType": name}
+
+
+def _scanned(image: Image, ami: str) -> bool:
+    """Return whether an AMI is the one that an on-demand scan of its image has read."""
+    on_demand = ON_DEMAND in image.doc.get("imageScanningConfiguration", {}).get("imageScanningTypes", ())
+    if not on_demand or image.doc.get("scanState", {}).get("status") != "COMPLETED":
+        return False
+    made = image.doc.get("outputResources", {}).get("amis", ())
+    return any(one.get("image") == ami and one.get("region") == image.region for one in made)
+
+
+def _ami_finding(image: Image, severity: str, number: int) -> Doc:
+    """Return EC2's ``ImageFinding``, by the names of its XML."""
+    of = _finding(image, severity, number)
+    packages = of["packageVulnerabilityDetails"]["vulnerablePackages"]
+    return {
+        "fixAvailable": True,
+        "score": of["inspectorScore"],
+        "firstObservedAt": of["firstObservedAt"],
+        "updatedAt": of["updatedAt"],
+        "title": of["title"],
+        "pathSet": [package["filePath"] for package in packages],
+        "severityLabel": severity,
+    }
 
 
 def _fits(place: tuple[str, int], rules: list[Doc]) -> bool:

@@ -1,0 +1,1 @@
+"""Whether a build is needed: what AWS holds now, compared with what the last image was built from."""

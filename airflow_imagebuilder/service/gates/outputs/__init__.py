@@ -1,0 +1,1 @@
+"""Whether the outputs of an image are what its distribution configuration asks for."""
