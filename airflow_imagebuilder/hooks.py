@@ -142,18 +142,20 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
+    def get_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
         """
         Return GetImagePipeline's ``imagePipeline``.
 
         :param arn: the ARN of the pipeline.
+        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
         :raises NotFoundError: there is no such pipeline in this account and region.
         :raises MalformedAnswerError: the answer has no pipeline.
         """
-        answer = self._call("get_image_pipeline", expect="imagePipeline", imagePipelineArn=arn)
-        pipeline = answer["imagePipeline"]
+        operation, member = "get_image_pipeline", "imagePipeline"
+        answer = self._call(operation, expect=member, patience=patience, imagePipelineArn=arn)
+        pipeline = answer[member]
         if not isinstance(pipeline, dict):
-            raise malformed(answer, "get_image_pipeline", "imagePipeline")
+            raise malformed(answer, operation, member)
         return pipeline
 
     def delete_outputs(self, image: Mapping[str, Any]) -> list[str]:

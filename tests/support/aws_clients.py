@@ -66,6 +66,7 @@ class EndlessPages:
 
 LATER_MEMBERS = (
     ("CreateImageRequest", "loggingConfiguration"),
+    ("StartImagePipelineExecutionRequest", "tags"),
     ("ImageScanningConfiguration", "imageScanningTypes"),
     ("ImageScanningConfiguration", "scanResultCondition"),
     ("ImageState", "failureContext"),

@@ -201,7 +201,7 @@ class FakeImageBuilder(Controls):
         self._meet("after", "start_pipeline")
         return arn
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
+    def get_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
         self._begin("get_pipeline", arn)
         self._meet("before", "get_pipeline")
         return dict(self._pipeline(arn, "GetImagePipeline"))
