@@ -159,7 +159,7 @@ def test_a_request_and_a_pipeline_at_once_are_refused(dag: DAG) -> None:
     assert fields(request={"imageRecipeArn": RECIPE}) == ["request"]
 
 
-def test_empty_text_of_a_form_is_no_override(dag: DAG) -> None:
+def test_empty_text_of_a_form_does_not_override(dag: DAG) -> None:
     run(FUNCTIONAL, image_recipe_arn="", run_tests="", tags="")
 
 

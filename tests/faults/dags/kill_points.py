@@ -149,7 +149,7 @@ with DAG(
                 task_id=f"{point}__{mode}",
                 die_at=point,
                 deferrable=deferrable,
-                # A pipeline for each: an older boto3 takes no tags here, which would tell images apart.
+                # A pipeline for each, to know its images by: an older boto3 takes no tags here.
                 image_pipeline_arn=f"{PREFIX}:image-pipeline/{point}__{mode}",
                 **RETRIES,
             )

@@ -41,7 +41,7 @@ def submit(world: World, seed: str, epoch: int = 1, **options: Any) -> Any:
 
 
 def change(world: World, **members: Any) -> None:
-    """Let somebody change the pipeline."""
+    """Let a person change the pipeline."""
     world.aws.pipelines[ARN] = pipeline(**members)
 
 
