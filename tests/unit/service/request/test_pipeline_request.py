@@ -79,7 +79,8 @@ def test_a_pipeline_given_as_a_recipe_is_refused_with_the_operator_that_starts_i
 def test_templates_are_left_until_they_are_rendered() -> None:
     late = "{{ params.pipeline }}"
     assert PipelineRequest(image_pipeline_arn=late).to_api() == {"imagePipelineArn": late}
-    assert PipelineRequest(image_pipeline_arn=late, tags="{{ params.tags }}").to_api()["tags"] == "{{ params.tags }}"
+    tagged = PipelineRequest(image_pipeline_arn=late, tags="{{ params.tags }}")
+    assert tagged.to_api()["tags"] == "{{ params.tags }}"
 
 
 @pytest.mark.parametrize("tags", [None, "", {"team": "platform"}])

@@ -319,7 +319,7 @@ def test_a_group_starts_a_pipeline_that_it_may_not_read(
 ) -> None:
     world.aws.before("get_pipeline", FORBIDDEN)
     assert Pipeline(world.aws, ARN, declared=[Workflow(BOOT)]).checked() is None
-    assert any("that this task group draws is not known" in line for line in warnings(caplog))
+    assert any("that are declared is not known" in line for line in warnings(caplog))
 
 
 def test_a_pipeline_that_is_deleted_right_before_its_start_may_be_started_later(world: World) -> None:
