@@ -218,7 +218,8 @@ def _end(scene: Scene, victims: list[Victim]) -> None:
 
 def _add_figures(verdicts: list[Verdict], report: Report) -> None:
     for mode, where in (("deferred", "deferred"), ("on_worker", "on a worker")):
-        for ways in (tuple(BY_HAND), BY_TIME):
+        of_pipelines = tuple(OF_A_PIPELINE + way for way in BY_HAND_OF_A_PIPELINE)
+        for ways in (tuple(BY_HAND), BY_TIME, of_pipelines):
             found = [
                 next(v for v in verdicts if (v.victim.way, v.victim.mode) == (way, mode)) for way in ways
             ]
