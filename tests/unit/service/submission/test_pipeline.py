@@ -121,7 +121,7 @@ def test_an_image_in_progress_of_a_pipeline_that_was_changed_is_awaited_with_a_w
     assert (again.arn, again.origin) == (first.arn, Origin.ATTACHED)
     (line,) = warnings(caplog)
     assert "(executionRole, imageRecipeArn)" in line
-    assert f"Image {first.arn} is building what the pipeline was then" in line
+    assert f"Image {first.arn} is building what the pipeline was when it was started" in line
 
 
 def test_an_unchanged_pipeline_warns_of_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -212,7 +212,7 @@ def test_a_start_whose_answer_was_lost_is_found_though_the_pipeline_was_changed(
     change(world, imageRecipeArn=NEWER)
     again = submit(world, "two")
     assert (list(world.aws.images), again.origin) == ([again.arn], Origin.ATTACHED)
-    assert any("was changed after its start" in line for line in warnings(caplog))
+    assert any("was changed since an earlier try read it" in line for line in warnings(caplog))
 
 
 def test_a_start_whose_answer_was_lost_and_whose_pipeline_is_gone_says_that_an_image_may_build(
