@@ -150,18 +150,6 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
 
-    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
-        """
-        Return GetImagePipeline's ``imagePipeline``.
-
-        :param arn: the pipeline's ARN.
-        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
-        """
-        answer = self._call(
-            "get_image_pipeline", expect="imagePipeline", patience=patience, imagePipelineArn=arn
-        )
-        return dict(answer["imagePipeline"])
-
     # -- lists of images: AWS documents no order of them, and shows a new image late ------------------------
 
     def list_image_pipeline_images(
@@ -277,15 +265,17 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     # -- what a build is made of ---------------------------------------------------------------------------
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
+    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
         """
         Return GetImagePipeline's ``imagePipeline``.
 
         :param arn: the ARN of the pipeline.
+        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
         :raises NotFoundError: there is no such pipeline in this account and region.
         :raises MalformedAnswerError: the answer has no pipeline.
         """
-        return self._resource("get_image_pipeline", "imagePipeline", imagePipelineArn=arn)
+        operation, member = "get_image_pipeline", "imagePipeline"
+        return self._resource(operation, member, patience=patience, imagePipelineArn=arn)
 
     def get_image_recipe(self, arn: str) -> dict[str, Any]:
         """Return GetImageRecipe's ``imageRecipe``; ``x`` means the newest version."""

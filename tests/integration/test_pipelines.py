@@ -88,7 +88,6 @@ def test_a_pipeline_is_started_and_its_amis_are_the_result(pipelines: Pipelines)
     assert changes(pipelines.service, image["arn"]) == ["StartImagePipelineExecution"]
     found = pipelines.service.client("imagebuilder").get_image(imageBuildVersionArn=image["arn"])["image"]
     assert found["sourcePipelineArn"] == f"{PREFIX}:image-pipeline/golden-web"
-    assert found["tags"] == {"baked-by": "airflow"}
 
 
 def test_the_task_links_to_the_pipelines_of_its_region(pipelines: Pipelines) -> None:

@@ -229,9 +229,9 @@ class FakeImageBuilder(Controls):
         self._meet("after", "start_pipeline")
         return arn
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
-        self._begin("get_pipeline", arn)
-        self._meet("before", "get_pipeline")
+    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
+        self._begin("get_image_pipeline", arn)
+        self._meet("before", "get_image_pipeline")
         return dict(self._pipeline(arn, "GetImagePipeline"))
 
     def retry_image(self, arn: str, client_token: str) -> str:
@@ -257,11 +257,6 @@ class FakeImageBuilder(Controls):
         self._begin("get_image", arn)
         self._meet("before", "get_image")
         return self.still_shown.pop(0) if self.still_shown else self._shown(arn)
-
-    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
-        self._begin("get_image_pipeline", arn)
-        self._meet("before", "get_image_pipeline")
-        return {"arn": arn, "status": "ENABLED"}
 
     def list_image_pipeline_images(
         self, pipeline_arn: str, *, patience: Patience = PATIENCE

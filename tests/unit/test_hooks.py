@@ -22,9 +22,9 @@ from airflow_imagebuilder.service.errors import (
     OutdatedBoto3Error,
     RefusedError,
 )
-from airflow_imagebuilder.service.request.image_request import ImageRequest
+from airflow_imagebuilder.service.request import ImageRequest, PipelineRequest
 from tests.support.arns import IMAGE as ARN
-from tests.support.arns import INFRASTRUCTURE, PREFIX, RECIPE
+from tests.support.arns import INFRASTRUCTURE, PIPELINE, PREFIX, RECIPE
 from tests.support.aws_clients import EndlessPages, FakeAsyncClient, older_client
 from tests.support.aws_model import lists_the_account, needs_member, needs_operation
 from tests.support.clockwork import client_error
@@ -71,6 +71,47 @@ def test_create_image_sends_the_request_with_its_token(hook: ImageBuilderHook, a
 
 
 @pytest.mark.parametrize(
+    "tags",
+    [
+        None,
+        pytest.param({"team": "platform"}, marks=needs_member("StartImagePipelineExecutionRequest", "tags")),
+    ],
+)
+def test_a_pipeline_is_started_with_its_token(
+    hook: ImageBuilderHook, aws: Stubber, tags: dict[str, str] | None
+) -> None:
+    request = PipelineRequest(image_pipeline_arn=PIPELINE, tags=tags)
+    answer = {"imageBuildVersionArn": ARN, "clientToken": TOKEN, "requestId": "r"}
+    sent = {"imagePipelineArn": PIPELINE, "clientToken": TOKEN, **({"tags": tags} if tags else {})}
+    aws.add_response("start_image_pipeline_execution", answer, sent)
+    assert hook.start_pipeline(request, TOKEN) == ARN
+
+
+def test_a_pipeline_is_read(hook: ImageBuilderHook, aws: Stubber) -> None:
+    pipeline = {"arn": PIPELINE, "name": "golden", "status": "DISABLED"}
+    aws.add_response("get_image_pipeline", {"imagePipeline": pipeline}, {"imagePipelineArn": PIPELINE})
+    assert hook.get_image_pipeline(PIPELINE) == pipeline
+
+
+@pytest.mark.parametrize("pipeline", [{}, None])
+def test_an_answer_without_a_pipeline_is_malformed(
+    hook: ImageBuilderHook, aws: Stubber, pipeline: dict[str, Any] | None
+) -> None:
+    answer = {} if pipeline is None else {"imagePipeline": pipeline}
+    aws.add_response("get_image_pipeline", answer, {"imagePipelineArn": PIPELINE})
+    with pytest.raises(MalformedAnswerError, match="imagePipeline"):
+        hook.get_image_pipeline(PIPELINE, patience=0)
+
+
+def test_a_pipeline_that_does_not_exist_is_not_found(hook: ImageBuilderHook, aws: Stubber) -> None:
+    aws.add_client_error(
+        "get_image_pipeline", "ResourceNotFoundException", "cannot be found", http_status_code=404
+    )
+    with pytest.raises(NotFoundError):
+        hook.get_image_pipeline(PIPELINE)
+
+
+@pytest.mark.parametrize(
     ("method", "operation"),
     [
         pytest.param("retry_image", "retry_image", marks=needs_operation("RetryImage")),
@@ -98,9 +139,15 @@ def test_an_image_is_repaired_and_cancelled_by_its_arn(
             ),
             "logging_configuration: got .*1.40.41",
         ),
+        (
+            lambda hook: hook.start_pipeline(
+                PipelineRequest(image_pipeline_arn=PIPELINE, tags={"a": "b"}), TOKEN
+            ),
+            "tags: got .*1.40.41",
+        ),
         (lambda hook: hook.retry_image(ARN, TOKEN), "RetryImage: got .*1.41.1"),
     ],
-    ids=["CreateImage", "RetryImage"],
+    ids=["CreateImage", "StartImagePipelineExecution", "RetryImage"],
 )
 def test_what_an_older_boto3_lacks_is_refused_before_a_call(
     hook: ImageBuilderHook, tmp_path: Path, call: Callable[[ImageBuilderHook], str], needs: str
@@ -211,7 +258,6 @@ def test_every_page_of_steps_is_read(hook: ImageBuilderHook, aws: Stubber) -> No
     assert hook.list_workflow_step_executions(wanted["workflowExecutionId"]) == [{"name": "a"}, {"name": "b"}]
 
 
-PIPELINE = f"{PREFIX}:image-pipeline/golden"
 needs_account_list = pytest.mark.skipif(
     not lists_the_account(), reason="botocore cannot list the builds of the account"
 )
@@ -580,7 +626,9 @@ class Resource(NamedTuple):
 
 
 RESOURCES = (
-    Resource("get_pipeline", "get_image_pipeline", "imagePipelineArn", "imagePipeline", "image-pipeline/a"),
+    Resource(
+        "get_image_pipeline", "get_image_pipeline", "imagePipelineArn", "imagePipeline", "image-pipeline/a"
+    ),
     Resource("get_image_recipe", "get_image_recipe", "imageRecipeArn", "imageRecipe", "image-recipe/a/x.x.x"),
     Resource(
         "get_container_recipe",

@@ -34,7 +34,6 @@ with DAG("run_my_pipeline", schedule=None, start_date=START, tags=["imagebuilder
     image = ImageBuilderStartPipelineOperator(
         task_id="bake",
         image_pipeline_arn=PREFIX + ":image-pipeline/golden-web",
-        tags={"baked-by": "airflow"},
         timeout=timedelta(hours=4),
         **RETRIES,
     )

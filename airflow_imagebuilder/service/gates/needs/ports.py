@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Reads(FindingLists, Protocol):
     """Reading calls of Image Builder, Systems Manager, EC2 and ECR. The hook has these methods."""
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
+    def get_image_pipeline(self, arn: str) -> dict[str, Any]:
         """Return GetImagePipeline's ``imagePipeline``."""
 
     def get_image_recipe(self, arn: str) -> dict[str, Any]:

@@ -75,7 +75,10 @@ def target_of(aws: Reads, *, pipeline_arn: str | None, recipe_arn: str | None) -
     if pipeline_arn is None:
         return _with_recipe(aws, str(recipe_arn), None, str(recipe_arn))
     found = read(
-        "recipe", f"pipeline {pipeline_arn}", lambda: aws.get_pipeline(pipeline_arn), UNREADABLE_BUT_THERE
+        "recipe",
+        f"pipeline {pipeline_arn}",
+        lambda: aws.get_image_pipeline(pipeline_arn),
+        UNREADABLE_BUT_THERE,
     )
     if isinstance(found, Statement):
         return Target(pipeline_arn, None, None, (found,))

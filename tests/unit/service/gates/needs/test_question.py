@@ -47,7 +47,7 @@ def test_every_call_reads() -> None:
     scene.ask(pipeline_arn=PIPELINE)
     scene.ask()
     methods = {call.method for call in scene.aws.calls}
-    assert {"get_pipeline", "get_image", "get_component", "list_image_pipeline_images"} <= methods
+    assert {"get_image_pipeline", "get_image", "get_component", "list_image_pipeline_images"} <= methods
     assert {method for method in methods if not method.startswith(READING)} == set()
 
 
@@ -153,7 +153,7 @@ def test_a_known_reason_counts_whatever_else_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    "method", ["get_pipeline", "get_image_recipe", "list_image_pipeline_images", "get_image"]
+    "method", ["get_image_pipeline", "get_image_recipe", "list_image_pipeline_images", "get_image"]
 )
 def test_what_cannot_be_read_of_the_target_is_unknown_too(method: str) -> None:
     scene = Scene()
