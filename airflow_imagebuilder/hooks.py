@@ -382,10 +382,10 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         """
         operation, member = "get_image_findings", "ImageFindings"
         pages, token = Pages(operation, member, most=FINDING_PAGES), dict[str, Any]()
-        client = self._made(lambda: self._ec2(region), operation)
+        client = self.client_of("ec2", region)
 
         def renew() -> Any:
-            return self._made(lambda: self._ec2(region), operation)
+            return self.client_of("ec2", region)
 
         while True:
             given = {"ImageId": ami, "MaxResults": 1000, **token}
@@ -485,13 +485,9 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         return call(client(), operation, expect=member, patience=PATIENCE, renew=client, **params)
 
     def _client(self, operation: str) -> Any:
-        return self._made(lambda: self.conn, operation)
-
-    @staticmethod
-    def _made(make: Callable[[], Any], operation: str) -> Any:
-        """Return a client. If it cannot be made (no region, no such role), raise as its call would."""
+        """Return the client. If it cannot be made (no region, no such role), raise as its call would."""
         try:
-            return make()
+            return self.conn
         except (BotoCoreError, ClientError) as error:
             raise translate(error, operation) from error
 

@@ -385,7 +385,9 @@ def test_findings_of_an_ami_are_read_page_by_page(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ec2 = Ec2({"ImageFindings": [{"Title": "a"}], "NextToken": "t"}, {"ImageFindings": [{"Title": "b"}]})
-    monkeypatch.setattr(hook, "_ec2", {"eu-west-1": ec2}.__getitem__)
+    monkeypatch.setattr(
+        hook, "client_of", lambda service, region: {("ec2", "eu-west-1"): ec2}[service, region]
+    )
     assert list(hook.get_image_findings("ami-1", "eu-west-1")) == [{"Title": "a"}, {"Title": "b"}]
     asked = {"ImageId": "ami-1", "MaxResults": 1000}
     assert ec2.asked == [asked, {**asked, "NextToken": "t"}]
@@ -394,7 +396,7 @@ def test_findings_of_an_ami_are_read_page_by_page(
 def test_an_older_boto3_has_no_findings_of_amis_and_the_error_names_the_version(
     hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hook, "_ec2", lambda _: object())
+    monkeypatch.setattr(hook, "client_of", lambda *_: object())
     with pytest.raises(OutdatedBoto3Error, match=r"GetImageFindings.*boto3 1\.43\.120 or newer"):
         list(hook.get_image_findings("ami-1", "eu-west-1"))
 

@@ -64,12 +64,12 @@ def no_scan(scan: Scan) -> str:
 
 def ended_badly(scan: Scan, known: str) -> str:
     """
-    Return what to do about a scan that ended without being completed.
+    Return what to do about an image that failed, or whose scan ended without being completed.
 
     :param known: what is known of its findings.
     """
     return (
-        f"The scan of image {image_name(scan.arn)} was not completed: {scan.summary}. {known}\n"
+        f"Image {image_name(scan.arn)} does not pass: {scan.summary}. {known}\n"
         f"{labelled('image', scan.arn)}\n{_remedy(scan)}"
     )
 
@@ -96,7 +96,7 @@ def out_of_time(scan: Scan, deadline: float, known: str, trouble: str) -> str:
 def _remedy(scan: Scan) -> str:
     if scan.image_failed:
         return (
-            "The scan ends with its image. The task that builds the image says why it did not end well. "
+            "The task that builds the image says why it did not end well. "
             "After its repair, clear this task: it reads the scan again."
         )
     if scan.type == ON_DEMAND:

@@ -74,13 +74,13 @@ def test_faults_name_the_place(tmp_path: Path, variables: dict[str, str]) -> Non
 
 
 @pytest.mark.parametrize("content", ["{", "CVE-1", "\t- a", "7"])
-def test_a_file_that_is_no_list_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_file_without_a_list_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.yaml").write_text(content, "utf-8")
     with pytest.raises(InvalidRequestError, match=r"a\.yaml"):
         load_allow_list("a.yaml", str(tmp_path))
 
 
-def test_a_folder_and_bytes_are_no_list(tmp_path: Path) -> None:
+def test_a_folder_and_bytes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
     for name in ("./", "b.json", "missing.json"):
         with pytest.raises(InvalidRequestError, match="cannot be read on this worker"):

@@ -274,7 +274,7 @@ def test_execution_timeout_ends_the_wait_too() -> None:
     assert trigger.deadline == pytest.approx(time.time() + 300, abs=60)
 
 
-def test_trouble_before_the_wait_fails_nobody() -> None:
+def test_trouble_before_the_wait_begins_the_wait() -> None:
     aws = scanned()
     aws.before("get_image", THROTTLED)
     assert_defers(lambda: gate(aws).execute(FakeTask().context))
@@ -314,7 +314,7 @@ def test_at_the_deadline_the_gate_fails_with_what_is_known_and_cancels_nothing()
     assert only_read(aws)
 
 
-def test_at_the_deadline_findings_that_cannot_be_read_are_no_reason_to_wait() -> None:
+def test_the_deadline_holds_though_findings_cannot_be_read() -> None:
     aws = scanned(status="TESTING", scan="SCANNING")
     aws.before("list_image_scan_findings", ForbiddenError("ListImageScanFindings", "AccessDenied"))
     with pytest.raises(AirflowFailException, match="could not be read"):

@@ -21,7 +21,7 @@ from tests.support.operators import MEMBERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ON = {"image_scanning_configuration": {"imageScanningEnabled": True}}
+ON: dict[str, Any] = {"image_scanning_configuration": {"imageScanningEnabled": True}}
 OFF: list[dict[str, Any]] = [
     {},
     {"image_scanning_configuration": {}},
@@ -67,8 +67,9 @@ def test_a_scan_that_may_be_on_is_not_refused(members: dict[str, Any]) -> None:
 
 
 def test_each_way_to_name_the_image_is_checked() -> None:
+    output: Any = create().output
     with pytest.raises(InvalidRequestError, match="bake"):
-        gate(create().output["image_build_version_arn"])
+        gate(output["image_build_version_arn"])
     with pytest.raises(InvalidRequestError, match="other"):
         ImageBuilderScanGateOperator.partial(
             task_id="gate",

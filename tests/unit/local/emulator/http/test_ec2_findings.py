@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
 from airflow_imagebuilder.local.emulator.http.ec2_findings import answer, request_of
+from tests.integration.bakes import until
+from tests.support.bench import image_request
 from tests.support.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FINDING = {
     "fixAvailable": True,
@@ -71,8 +75,10 @@ def test_what_ec2_refuses(params: dict[str, str], status: int, code: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def server() -> Any:
-    with Process("--speed", "6000") as process:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    scenario = tmp_path_factory.mktemp("findings") / "scenario.yaml"
+    scenario.write_text("findings: {critical: 1, high: 2}", "utf-8")
+    with Process("--speed", "60000", "--scenario", str(scenario)) as process:
         yield process
 
 
@@ -88,8 +94,24 @@ def test_other_requests_to_ec2_still_reach_moto(server: Process) -> None:
     "GetImageFindings" not in botocore.session.get_session().get_service_model("ec2").operation_names,
     reason="botocore's model of EC2 has no GetImageFindings",
 )
-def test_a_client_reads_findings(server: Process) -> None:
-    connect: Any = boto3.client
-    client = connect("ec2", region_name="us-east-1", endpoint_url=server.url)
+def test_a_client_reads_the_findings_of_an_on_demand_scan_page_by_page(server: Process) -> None:
+    scanning = {"imageScanningEnabled": True, "imageScanningTypes": ["ON_DEMAND_AMI_CVE"]}
+    builder, ec2 = server.client("imagebuilder"), server.client("ec2")
+    made = builder.create_image(**image_request(imageScanningConfiguration=scanning))
+    image = until(lambda: _available(builder, made["imageBuildVersionArn"]))
+    own = next(one for one in image["outputResources"]["amis"] if one["region"] == "us-east-1")
+    pages = ec2.get_paginator("get_image_findings").paginate(
+        ImageId=own["image"], PaginationConfig={"PageSize": 2}
+    )
+    found = [page["ImageFindings"] for page in pages]
+    assert [len(page) for page in found] == [2, 1]
+    assert [one["SeverityLabel"] for page in found for one in page] == ["critical", "high", "high"]
+    assert found[0][0]["FixAvailable"] is True
+    assert found[0][0]["FirstObservedAt"].tzinfo
     with pytest.raises(ClientError, match=r"InvalidAMIID\.NotFound"):
-        client.get_image_findings(ImageId="ami-0123456789abcdef0")
+        ec2.get_image_findings(ImageId="ami-0123456789abcdef0")
+
+
+def _available(builder: Any, arn: str) -> dict[str, Any] | None:
+    image: dict[str, Any] = builder.get_image(imageBuildVersionArn=arn)["image"]
+    return image if image["state"]["status"] == "AVAILABLE" else None
