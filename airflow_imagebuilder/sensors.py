@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.compat import stores_in_variables
 from airflow_imagebuilder.operators.arguments import partial_faults, refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
-from airflow_imagebuilder.operators.options import option_faults, source_faults
+from airflow_imagebuilder.operators.options import option_faults
 from airflow_imagebuilder.operators.waiting.observation import Choice
 from airflow_imagebuilder.operators.waiting.sensor import ImageBuilderWaitingSensor
+from airflow_imagebuilder.operators.waiting.source import SOURCE_OPTIONS, source_faults
 from airflow_imagebuilder.operators.waiting.task_state import forget
 from airflow_imagebuilder.xcom import is_missing, known_arn
 
@@ -62,6 +63,7 @@ class ImageBuilderImageSensor(ImageBuilderWaitingSensor):
     """
 
     template_fields: Sequence[str] = (*AWS_FIELDS, *_SEARCHED)
+    own_options = SOURCE_OPTIONS
 
     def __init__(
         self,
@@ -88,7 +90,8 @@ class ImageBuilderImageSensor(ImageBuilderWaitingSensor):
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         refuse(
-            [*option_faults(self._options()), *source_faults(self._options())], of=f"task {self.task_id!r}"
+            [*option_faults(self._options(), self.own_options), *source_faults(self._options())],
+            of=f"task {self.task_id!r}",
         )
         if self.reschedule and stores_in_variables():
             # Set here: as an argument it would replace the callbacks of the Dag's default_args.
@@ -102,7 +105,7 @@ class ImageBuilderImageSensor(ImageBuilderWaitingSensor):
         return super(ImageBuilderBaseOperator, cls).partial(**kwargs)
 
     def _refuse_options(self) -> None:
-        refuse(option_faults(self._options()), of=f"task {self.task_id!r}")
+        refuse(option_faults(self._options(), self.own_options), of=f"task {self.task_id!r}")
 
     def _options(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "timeout"}

@@ -12,7 +12,8 @@ from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.operators.arguments import refuse, unknown_group_arguments
 from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
-from airflow_imagebuilder.operators.options import LONGEST, as_seconds
+from airflow_imagebuilder.operators.option_shapes import LONGEST
+from airflow_imagebuilder.operators.options import as_seconds
 from airflow_imagebuilder.operators.start_pipeline import ImageBuilderStartPipelineOperator
 from airflow_imagebuilder.service.request import PipelineRequest, WorkflowType
 from airflow_imagebuilder.service.request.image_request import FIELDS
@@ -189,7 +190,7 @@ class ImageBuilderTaskGroup(TaskGroup):
             )
         return ImageBuilderStartPipelineOperator(
             task_id="start_pipeline",
-            image_pipeline_arn=self.request.image_pipeline_arn,
+            pipeline_arn=self.request.pipeline_arn,
             tags=self.request.tags,
             expected_workflows=declared.workflows,
             wait_for_completion=False,

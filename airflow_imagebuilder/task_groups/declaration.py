@@ -111,7 +111,7 @@ def faults_with_pipeline(
     :param region: the region of the calls, as the user wrote it.
     """
     yield from declared.faults
-    pipeline, workflows = {"image_pipeline_arn": pipeline_arn}, {"workflows": list(declared.workflows)}
+    pipeline, workflows = {"pipeline_arn": pipeline_arn}, {"workflows": list(declared.workflows)}
     fields = {**pipeline, **workflows}
     found = [
         *pipeline_faults({**pipeline, "tags": given["tags"]}),
@@ -119,8 +119,7 @@ def faults_with_pipeline(
         *one_region(RequestDraft(fields, is_late)),
         *region_faults(fields, region),
     ]
-    for fault in map(declared.as_written, found):
-        yield replace(fault, field=fault.field.replace("image_pipeline_arn", "pipeline_arn"))
+    yield from map(declared.as_written, found)
     for name, value in given.items():
         if name not in ("tags", "workflows") and value is not None and not is_blank(value):
             yield no_override(name, value)

@@ -220,10 +220,10 @@ class FakeImageBuilder(Controls):
         return arn
 
     def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
-        self._begin("start_pipeline", request.image_pipeline_arn, client_token)
+        self._begin("start_pipeline", request.pipeline_arn, client_token)
         self.requests.append(request.to_api())
         self._meet("before", "start_pipeline")
-        pipeline = self._pipeline(request.image_pipeline_arn, "StartImagePipelineExecution")
+        pipeline = self._pipeline(request.pipeline_arn, "StartImagePipelineExecution")
         recipe = pipeline.get("imageRecipeArn") or pipeline["containerRecipeArn"]
         arn = self._made("StartImagePipelineExecution", request.to_api(), client_token, str(recipe))
         self._meet("after", "start_pipeline")

@@ -62,7 +62,7 @@ def create(**options: Any) -> Any:
 
 
 def start(**options: Any) -> Any:
-    return ImageBuilderStartPipelineOperator(task_id="t", **{"image_pipeline_arn": PIPELINE, **options})
+    return ImageBuilderStartPipelineOperator(task_id="t", **{"pipeline_arn": PIPELINE, **options})
 
 
 def bake(**options: Any) -> Any:

@@ -71,7 +71,7 @@ def create(aws: FakeImageBuilder, **options: Any) -> Any:
 def start(aws: FakeImageBuilder, **options: Any) -> Any:
     """Return the operator of a pipeline that exists."""
     aws.pipelines.setdefault(PIPELINE, {"arn": PIPELINE, "imageRecipeArn": RECIPE, "status": "ENABLED"})
-    wanted = {"image_pipeline_arn": PIPELINE, **options}
+    wanted = {"pipeline_arn": PIPELINE, **options}
     return with_hook(ImageBuilderStartPipelineOperator(task_id="t", **wanted), aws)
 
 

@@ -80,7 +80,7 @@ def test_create_image_sends_the_request_with_its_token(hook: ImageBuilderHook, a
 def test_a_pipeline_is_started_with_its_token(
     hook: ImageBuilderHook, aws: Stubber, tags: dict[str, str] | None
 ) -> None:
-    request = PipelineRequest(image_pipeline_arn=PIPELINE, tags=tags)
+    request = PipelineRequest(pipeline_arn=PIPELINE, tags=tags)
     answer = {"imageBuildVersionArn": ARN, "clientToken": TOKEN, "requestId": "r"}
     sent = {"imagePipelineArn": PIPELINE, "clientToken": TOKEN, **({"tags": tags} if tags else {})}
     aws.add_response("start_image_pipeline_execution", answer, sent)
@@ -140,9 +140,7 @@ def test_an_image_is_repaired_and_cancelled_by_its_arn(
             "logging_configuration: got .*1.40.41",
         ),
         (
-            lambda hook: hook.start_pipeline(
-                PipelineRequest(image_pipeline_arn=PIPELINE, tags={"a": "b"}), TOKEN
-            ),
+            lambda hook: hook.start_pipeline(PipelineRequest(pipeline_arn=PIPELINE, tags={"a": "b"}), TOKEN),
             "tags: got .*1.40.41",
         ),
         (lambda hook: hook.retry_image(ARN, TOKEN), "RetryImage: got .*1.41.1"),

@@ -67,14 +67,14 @@ def test_the_first_task_starts_the_pipeline_and_expects_what_is_drawn(dag: DAG) 
     first = group.submitter
     assert group.create_image is first
     assert type(first) is ImageBuilderStartPipelineOperator
-    assert (first.image_pipeline_arn, first.tags) == (PIPELINE, {"team": "a"})
+    assert (first.pipeline_arn, first.tags) == (PIPELINE, {"team": "a"})
     assert (first.wait_for_completion, first.on_retry, first.cancel_on_kill) == (False, "fail", False)
     assert first.expected_workflows == [
         {"workflowArn": BOOT, "parallelGroup": "functional"},
         {"workflowArn": USERS, "parallelGroup": "functional"},
         {"workflowArn": CIS},
     ]
-    assert group.request == PipelineRequest(image_pipeline_arn=PIPELINE, tags={"team": "a"})
+    assert group.request == PipelineRequest(pipeline_arn=PIPELINE, tags={"team": "a"})
     assert "g.start_pipeline" in str(group.image.image_build_version_arn)
     assert group.image.submitter == "g.start_pipeline"
 
@@ -105,7 +105,7 @@ def test_a_build_workflow_alone_draws_no_tests(dag: DAG) -> None:
 def test_the_pipeline_may_be_known_later(dag: DAG, late: str) -> None:
     arn = ImageBuilderBaseOperator(task_id="up").output if late == "output" else late
     group = run(Workflow(BOOT), pipeline_arn=arn)
-    assert group.submitter.image_pipeline_arn == arn
+    assert group.submitter.pipeline_arn == arn
     if late == "output":
         assert dag.get_task("g.start_pipeline").upstream_task_ids == {"up"}
 

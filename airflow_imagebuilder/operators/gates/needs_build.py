@@ -8,17 +8,22 @@ from airflow_imagebuilder.links import ImageBuilderImagesLink, ImageBuilderPipel
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.gates.short_circuit import ImageBuilderShortCircuitOperator
-from airflow_imagebuilder.operators.options import OPTIONS
+from airflow_imagebuilder.operators.option_shapes import Boolean, Duration, Limits, Wish
+from airflow_imagebuilder.operators.options import Option
+from airflow_imagebuilder.service.arns.arns import ContainerRecipeArn, ImagePipelineArn, ImageRecipeArn
 from airflow_imagebuilder.service.arns.grammar import region_in
 from airflow_imagebuilder.service.errors import Fault
 from airflow_imagebuilder.service.gates.findings import read_limits
 from airflow_imagebuilder.service.gates.needs.answer import Answer
 from airflow_imagebuilder.service.gates.needs.question import (
+    CHECKS,
     DEFAULT_CHECKS,
     IfBuilding,
     Question,
     WhenUnknown,
 )
+from airflow_imagebuilder.service.gates.scans.scan import SCAN_TYPES
+from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, ListOf
 from airflow_imagebuilder.service.request.fields.templates import is_late, never
 
 if TYPE_CHECKING:
@@ -29,6 +34,21 @@ if TYPE_CHECKING:
 
 TARGETS = ("pipeline_arn", "image_recipe_arn", "container_recipe_arn")
 _CHOICES = ("force", "if_building", "when_unknown", "max_findings", "scan_type")
+
+
+_OPTIONS: Mapping[str, Option] = {
+    "pipeline_arn": Option(ArnText(kind=ImagePipelineArn.KIND), templated=True),
+    "image_recipe_arn": Option(ArnText(kind=ImageRecipeArn.KIND), templated=True),
+    "container_recipe_arn": Option(ArnText(kind=ContainerRecipeArn.KIND), templated=True),
+    "checks": Option(ListOf(allowed=f"a list of {', '.join(CHECKS)}", member=Choice(words=CHECKS))),
+    "max_age": Option(Duration()),
+    "max_findings": Option(Limits(allowed="the most findings of each severity"), templated=True),
+    "scan_type": Option(Choice(words=SCAN_TYPES), templated=True),
+    "force": Option(Wish(), templated=True),
+    "if_building": Option(Choice(words=tuple(word.value for word in IfBuilding)), templated=True),
+    "when_unknown": Option(Choice(words=tuple(word.value for word in WhenUnknown)), templated=True),
+    "ignore_downstream_trigger_rules": Option(Boolean(), required=True),
+}
 
 
 class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
@@ -75,6 +95,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     """
 
     template_fields: Sequence[str] = (*AWS_FIELDS, *TARGETS, *_CHOICES)
+    own_options = _OPTIONS
     operator_extra_links = (ImageBuilderPipelinesLink(), ImageBuilderImagesLink())
     ui_color = "#f3eefb"
 
@@ -125,7 +146,9 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         """Return the question, with its templates rendered, checked."""
         rendered = {name: vars(self)[name] for name in (*TARGETS, *_CHOICES)}
         refuse([*self._rendered_faults(rendered), *self._target_faults()])
-        given = {name: None if OPTIONS[name].is_unset(value) else value for name, value in rendered.items()}
+        given = {
+            name: None if _OPTIONS[name].shape.is_unset(value) else value for name, value in rendered.items()
+        }
         return Question(
             pipeline_arn=given["pipeline_arn"],
             recipe_arn=given["image_recipe_arn"] or given["container_recipe_arn"],
@@ -140,16 +163,21 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     @staticmethod
     def _rendered_faults(rendered: Mapping[str, Any]) -> Iterator[Fault]:
         for name, value in rendered.items():
-            if not OPTIONS[name].is_unset(value):
-                yield from OPTIONS[name].faults(name, value, never)
+            if not _is_unset(name, value):
+                yield from _OPTIONS[name].shape.faults(name, value, never)
 
     @property
     def _is_forced(self) -> bool:
-        shape = OPTIONS["force"]
+        shape = _OPTIONS["force"].shape
         return not shape.is_unset(self.force) and bool(shape.clean(self.force))
 
+    def _targets(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in TARGETS if not _is_unset(name, vars(self)[name])}
+
     def _target_faults(self) -> Iterator[Fault]:
-        given = {name: vars(self)[name] for name in TARGETS if not OPTIONS[name].is_unset(vars(self)[name])}
+        given = {
+            name: vars(self)[name] for name in TARGETS if not _OPTIONS[name].shape.is_unset(vars(self)[name])
+        }
         late = any(is_late(value) for value in given.values())
         if not given:
             yield Fault(", ".join(TARGETS), None, "one of these", "name the pipeline or the recipe")
@@ -157,11 +185,17 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
             yield Fault(" and ".join(given), list(given.values()), "one of these", "leave the others out")
 
     def _persist_links(self, context: Context) -> None:
-        arn = next(vars(self)[name] for name in TARGETS if not OPTIONS[name].is_unset(vars(self)[name]))
+        arn = next(
+            vars(self)[name] for name in TARGETS if not _OPTIONS[name].shape.is_unset(vars(self)[name])
+        )
         place = {"region_name": region_in(arn), "aws_partition": str(arn).split(":")[1]}
         links = self.operator_extra_links if arn == self.pipeline_arn else (ImageBuilderImagesLink(),)
         for link in links:
             link.persist(context=context, operator=self, **place)
+
+
+def _is_unset(name: str, value: object) -> bool:
+    return _OPTIONS[name].shape.is_unset(value)
 
 
 _FORCED = Answer(True, ("force: this run was asked to build, so nothing else was checked",))

@@ -9,13 +9,15 @@ from airflow_imagebuilder.assets import update_asset_events
 from airflow_imagebuilder.links import ImageBuilderGoldenAmiLink, persist_ami_link
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
-from airflow_imagebuilder.operators.options import as_seconds, option_faults
+from airflow_imagebuilder.operators.option_shapes import Boolean, Distributions, Seconds
+from airflow_imagebuilder.operators.options import Option, as_seconds, option_faults
 from airflow_imagebuilder.service.errors import Fault, ForbiddenError, InvalidRequestError
 from airflow_imagebuilder.service.gates.outputs.asked import More
 from airflow_imagebuilder.service.gates.outputs.difference import MOST_ROWS, table
 from airflow_imagebuilder.service.gates.outputs.judging import Judge
 from airflow_imagebuilder.service.gates.outputs.reading import OutputReader
 from airflow_imagebuilder.service.gates.outputs.verification import Verification, verify
+from airflow_imagebuilder.service.request.fields.fields import ListOf, MapOf, Text
 from airflow_imagebuilder.service.request.fields.templates import is_blank
 from airflow_imagebuilder.xcom import known_arn
 
@@ -34,6 +36,33 @@ PATIENCE = 60.0
 """Seconds for which outputs that differ are read again by default."""
 
 _STRUCTURED = ("account_conn_ids", "expected", "require_tags", "regions")
+
+
+_ANY = Text(allowed="text")
+_OPTIONS: Mapping[str, Option] = {
+    "account_conn_ids": Option(
+        MapOf(
+            key=Text(pattern="[0-9]{12}", allowed="an account id of twelve digits, as text"),
+            value=Text(minimum=1, allowed="the id of an AWS connection"),
+            allowed="a mapping of account ids to ids of AWS connections",
+        ),
+        templated=True,
+    ),
+    "expected": Option(Distributions(), templated=True),
+    "require_tags": Option(
+        MapOf(key=_ANY, value=_ANY, allowed="a mapping of tags to values"), templated=True
+    ),
+    "require_encryption": Option(Boolean(), required=True),
+    "regions": Option(
+        ListOf(
+            member=Text(pattern="[a-z]{2,}(-[a-z]+)+-[0-9]+", allowed="a region, such as eu-west-1"),
+            allowed="a list of regions",
+        ),
+        templated=True,
+    ),
+    "fail_on_unverified": Option(Boolean(), required=True),
+    "patience": Option(Seconds()),
+}
 
 
 class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
@@ -77,6 +106,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
         *_STRUCTURED,
     )
     template_fields_renderers = dict.fromkeys(_STRUCTURED, "json")
+    own_options = _OPTIONS
     operator_extra_links = (ImageBuilderGoldenAmiLink(),)
     ui_color = "#eef4fb"
 
@@ -108,7 +138,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
         """Read the image and its outputs, log the differences, and fail if there are any."""
         arn = known_arn(self.image_build_version_arn)
         given = {name: _parsed(name, getattr(self, name)) for name in _STRUCTURED}
-        refuse(option_faults(given))
+        refuse(option_faults(given, _OPTIONS))
         verification = self._verify(arn, given)
         self._report(context, verification)
         verification.check(fail_on_unverified=self.fail_on_unverified)

@@ -33,7 +33,7 @@ def test(name: str) -> Workflow:
 with DAG("run_my_pipeline", schedule=None, start_date=START, tags=["imagebuilder"], doc_md=__doc__):
     image = ImageBuilderStartPipelineOperator(
         task_id="bake",
-        image_pipeline_arn=PREFIX + ":image-pipeline/golden-web",
+        pipeline_arn=PREFIX + ":image-pipeline/golden-web",
         timeout=timedelta(hours=4),
         **RETRIES,
     )
@@ -47,9 +47,9 @@ with DAG("run_my_pipeline", schedule=None, start_date=START, tags=["imagebuilder
 
 with DAG("run_my_pipelines", schedule=None, start_date=START, tags=["imagebuilder"]):
     ImageBuilderStartPipelineOperator.partial(
-        task_id="bake", map_index_template="{{ task.image_pipeline_arn.split('/')[-1] }}", **RETRIES
+        task_id="bake", map_index_template="{{ task.pipeline_arn.split('/')[-1] }}", **RETRIES
     ).expand(
-        image_pipeline_arn=[
+        pipeline_arn=[
             PREFIX + ":image-pipeline/golden-web",
             PREFIX + ":image-pipeline/golden-web-container",
         ]

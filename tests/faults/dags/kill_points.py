@@ -150,6 +150,6 @@ with DAG(
                 die_at=point,
                 deferrable=deferrable,
                 # A pipeline for each, to know its images by: an older boto3 takes no tags here.
-                image_pipeline_arn=f"{PREFIX}:image-pipeline/{point}__{mode}",
+                pipeline_arn=f"{PREFIX}:image-pipeline/{point}__{mode}",
                 **RETRIES,
             )

@@ -43,7 +43,7 @@ with DAG("repair_task", schedule=None, start_date=START):
         )
     ImageBuilderStartPipelineOperator(
         task_id="pipeline",
-        image_pipeline_arn=f"{PREFIX}:image-pipeline/repaired",
+        pipeline_arn=f"{PREFIX}:image-pipeline/repaired",
         retries=1,
         retry_delay=timedelta(seconds=1),
     )

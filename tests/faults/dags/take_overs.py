@@ -76,9 +76,7 @@ class StoreAwayBake(ImageBuilderCreateImageOperator):
 with DAG("taken_over", schedule=None, start_date=START):
     ImageBuilderCreateImageOperator(task_id="single", workflows=[ENDLESS], **BAKE)
     ImageBuilderTaskGroup("group", build_workflow=ENDLESS, test_groups=[BOOT], **BAKE)
-    ImageBuilderStartPipelineOperator(
-        task_id="pipeline", image_pipeline_arn=f"{PREFIX}:image-pipeline/endless"
-    )
+    ImageBuilderStartPipelineOperator(task_id="pipeline", pipeline_arn=f"{PREFIX}:image-pipeline/endless")
 
 with DAG("blocking", schedule=None, start_date=START):
     Block(task_id="block")

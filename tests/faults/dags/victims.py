@@ -30,7 +30,7 @@ for mode, deferrable in MODES.items():
         start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     ):
         ImageBuilderStartPipelineOperator(
-            task_id="bake", deferrable=deferrable, image_pipeline_arn=f"{PREFIX}:image-pipeline/endless"
+            task_id="bake", deferrable=deferrable, pipeline_arn=f"{PREFIX}:image-pipeline/endless"
         )
     for way, (of_dag, of_task) in WAYS.items():
         with DAG(

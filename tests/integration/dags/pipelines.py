@@ -18,13 +18,13 @@ with DAG("pipelines_alone", schedule=None, start_date=START):
     for name in ("disabled", "deleted"):
         ImageBuilderStartPipelineOperator(
             task_id=name,
-            image_pipeline_arn=PIPELINE.format(f"pipe-{name}"),
+            pipeline_arn=PIPELINE.format(f"pipe-{name}"),
             deferrable=name != "disabled",
             poll_interval=1,
             **PERSISTENT,
         )
     ImageBuilderStartPipelineOperator(
-        task_id="missing", image_pipeline_arn=PIPELINE.format("pipe-nowhere"), **PERSISTENT
+        task_id="missing", pipeline_arn=PIPELINE.format("pipe-nowhere"), **PERSISTENT
     )
 
 with DAG("pipelines_groups", schedule=None, start_date=START):

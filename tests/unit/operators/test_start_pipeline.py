@@ -40,13 +40,13 @@ def test_all_faults_are_reported_together_at_parse() -> None:
     with pytest.raises(InvalidRequestError) as error:
         start(
             FakeImageBuilder(),
-            image_pipeline_arn=RECIPE,
+            pipeline_arn=RECIPE,
             tags={},
             expected_workflows=["boot"],
             on_retry="repare",
         )
     assert {fault.field for fault in error.value.faults} == {
-        "image_pipeline_arn",
+        "pipeline_arn",
         "tags",
         "expected_workflows[0]",
         "on_retry",
@@ -67,7 +67,7 @@ def test_templated_parameters_are_refused_once_rendered_and_before_any_call() ->
     aws = FakeImageBuilder()
     operator = start(
         aws,
-        image_pipeline_arn="{{ params.pipeline }}",
+        pipeline_arn="{{ params.pipeline }}",
         tags="{{ params.tags | tojson }}",
         expected_workflows="{{ params.workflows | tojson }}",
     )
@@ -75,7 +75,7 @@ def test_templated_parameters_are_refused_once_rendered_and_before_any_call() ->
     with pytest.raises(InvalidRequestError) as error:
         operator.execute(context())
     fields = {fault.field for fault in error.value.faults}
-    assert fields == {"image_pipeline_arn", "tags", "expected_workflows[0]"}
+    assert fields == {"pipeline_arn", "tags", "expected_workflows[0]"}
     assert aws.calls == []
 
 
@@ -83,7 +83,7 @@ def test_a_template_may_render_json_and_empty_text_is_unset() -> None:
     aws = FakeImageBuilder("AVAILABLE")
     operator = start(
         aws,
-        image_pipeline_arn=PREFIX + ":image-pipeline/{{ params.name }}",
+        pipeline_arn=PREFIX + ":image-pipeline/{{ params.name }}",
         tags="{{ params.tags | tojson }}",
         expected_workflows="{{ params.none }}",
     )
@@ -95,23 +95,23 @@ def test_a_template_may_render_json_and_empty_text_is_unset() -> None:
 def test_the_output_of_another_task_makes_that_task_upstream() -> None:
     with DAG("d", schedule=None) as dag:
         first = ImageBuilderBaseOperator(task_id="first")
-        start(FakeImageBuilder(), image_pipeline_arn=first.output)
+        start(FakeImageBuilder(), pipeline_arn=first.output)
     assert dag.get_task("t").upstream_task_ids == {"first"}
 
 
 def test_pipelines_are_mapped() -> None:
     with DAG("d", schedule=None):
         mapped = ImageBuilderStartPipelineOperator.partial(task_id="t", tags={"a": "b"}).expand(
-            image_pipeline_arn=[PIPELINE]
+            pipeline_arn=[PIPELINE]
         )
-    made: Any = mapped.unmap({"image_pipeline_arn": PIPELINE})
-    assert (made.image_pipeline_arn, made.tags) == (PIPELINE, {"a": "b"})
+    made: Any = mapped.unmap({"pipeline_arn": PIPELINE})
+    assert (made.pipeline_arn, made.tags) == (PIPELINE, {"a": "b"})
     assert isinstance(made.retry_policy, ImageBuilderRetryPolicy)
 
 
 def test_a_wrong_argument_of_partial_is_refused_at_parse() -> None:
-    with DAG("d", schedule=None), pytest.raises(InvalidRequestError, match="image_pipeline_arn: got"):
-        ImageBuilderStartPipelineOperator.partial(task_id="t", image_pipeline_arn=RECIPE)
+    with DAG("d", schedule=None), pytest.raises(InvalidRequestError, match="pipeline_arn: got"):
+        ImageBuilderStartPipelineOperator.partial(task_id="t", pipeline_arn=RECIPE)
 
 
 def test_it_has_every_option_of_the_operator_that_creates_images() -> None:

@@ -17,7 +17,7 @@ from tests.support.image_builder import FakeImageBuilder
 def line(**members: Any) -> str:
     """Return the one line of the one fault."""
     with pytest.raises(InvalidRequestError) as error:
-        PipelineRequest(**{"image_pipeline_arn": PIPELINE, **members})
+        PipelineRequest(**{"pipeline_arn": PIPELINE, **members})
     (fault,) = error.value.faults
     return str(fault)
 
@@ -37,15 +37,15 @@ def line(**members: Any) -> str:
     ],
 )
 def test_an_arn_that_is_not_a_pipelines_is_refused_with_what_it_is(arn: Any, remedy: str) -> None:
-    refused = line(image_pipeline_arn=arn)
-    assert refused.startswith("image_pipeline_arn: got ")
+    refused = line(pipeline_arn=arn)
+    assert refused.startswith("pipeline_arn: got ")
     assert "allowed: the ARN of an image pipeline" in refused
     assert remedy in refused
 
 
 @pytest.mark.parametrize("missing", [None, "", " "])
 def test_the_pipeline_is_required(missing: Any) -> None:
-    assert line(image_pipeline_arn=missing).startswith("image_pipeline_arn: not given")
+    assert line(pipeline_arn=missing).startswith("pipeline_arn: not given")
 
 
 @pytest.mark.parametrize("tags", [{}, {"aws:a": "b"}, {"a": 7}, {str(n): "" for n in range(51)}])
@@ -63,12 +63,12 @@ def test_a_pipeline_takes_no_members_of_create_image() -> None:
 
 def test_all_faults_are_reported_together() -> None:
     with pytest.raises(InvalidRequestError) as error:
-        PipelineRequest(image_pipeline_arn=RECIPE, tags={})
-    assert [fault.field for fault in error.value.faults] == ["image_pipeline_arn", "tags"]
+        PipelineRequest(pipeline_arn=RECIPE, tags={})
+    assert [fault.field for fault in error.value.faults] == ["pipeline_arn", "tags"]
 
 
 def test_a_misspelt_member_is_refused_with_the_one_that_was_meant() -> None:
-    assert "did you mean image_pipeline_arn?" in line(pipeline_arn=PIPELINE)
+    assert "did you mean pipeline_arn?" in line(image_pipeline_arn=PIPELINE)
 
 
 def test_a_pipeline_given_as_a_recipe_is_refused_with_the_operator_that_starts_it() -> None:
@@ -78,14 +78,14 @@ def test_a_pipeline_given_as_a_recipe_is_refused_with_the_operator_that_starts_i
 
 def test_templates_are_left_until_they_are_rendered() -> None:
     late = "{{ params.pipeline }}"
-    assert PipelineRequest(image_pipeline_arn=late).to_api() == {"imagePipelineArn": late}
-    tagged = PipelineRequest(image_pipeline_arn=late, tags="{{ params.tags }}")
+    assert PipelineRequest(pipeline_arn=late).to_api() == {"imagePipelineArn": late}
+    tagged = PipelineRequest(pipeline_arn=late, tags="{{ params.tags }}")
     assert tagged.to_api()["tags"] == "{{ params.tags }}"
 
 
 @pytest.mark.parametrize("tags", [None, "", {"team": "platform"}])
 def test_a_stored_request_is_read_back(tags: Any) -> None:
-    request = PipelineRequest(image_pipeline_arn=PIPELINE, tags=tags)
+    request = PipelineRequest(pipeline_arn=PIPELINE, tags=tags)
     assert request.to_api() == {"imagePipelineArn": PIPELINE, **({"tags": tags} if tags else {})}
     assert PipelineRequest.from_api(request.to_api()) == request
 
@@ -93,7 +93,7 @@ def test_a_stored_request_is_read_back(tags: Any) -> None:
 def test_a_request_is_sent_by_its_own_operation() -> None:
     aws = FakeImageBuilder()
     aws.pipelines[PIPELINE] = {"imageRecipeArn": RECIPE}
-    PipelineRequest(image_pipeline_arn=PIPELINE).send(aws, "one")
+    PipelineRequest(pipeline_arn=PIPELINE).send(aws, "one")
     ImageRequest(image_recipe_arn=RECIPE, infrastructure_configuration_arn=INFRASTRUCTURE).send(aws, "two")
     assert [(call.method, call.token) for call in aws.calls] == [
         ("start_pipeline", "one"),
@@ -106,10 +106,10 @@ def test_the_members_are_those_of_awss_model() -> None:
     ours = {"imagePipelineArn": PIPELINE, "tags": {"a": "b"}}
     assert set(shape.members) - {"clientToken"} == set(known(shape, ours))
     assert len(PIPELINE_MEMBERS) == len(ours)
-    kind: Any = PIPELINE_MEMBERS["image_pipeline_arn"]
+    kind: Any = PIPELINE_MEMBERS["pipeline_arn"]
     assert kind.kind.pattern == pattern_of(shape.members["imagePipelineArn"])
 
 
 def test_a_pipeline_of_another_account_of_the_region_is_taken() -> None:
     shared = PREFIX.replace("123456789012", "210987654321") + ":image-pipeline/theirs"
-    assert PipelineRequest(image_pipeline_arn=shared).image_pipeline_arn == shared
+    assert PipelineRequest(pipeline_arn=shared).pipeline_arn == shared

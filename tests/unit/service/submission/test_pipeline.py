@@ -232,7 +232,7 @@ def test_a_start_whose_answer_was_lost_and_whose_pipeline_is_gone_says_that_an_i
 
 def test_changed_tags_are_refused_while_the_image_is_in_progress(world: World) -> None:
     first = submit(world, "one")
-    tagged = PipelineRequest(image_pipeline_arn=ARN, tags={"team": "platform"})
+    tagged = PipelineRequest(pipeline_arn=ARN, tags={"team": "platform"})
     with pytest.raises(RequestChangedError) as error:
         world.submission().submit(tagged, Try("two", 1))
     assert (error.value.arn, error.value.changed) == (first.arn, ("tags",))
