@@ -22,7 +22,7 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def recipe(name: str) -> dict[str, Any]:
-    return {"image_recipe_arn": f"{PREFIX}:image-recipe/{name}/x.x.x"}
+    return {"image_recipe_arn": f"{PREFIX}:image-recipe/{name}/1.0.0"}
 
 
 CASES: dict[str, dict[str, Any]] = {
