@@ -199,9 +199,9 @@ def main() -> None:
         importlib.import_module(name)
     for name in (
         "airflow_imagebuilder.hooks",
-        "airflow_imagebuilder.triggers.metrics",
-        "airflow_imagebuilder.triggers.queue",
-        "airflow_imagebuilder.triggers.settings",
+        "airflow_imagebuilder.triggers.watch.metrics",
+        "airflow_imagebuilder.triggers.watch.queue",
+        "airflow_imagebuilder.triggers.watch.settings",
     ):
         importlib.import_module(name)
     importlib.import_module("airflow_imagebuilder.service.watcher.watcher")

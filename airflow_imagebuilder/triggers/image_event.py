@@ -185,7 +185,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
         """Return a reader of the queue for all triggers with this one's key."""
         from airflow_imagebuilder.service.events.arrivals import Arrivals
         from airflow_imagebuilder.service.events.listener import region_of
-        from airflow_imagebuilder.triggers.queue import QueueHook
+        from airflow_imagebuilder.triggers.watch.queue import QueueHook
 
         hook = QueueHook(
             aws_conn_id=self.aws_conn_id,

@@ -148,7 +148,7 @@ class Kept:
         :param what: what was read, for the message.
         :raises SearchInterruptedError: it has lasted too long.
         """
-        from airflow_imagebuilder.triggers.settings import watch_settings
+        from airflow_imagebuilder.triggers.watch.settings import watch_settings
 
         self._log.warning("%s cannot be read now: %s", what, trouble)
         if isinstance(trouble, TransientError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.triggers.queue import QueueHook, channel_of
+from airflow_imagebuilder.triggers.watch.queue import QueueHook, channel_of
 from tests.support.triggers import image_trigger
 
 if TYPE_CHECKING:
