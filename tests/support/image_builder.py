@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from airflow_imagebuilder.hooks import Patience
+    from airflow_imagebuilder.hooks.calls import Patience
     from airflow_imagebuilder.service.request.image_request import ImageRequest
     from airflow_imagebuilder.service.request.pipeline_request import PipelineRequest
     from airflow_imagebuilder.service.submission.ports import ImageBuilder

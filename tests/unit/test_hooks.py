@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from airflow_imagebuilder.compat import AirflowNotFoundException
-from airflow_imagebuilder.hooks import FINDING_PAGES, ImageBuilderHook
+from airflow_imagebuilder.hooks import ImageBuilderHook
+from airflow_imagebuilder.hooks.findings import FINDING_PAGES
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     MalformedAnswerError,
