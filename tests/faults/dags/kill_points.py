@@ -22,6 +22,7 @@ from airflow.sdk.execution_time.supervisor import ActivitySubprocess
 from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageBuilderStartPipelineOperator
 from airflow_imagebuilder.compat import older_store
 from airflow_imagebuilder.operators.waiting.submitting import ImageBuilderSubmittingOperator
+from tests.faults.scene import pipeline_of
 from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
@@ -150,6 +151,6 @@ with DAG(
                 die_at=point,
                 deferrable=deferrable,
                 # A pipeline for each, to know its images by: an older boto3 takes no tags here.
-                image_pipeline_arn=f"{PREFIX}:image-pipeline/{point}__{mode}",
+                image_pipeline_arn=f"{PREFIX}:image-pipeline/{pipeline_of(point, mode)}",
                 **RETRIES,
             )
