@@ -13,7 +13,15 @@ import pytest
 from airflow_imagebuilder.local.stack.airflow import AirflowStack
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.faults.report import Report
-from tests.faults.scene import ENDLESS, KILL_POINTS, SECONDS_OF_ENDLESS, SPEED, Scene, add_pipeline
+from tests.faults.scene import (
+    ENDLESS,
+    KILL_POINTS,
+    SECONDS_OF_ENDLESS,
+    SPEED,
+    Scene,
+    add_pipeline,
+    pipeline_of,
+)
 from tests.faults.throttling import CASES, suffer
 
 if TYPE_CHECKING:
@@ -96,7 +104,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
         add_pipeline(service, "endless", "build/endless")
         add_pipeline(service, "repaired", "build/golden-build", "test/boot", "test/cis-level-1")
         for point, mode in product(KILL_POINTS, ("deferred", "on_worker")):
-            add_pipeline(service, f"{point}__{mode}")
+            add_pipeline(service, pipeline_of(point, mode))
         yield service
 
 

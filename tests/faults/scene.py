@@ -50,6 +50,11 @@ IN_PROGRESS = frozenset({"PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBU
 needs_retry_image = pytest.mark.skipif(not has_retry_image(), reason="this boto3 is older than RetryImage")
 
 
+def pipeline_of(point: str, mode: str) -> str:
+    """Return the name of the pipeline of a task that is killed at a point; ARNs have no underscores."""
+    return f"{point}--{mode}".replace("_", "-")
+
+
 def add_pipeline(service: LocalService, name: str, *workflows: str) -> None:
     """
     Create a pipeline.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.scene import KILL_POINTS
+from tests.faults.scene import KILL_POINTS, pipeline_of
 
 if TYPE_CHECKING:
     from tests.faults.report import Report
@@ -27,12 +27,14 @@ def test_a_worker_killed_at_any_point_of_the_submit_builds_one_image(
     started["kill_points_of_pipelines"] = scene.start("kill_points_of_pipelines", few)
     ended = {dag_id: _ended(scene, dag_id, ids) for dag_id, ids in started.items()}
     images = Counter(f"{tags.get('point')}__{tags.get('mode')}" for tags in scene.tags())
+    built = scene.pipelines()
+    by_pipeline = {f"{p}__{mode}": built[pipeline_of(p, mode)] for p in KILL_POINTS for mode in MODES}
     of_images = _Kills(scene, "kill_points", started["kill_points"], images, "CreateImage")
     of_pipelines = _Kills(
         scene,
         "kill_points_of_pipelines",
         started["kill_points_of_pipelines"],
-        scene.pipelines(),
+        Counter(by_pipeline),
         PIPELINES,
     )
     for kills in (of_images, of_pipelines):

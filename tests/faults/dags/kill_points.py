@@ -113,6 +113,11 @@ class MortalStartPipeline(MortalBake, ImageBuilderStartPipelineOperator):
     submits = "start_pipeline"
 
 
+def _dashed(name: str) -> str:
+    """Return a name as the ARN of a pipeline has it."""
+    return name.replace("_", "-")
+
+
 # One for the kill; a busy machine's scheduler may miss heartbeats besides.
 RETRIES: dict[str, Any] = {"retries": 5, "retry_delay": timedelta(seconds=1)}
 
@@ -150,6 +155,6 @@ with DAG(
                 die_at=point,
                 deferrable=deferrable,
                 # A pipeline for each, to know its images by: an older boto3 takes no tags here.
-                pipeline_arn=f"{PREFIX}:image-pipeline/{point}__{mode}",
+                pipeline_arn=f"{PREFIX}:image-pipeline/{_dashed(point)}--{_dashed(mode)}",
                 **RETRIES,
             )
