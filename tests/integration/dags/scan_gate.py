@@ -55,7 +55,7 @@ with DAG("scan_cases", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=tim
     baked = bake()
     ImageBuilderScanGateOperator(
         task_id="of_output",
-        image_build_version_arn=baked,  # type: ignore[arg-type]
+        image_build_version_arn=baked,
         max_findings=MANY,
         **SETTINGS,
     )
@@ -64,7 +64,7 @@ with DAG("scan_cases", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=tim
         image_build_version_arn="{{ ti.xcom_pull('bake')['arn'] }}",
         max_findings={"CRITICAL": "{{ 9 }}", "HIGH": "{{ 99 }}"},
         **SETTINGS,
-    ).set_upstream(baked)  # type: ignore[arg-type]
+    ).set_upstream(baked)
 
     ImageBuilderScanGateOperator.partial(task_id="mapped", max_findings=MANY, **SETTINGS).expand(
         image_build_version_arn=[image("scan-done"), image("scan-off")]
