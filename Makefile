@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients matrix bench lint types compose-env compose-demo test-compose constraints coverage-page verify-aws \
+.PHONY: help install demo up test test-faults test-clients matrix bench lint types compose-env compose-images compose-demo test-compose constraints coverage-page verify-aws \
 	verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -47,11 +47,24 @@ demo: $(STAMP)  ## bake a golden image with a real Airflow on this machine, and 
 up: $(STAMP)  ## the same, and stay with the UI until Ctrl-C
 	@$(BIN)/python -m airflow_imagebuilder.local.demo --stay $(ARGS)
 
-# On an older Airflow make test runs the unit tests, unless ARGS names others.
+# What shares no server runs first, a process for each processor; then tests/integration, whose tests share one Airflow.
+# With ARGS one process runs what they choose, so that -x, --pdb and -k are pytest's own; "-n 2" takes two.
+# On an older Airflow only the unit tests run, unless ARGS names others.
+PYTEST := $(BIN)/python -m pytest -m "not faults and not clients"
+PARALLEL := -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
+SHARING := tests/integration
+ALONE := $(wildcard $(SHARING)/test_testing*.py) $(filter-out $(SHARING)/ %/__pycache__/,$(wildcard tests/*/))
 
 test: $(STAMP)  ## the whole suite: unit tests, then integration tests on real servers
-	@$(BIN)/python -m pytest -m "not faults and not clients" $(UNIT) $(ARGS)
+ifneq ($(strip $(ARGS)),)
+	@$(PYTEST) $(UNIT) $(ARGS)
+else
+	@$(PYTEST) $(PARALLEL) $(or $(UNIT),$(ALONE))
+ifeq ($(UNIT),)
+	@$(PYTEST) $(SHARING) $(patsubst %,--ignore=%,$(filter $(SHARING)/%,$(ALONE)))
+endif
+endif
 
 test-faults: $(STAMP)  ## the fault suite: servers killed in the middle of a bake
 	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
@@ -82,6 +95,10 @@ matrix:  ## unit tests, a bake and kills on every version of Airflow; fills the 
 
 compose-env:  ## secrets and settings for docker-compose.yaml, into .env
 	@sh docker/make-env.sh
+
+compose-images: $(STAMP)  ## the images of docker-compose.yaml, which compose-demo and test-compose then find in the engine
+	@$(BIN)/python -c 'from pathlib import Path; from airflow_imagebuilder.local.stack.compose import ComposeStack; \
+		ComposeStack(Path(".demo/images"), Path("dags"), 1).build()'
 
 compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, two schedulers and triggerers
 	@$(BIN)/python -m airflow_imagebuilder.local.demo.compose $(ARGS)

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
         ImageBuilderFindImageTrigger as ImageBuilderFindImageTrigger,
     )
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger as ImageBuilderImageTrigger
+    from airflow_imagebuilder.triggers.image_event import (
+        ImageBuilderImageEventTrigger as ImageBuilderImageEventTrigger,
+    )
     from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger as ImageBuilderScanTrigger
     from airflow_imagebuilder.triggers.workflow import (
         ImageBuilderWorkflowTrigger as ImageBuilderWorkflowTrigger,
@@ -55,6 +58,7 @@ _HOMES = {
     "ImageBuilderFindImageTrigger": "triggers",
     "ImageBuilderHook": "hooks",
     "ImageBuilderImageSensor": "sensors",
+    "ImageBuilderImageEventTrigger": "triggers",
     "ImageBuilderImageTrigger": "triggers",
     "ImageBuilderMonitorWorkflowOperator": "operators.monitor_workflow",
     "ImageBuilderStartPipelineOperator": "operators.start_pipeline",

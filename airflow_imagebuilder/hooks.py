@@ -150,18 +150,6 @@ class ImageBuilderHook(AwsGenericHook[Any]):
         answer = self._call("get_image", expect="image", patience=patience, imageBuildVersionArn=arn)
         return _image_in(answer)
 
-    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
-        """
-        Return GetImagePipeline's ``imagePipeline``.
-
-        :param arn: the pipeline's ARN.
-        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
-        """
-        answer = self._call(
-            "get_image_pipeline", expect="imagePipeline", patience=patience, imagePipelineArn=arn
-        )
-        return dict(answer["imagePipeline"])
-
     # -- lists of images: AWS documents no order of them, and shows a new image late ------------------------
 
     def list_image_pipeline_images(
@@ -232,22 +220,30 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     # -- other services ------------------------------------------------------------------------------------
 
-    def client_of(self, service: str, region: str) -> Any:
+    def client_of(self, service: str, region: str, *, renew: bool = False) -> Any:
         """
         Return a new boto3 client of another AWS service, with the credentials of this connection.
 
+        The clients share a session: a session of its own would read AWS's model of the service again.
+
         :param service: boto3's name of the service, e.g. ``ec2``.
         :param region: the region.
+        :param renew: whether to make a new session, since the credentials have expired (default: no).
         :raises AwsError: it cannot be made: no credentials, no such role.
         """
+        if renew:
+            self.__dict__.pop("_session", None)
         try:
-            session = self.get_session(region_name=region)
             endpoint = self.conn_config.get_service_endpoint_url(service)
-            return session.client(
+            return self._session.client(
                 service, region_name=region, endpoint_url=endpoint, verify=self.verify, config=self.config
             )
         except (BotoCoreError, ClientError) as error:
             raise translate(error, "AssumeRole") from error
+
+    @cached_property
+    def _session(self) -> Any:
+        return self.get_session(region_name=self.region_name)
 
     # -- workflows -----------------------------------------------------------------------------------------
 
@@ -269,30 +265,32 @@ class ImageBuilderHook(AwsGenericHook[Any]):
 
     # -- what a build is made of ---------------------------------------------------------------------------
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
+    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
         """
         Return GetImagePipeline's ``imagePipeline``.
 
         :param arn: the ARN of the pipeline.
+        :param patience: seconds (or a timedelta) for which the call is retried (default: 2 minutes).
         :raises NotFoundError: there is no such pipeline in this account and region.
         :raises MalformedAnswerError: the answer has no pipeline.
         """
-        return self._resource("get_image_pipeline", "imagePipeline", imagePipelineArn=arn)
+        operation, member = "get_image_pipeline", "imagePipeline"
+        return self._resource(operation, member, patience=patience, imagePipelineArn=arn)
 
     def get_image_recipe(self, arn: str) -> dict[str, Any]:
-        """Return GetImageRecipe's ``imageRecipe``; ``x`` stands for the newest version."""
+        """Return GetImageRecipe's ``imageRecipe``; ``x`` means the newest version."""
         return self._resource("get_image_recipe", "imageRecipe", imageRecipeArn=arn)
 
     def get_container_recipe(self, arn: str) -> dict[str, Any]:
-        """Return GetContainerRecipe's ``containerRecipe``; ``x`` stands for the newest version."""
+        """Return GetContainerRecipe's ``containerRecipe``; ``x`` means the newest version."""
         return self._resource("get_container_recipe", "containerRecipe", containerRecipeArn=arn)
 
     def get_component(self, arn: str) -> dict[str, Any]:
-        """Return GetComponent's ``component``; ``x``, or no build number, stands for the newest one."""
+        """Return GetComponent's ``component``; ``x``, or no build number, means the newest one."""
         return self._resource("get_component", "component", componentBuildVersionArn=arn)
 
     def get_workflow(self, arn: str) -> dict[str, Any]:
-        """Return GetWorkflow's ``workflow``; ``x``, or no build number, stands for the newest one."""
+        """Return GetWorkflow's ``workflow``; ``x``, or no build number, means the newest one."""
         return self._resource("get_workflow", "workflow", workflowBuildVersionArn=arn)
 
     def get_infrastructure_configuration(self, arn: str) -> dict[str, Any]:

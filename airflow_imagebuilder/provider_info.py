@@ -38,6 +38,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_imagebuilder.links.ImageBuilderInspectorLink",
             "airflow_imagebuilder.links.ImageBuilderGoldenAmiLink",
         ],
+        "asset-uris": [{"schemes": ["imagebuilder"], "handler": "airflow_imagebuilder.assets.sanitize_uri"}],
         "config": {"imagebuilder": {"description": "How images are watched.", "options": _OPTIONS}},
     }
 

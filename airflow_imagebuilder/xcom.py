@@ -24,6 +24,11 @@ TRY_KEY = "image_wait_try"
 """Key of the XCom, before Airflow 3.3, that holds the number of the try that has deferred."""
 
 
+def is_missing(rendered: object) -> bool:
+    """Return whether a template rendered nothing: Jinja renders a missing value as ``None``, as text."""
+    return rendered is None or rendered in ("", "None")
+
+
 def known_arn(rendered: object) -> str:
     """
     Return the ARN that a template rendered.
@@ -33,7 +38,7 @@ def known_arn(rendered: object) -> str:
     :raises AirflowSkipException: the template rendered nothing, since no image was submitted.
     :raises InvalidRequestError: the template rendered something that is not an ARN.
     """
-    if rendered in (None, "", "None"):
+    if is_missing(rendered):
         from airflow_imagebuilder.compat import AirflowSkipException
 
         raise AirflowSkipException("No image was submitted in this run, so there is nothing to watch.")

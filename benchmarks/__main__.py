@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import imports, throughput, triggerer, waits
+from benchmarks import imports, listening, throughput, triggerer, waits
 from benchmarks.tables import table
 from benchmarks.waits import Case
 
@@ -52,6 +52,8 @@ NOTES = """\
   finishes when Airflow has written its state.
 - 10,000 images: builds of one version, as golden images are.
 - Load: of the machine, over one minute, before the measurement.
+- Ends: spread over half of the images' life, or all together. Calls per second allowed: the option
+  ``max_calls_per_second``, which is 10 by default.
 - "No lists": ListImageBuildVersions is forbidden, so that each image is polled by GetImage.
 """
 
@@ -68,6 +70,8 @@ def main() -> None:
         for title, cases in (QUICK if given.quick else CASES).items():
             _add(parts, title, waits.HEADS, [_run(case, home) for case in cases])
         if not given.quick:
+            rows = [case.run(home / "service") for case in listening.cases()]
+            _add(parts, "Waits that listen", listening.HEADS, rows)
             _add(parts, "Imports and Dag files", imports.HEADS, imports.rows())
             _add(parts, "The local service", throughput.HEADS, throughput.rows(home))
         if not (given.quick or given.no_triggerer):

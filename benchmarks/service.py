@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:"
+PATTERN = Path(__file__).parents[1] / "docs" / "how-to" / "events" / "event-pattern.json"
 
 WORKFLOWS: list[tuple[str, str, str | None]] = [
     ("build", "golden-build", None),
@@ -39,17 +40,33 @@ class Bench:
         self._before: dict[str, int] = {}
         self._cpu = 0.0
 
-    def fill(self, images: int, *, life: float, workflows: bool = False) -> list[str]:
-        """Create images that finish ``life`` to 1.5 times ``life`` seconds after the clock was started."""
+    def fill(self, images: int, *, life: float, workflows: bool = False, together: bool = False) -> list[str]:
+        """
+        Create images that finish ``life`` to 1.5 times ``life`` seconds after the clock was started.
+
+        :param together: whether all finish after ``life`` seconds.
+        """
+        build, test = ([0.5, 0.5], [0.3, 0.3]) if together else ([0.4, 0.7], [0.3, 0.5])
         tests = 4 if workflows else 1  # functional tests run in two waves of five
         self.service.control(
             durations={
                 "pending": 0.1, "creating": 0.1, "gap": 0, "integration": 0.1, "distribution": life * 0.2,
-                "build": [life * 0.4, life * 0.7], "test": [life * 0.3 / tests, life * 0.5 / tests],
+                "build": [life * one for one in build], "test": [life * one / tests for one in test],
             }
         )  # fmt: skip
         client, request = self.service.client("imagebuilder"), self._request(workflows=workflows)
         return [client.create_image(**request)["imageBuildVersionArn"] for _ in range(images)]
+
+    def queue(self) -> str:
+        """Make a queue that announces the ends of images from now on, and return its URL."""
+        # The clock was stopped for a while; an event that seems older than the wait would be ignored.
+        self.service.control(advance=86_400)
+        sqs, events = self.service.client("sqs"), self.service.client("events")
+        url: str = sqs.create_queue(QueueName="imagebuilder-benchmark")["QueueUrl"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+        events.put_rule(Name="ends", EventPattern=PATTERN.read_text("utf-8"))
+        events.put_targets(Rule="ends", Targets=[{"Id": "queue", "Arn": found["QueueArn"]}])
+        return url
 
     def count(self) -> None:
         """Start counting calls and CPU time."""

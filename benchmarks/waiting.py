@@ -36,6 +36,7 @@ class Measured(TypedDict):
     collecting: float
     connections: int
     seconds: float
+    queue_calls: int
     ended: dict[str, float]
     lost: int
     errors: list[str]
@@ -68,6 +69,21 @@ def sockets() -> int:
         for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]
         if line.split()[3] == "01"
     )
+
+
+def count_queue_calls() -> list[str]:
+    """Return a list that grows by each call to SQS from now on."""
+    from airflow_imagebuilder.service.client.aio_client import AioClient
+
+    calls, call = list[str](), AioClient.call
+
+    async def counted(self: AioClient, operation: str, **params: Any) -> dict[str, Any]:
+        if "QueueUrl" in params:
+            calls.append(operation)
+        return await call(self, operation, **params)
+
+    AioClient.call = counted  # type: ignore[method-assign]
+    return calls
 
 
 class Loop:
@@ -146,7 +162,7 @@ async def measure(arns: list[str], given: argparse.Namespace) -> Measured:
         elif not number:
             ended[arn] = time.time()
 
-    loop = Loop()
+    loop, queue_calls = Loop(), count_queue_calls()
     watch = asyncio.ensure_future(loop.run())
     gc.collect()
     await asyncio.sleep(0.1)
@@ -164,6 +180,7 @@ async def measure(arns: list[str], given: argparse.Namespace) -> Measured:
     return Measured(
         began=started, cpu=cpu, rss_before=before, rss_peak=peak(), longest_block=loop.longest,
         blocks=loop.blocks, collecting=loop.collecting, connections=loop.connections, seconds=seconds,
+        queue_calls=len(queue_calls),
         ended=ended, lost=len(errors), errors=errors[:3],
     )  # fmt: skip
 
@@ -182,8 +199,9 @@ def main() -> None:
         importlib.import_module(name)
     for name in (
         "airflow_imagebuilder.hooks",
-        "airflow_imagebuilder.triggers.metrics",
-        "airflow_imagebuilder.triggers.settings",
+        "airflow_imagebuilder.triggers.watch.metrics",
+        "airflow_imagebuilder.triggers.watch.queue",
+        "airflow_imagebuilder.triggers.watch.settings",
     ):
         importlib.import_module(name)
     importlib.import_module("airflow_imagebuilder.service.watcher.watcher")

@@ -69,7 +69,7 @@ class Case:
             self.images, self.waits, self.pattern, measured["cpu"],
             (measured["rss_peak"] - measured["rss_before"]) / 1024 / waits, measured["rss_peak"] / 2**20,
             measured["longest_block"], measured["collecting"], measured["blocks"], asked, asked / intervals,
-            steps, measured["connections"], _quantile(late, 0.5), _quantile(late, 0.99), measured["lost"],
+            steps, measured["connections"], quantile(late, 0.5), quantile(late, 0.99), measured["lost"],
             load,
         ]  # fmt: skip
 
@@ -107,5 +107,6 @@ class Case:
         return measured
 
 
-def _quantile(values: list[float], share: float) -> float | None:
+def quantile(values: list[float], share: float) -> float | None:
+    """Return a quantile of sorted values; None if there are none."""
     return values[min(len(values) - 1, int(share * len(values)))] if values else None

@@ -18,7 +18,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 from airflow_imagebuilder import ImageBuilderTaskGroup, TestGroup, Workflow
 
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
-GOLDEN_AL2023 = Asset("golden-al2023", uri="x-imagebuilder://golden-al2023")
+GOLDEN_AL2023 = Asset("golden-al2023", uri="imagebuilder://golden-al2023")
 
 
 def test(name: str) -> Workflow:

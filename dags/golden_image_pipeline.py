@@ -1,10 +1,10 @@
 """
 Run an image pipeline that exists, if there is a reason to, and release only what passes both gates.
 
-``golden_image_pipeline`` asks every night whether the pipeline's last image is out of date: a newer base image
-or component, a changed recipe or workflow, critical findings, 30 days. Mostly it is not, and the run ends
-there. Otherwise it starts the pipeline, waits for the image and its tests, judges the findings of the scan,
-and verifies the AMIs in both regions. The last task updates the asset ``golden-web``.
+``golden_image_pipeline`` asks every night whether the last image of the pipeline is out of date: a newer base
+image or component, a changed recipe or workflow, critical findings, 30 days. Mostly it is not, and the run
+ends there. Otherwise it starts the pipeline, waits for the image and its tests, judges the findings of the
+scan, and verifies the AMIs in both regions. The last task updates the asset ``golden-web``.
 
 ``roll_out_golden_web`` runs whenever this asset is updated: in each region it adds a version with the new AMI
 to a launch template, and makes it the default.

@@ -54,8 +54,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the unit tests before the integration tests; leave ``full`` tests out of the short form."""
-    items.sort(key=lambda item: item.get_closest_marker("integration") is not None)
+    """
+    Run the unit tests before the integration tests; leave ``full`` tests out of the short form.
+
+    In several processes the integration tests run first: a long one that begins last would be waited for.
+    """
+    one_of_several = hasattr(config, "workerinput")  # set by pytest-xdist
+    items.sort(key=lambda item: (item.get_closest_marker("integration") is not None) != one_of_several)
     if not config.getoption("--full"):
         left_out = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=left_out)

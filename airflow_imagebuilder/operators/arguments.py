@@ -26,9 +26,10 @@ _OF_THE_GROUP = {
     "distribution_workflow": "list it in workflows",
     "group_id": "give task_id: this is an operator, not a task group",
 }
+_SHORT = "give it as pipeline_arn"
 _WITHOUT_A_PIPELINE = "start it with ImageBuilderStartPipelineOperator: a pipeline names a recipe of its own"
 _OF_THE_OPERATOR = {
-    "image_pipeline_arn": "give it as pipeline_arn",
+    "image_pipeline_arn": _SHORT,
     "workflows": "give them as build_workflow, test_groups and distribution_workflow",
     "task_id": "give group_id: this is a task group",
 }
@@ -66,9 +67,11 @@ def unknown_arguments(operator: type[BaseOperator], given: Mapping[str, Any]) ->
 
 def _of_another(name: str, own: Iterable[str]) -> str | None:
     """Return what to do about an argument that another operator, or the task group, has."""
-    if "image_pipeline_arn" in own:
-        known = {**dict.fromkeys((*MEMBERS, "run_tests", *_DECLARING), _A_PIPELINE_IS_WHOLE)}
-        return {**_OF_THE_GROUP, **known, "pipeline_arn": "give it as image_pipeline_arn"}.get(name)
+    if "pipeline_arn" in own and name == "image_pipeline_arn":
+        return _SHORT
+    if "expected_workflows" in own:
+        known = dict.fromkeys((*MEMBERS, "run_tests", *_DECLARING), _A_PIPELINE_IS_WHOLE)
+        return {**_OF_THE_GROUP, **known}.get(name)
     if "image_recipe_arn" in own and name in ("image_pipeline_arn", "pipeline_arn"):
         return _WITHOUT_A_PIPELINE
     return _OF_THE_GROUP.get(name)
@@ -100,7 +103,7 @@ def partial_faults(operator: type[BaseOperator], given: Mapping[str, Any]) -> It
     :param given: the arguments; the rest comes with ``.expand()``.
     """
     yield from unknown_arguments(operator, given)
-    yield from option_faults(given)
+    yield from option_faults(given, getattr(operator, "own_options", {}))
     own, _ = _names(operator)
     for name in own:
         shape = MEMBERS.get(name) or PIPELINE_MEMBERS.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -13,9 +14,10 @@ from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, Invali
 from airflow_imagebuilder.service.request.fields.templates import is_blank
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_imagebuilder.hooks import ImageBuilderHook
+    from airflow_imagebuilder.operators.options import Option
 
 AWS_FIELDS = ("aws_conn_id", "region_name", "verify", "botocore_config")
 
@@ -37,6 +39,8 @@ class ImageBuilderBaseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = AWS_FIELDS
+    own_options: Mapping[str, Option] = MappingProxyType({})
+    """The options that only this operator has; each of its base classes has others."""
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class ImageBuilderBaseOperator(BaseOperator):
 
     def _refuse_options(self) -> None:
         """Check this package's parameters that are set so far. Each class calls this after it set its own."""
-        refuse(option_faults(vars(self)), of=f"task {self.task_id!r}")
+        refuse(option_faults(vars(self), self.own_options), of=f"task {self.task_id!r}")
 
     @cached_property
     def hook(self) -> ImageBuilderHook:

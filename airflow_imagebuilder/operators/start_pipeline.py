@@ -45,7 +45,7 @@ class ImageBuilderStartPipelineOperator(ImageBuilderSubmittingOperator):
     that failed is not repaired then, since RetryImage would repeat the old definition: the pipeline is
     started again. Two tasks that start the same pipeline have an image each.
 
-    :param image_pipeline_arn: the pipeline; required.
+    :param pipeline_arn: the pipeline; required.
     :param tags: 1 to 50 tags of the Image Builder image. The pipeline's own ``imageTags`` are for its
         scheduled runs only.
     :param expected_workflows: the workflows that the pipeline has to run: :class:`Workflow`, each test with
@@ -82,13 +82,13 @@ class ImageBuilderStartPipelineOperator(ImageBuilderSubmittingOperator):
     def __init__(
         self,
         *,
-        image_pipeline_arn: str | None = None,
+        pipeline_arn: str | None = None,
         tags: Mapping[str, str] | str | None = None,
         expected_workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.image_pipeline_arn = image_pipeline_arn
+        self.pipeline_arn = pipeline_arn
         self.tags = tags
         # As AWS's mappings: Airflow renders templates in these, not in our classes.
         self.expected_workflows = (
@@ -96,7 +96,7 @@ class ImageBuilderStartPipelineOperator(ImageBuilderSubmittingOperator):
             if isinstance(expected_workflows, (list, tuple))
             else expected_workflows
         )
-        members = {"image_pipeline_arn": image_pipeline_arn, "tags": tags}
+        members = {"pipeline_arn": pipeline_arn, "tags": tags}
         faults = [*option_faults(vars(self)), *pipeline_faults(members)]
         faults += [*_faults_in(expected_workflows, is_late), *region_faults(members, self.region_name)]
         refuse(faults, of=f"task {self.task_id!r}")
@@ -104,7 +104,7 @@ class ImageBuilderStartPipelineOperator(ImageBuilderSubmittingOperator):
     def submit(self, context: Context) -> Submitted:
         """Check the rendered request, and start the pipeline or find the image of an earlier try."""
         request = self.rendered_request()
-        persist_pipelines_link(context, self, request.image_pipeline_arn)
+        persist_pipelines_link(context, self, request.pipeline_arn)
         return super().submit(context)
 
     def rendered_request(self) -> PipelineRequest:
@@ -123,7 +123,7 @@ class ImageBuilderStartPipelineOperator(ImageBuilderSubmittingOperator):
         """Return the pipeline, which is checked before it is started."""
         expected = parsed(_EXPECTED, self.expected_workflows)
         declared = None if expected is None else [_workflow(item) for item in expected]
-        return Pipeline(self.hook, request.image_pipeline_arn, declared=declared)
+        return Pipeline(self.hook, request.pipeline_arn, declared=declared)
 
 
 def _workflow(item: Any) -> Workflow:

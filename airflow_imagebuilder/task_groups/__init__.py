@@ -12,7 +12,8 @@ from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.operators.arguments import refuse, unknown_group_arguments
 from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
-from airflow_imagebuilder.operators.options import LONGEST, as_seconds
+from airflow_imagebuilder.operators.option_shapes import LONGEST
+from airflow_imagebuilder.operators.options import as_seconds
 from airflow_imagebuilder.operators.start_pipeline import ImageBuilderStartPipelineOperator
 from airflow_imagebuilder.service.request import PipelineRequest, WorkflowType
 from airflow_imagebuilder.service.request.image_request import FIELDS
@@ -88,8 +89,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         ``[imagebuilder] poll_interval``.
     :param on_retry: what a new try does about an image that failed: ``repair`` (default), ``rebuild`` or
         ``fail``.
-    :param cancel_on_kill: cancel the image when the submitting task or ``image`` is killed (default
-        ``True``).
+    :param cancel_on_kill: cancel the image when the first task or ``image`` is killed (default ``True``).
     :param delete_outputs_on_kill: then also remove the AMIs and snapshots that the build left behind (default
         ``False``).
     :param aws_conn_id: the AWS connection of every task of the group (default ``aws_default``).
@@ -190,7 +190,7 @@ class ImageBuilderTaskGroup(TaskGroup):
             )
         return ImageBuilderStartPipelineOperator(
             task_id="start_pipeline",
-            image_pipeline_arn=self.request.image_pipeline_arn,
+            pipeline_arn=self.request.pipeline_arn,
             tags=self.request.tags,
             expected_workflows=declared.workflows,
             wait_for_completion=False,

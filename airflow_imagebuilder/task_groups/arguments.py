@@ -66,7 +66,7 @@ def checked_request(
         faults += faults_with_pipeline(pipeline_arn, given, declared, options["region_name"])
         if faults:
             raise InvalidRequestError(faults, of=of)
-        return PipelineRequest(image_pipeline_arn=pipeline_arn, tags=members["tags"])
+        return PipelineRequest(pipeline_arn=pipeline_arn, tags=members["tags"])
     try:
         made = request_of(request, members, declared)
     except InvalidRequestError as error:

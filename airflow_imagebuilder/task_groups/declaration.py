@@ -111,17 +111,18 @@ def faults_with_pipeline(
     :param region: the region of the calls, as the user wrote it.
     """
     yield from declared.faults
-    tags = {"tags": given["tags"]}
-    for fault in pipeline_faults({"image_pipeline_arn": pipeline_arn, **tags}):
-        yield replace(fault, field=fault.field.replace("image_pipeline_arn", "pipeline_arn"))
+    pipeline, workflows = {"pipeline_arn": pipeline_arn}, {"workflows": list(declared.workflows)}
+    fields = {**pipeline, **workflows}
+    found = [
+        *pipeline_faults({**pipeline, "tags": given["tags"]}),
+        *workflow_faults(workflows, is_late),
+        *one_region(RequestDraft(fields, is_late)),
+        *region_faults(fields, region),
+    ]
+    yield from map(declared.as_written, found)
     for name, value in given.items():
         if name not in ("tags", "workflows") and value is not None and not is_blank(value):
             yield no_override(name, value)
-    workflows = {"workflows": list(declared.workflows)}
-    yield from map(declared.as_written, workflow_faults(workflows, is_late))
-    fields = {"image_pipeline_arn": pipeline_arn, **workflows}
-    for fault in (*one_region(RequestDraft(fields, is_late)), *region_faults(fields, region)):
-        yield declared.as_written(fault)
 
 
 def _alone(path: str, value: object, stage: WorkflowType) -> Iterator[Any]:

@@ -85,9 +85,7 @@ class Monitors:
     def _free_id(self, name: str) -> str:
         """Return an id for a group's name: AWS allows ``+`` and ``#`` in names, Airflow does not in ids."""
         full: Callable[[str], str] = self._group.child_id  # Airflow's own is not typed
-        taken = (
-            self._group.used_group_ids | set(self._group.children) | {full(task_id) for task_id in OWN_TASKS}
-        )
+        taken = {*self._group.used_group_ids, *self._group.children, *map(full, OWN_TASKS)}
         base = re.sub(r"[^A-Za-z0-9_-]", "_", name)
         ids = chain([base], (f"{base}_{number}" for number in count(2)))
         return next(task_group_id for task_group_id in ids if full(task_group_id) not in taken)

@@ -95,13 +95,13 @@ class ImageBuilderTrigger(BaseTrigger):
     def watcher(self) -> AbstractAsyncContextManager[ImageWatcher]:
         """Return the process's watcher for this trigger's connection. The first trigger creates it."""
         from airflow_imagebuilder.service.watcher.watcher import shared
-        from airflow_imagebuilder.triggers.metrics import AirflowMetrics
-        from airflow_imagebuilder.triggers.settings import queue_url, watch_settings
+        from airflow_imagebuilder.triggers.watch.metrics import AirflowMetrics
+        from airflow_imagebuilder.triggers.watch.settings import queue_url, watch_settings
 
         settings, url = watch_settings(self.poll_interval), queue_url()
         channel = None
         if url:
-            from airflow_imagebuilder.triggers.queue import channel_of
+            from airflow_imagebuilder.triggers.watch.queue import channel_of
 
             channel = channel_of(
                 url,

@@ -93,6 +93,6 @@ class ImageBuilderFindImageTrigger(ImageBuilderTrigger):
 
     @property
     def _first_look(self) -> float:
-        from airflow_imagebuilder.triggers.settings import watch_settings
+        from airflow_imagebuilder.triggers.watch.settings import watch_settings
 
         return watch_settings(self.poll_interval).first_look

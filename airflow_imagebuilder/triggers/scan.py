@@ -55,7 +55,7 @@ class ImageBuilderScanTrigger(ImageBuilderTrigger):
         }
 
     async def _outcome(self) -> tuple[str, str]:
-        from airflow_imagebuilder.triggers.settings import watch_settings
+        from airflow_imagebuilder.triggers.watch.settings import watch_settings
 
         pause = min(RESUME_PAUSE * 2 ** (self.resumes - 1), RESUME_LONGEST_PAUSE) if self.resumes else None
         try:

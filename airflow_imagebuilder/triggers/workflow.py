@@ -205,7 +205,7 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
 
     @property
     def _interval(self) -> float:
-        from airflow_imagebuilder.triggers.settings import watch_settings
+        from airflow_imagebuilder.triggers.watch.settings import watch_settings
 
         return watch_settings(self.poll_interval).poll_interval
 

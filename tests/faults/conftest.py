@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pytest
 from airflow_imagebuilder.local.stack.airflow import AirflowStack
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.faults.report import Report
-from tests.faults.scene import ENDLESS, SECONDS_OF_ENDLESS, SPEED, Scene
+from tests.faults.scene import ENDLESS, KILL_POINTS, SECONDS_OF_ENDLESS, SPEED, Scene, add_pipeline
 from tests.faults.throttling import CASES, suffer
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     home = tmp_path_factory.mktemp("imagebuilder")
     with LocalService(speed=SPEED, state=home / "state.jsonl", home=home) as service:
         _add_endless_workflow(service)
+        add_pipeline(service, "endless", "build/endless")
+        add_pipeline(service, "repaired", "build/golden-build", "test/boot", "test/cis-level-1")
+        for point, mode in product(KILL_POINTS, ("deferred", "on_worker")):
+            add_pipeline(service, f"{point}__{mode}")
         yield service
 
 

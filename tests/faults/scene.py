@@ -18,6 +18,7 @@ from airflow_imagebuilder.compat import stores_in_variables
 from airflow_imagebuilder.local.stack.airflow_client import AirflowApi, AirflowApiError
 from airflow_imagebuilder.variable_store import VariableStore
 from airflow_imagebuilder.xcom import ARN_KEY
+from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,8 +38,32 @@ ENDLESS = """
     inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}"""
 """The steps of a workflow that takes half an hour of real time; only CreateImage may take so long."""
 SECONDS_OF_ENDLESS = 2000 * SPEED
+KILL_POINTS = {
+    "before_token": "before the client token is stored",
+    "after_token": "after it, before CreateImage",
+    "after_create": "after CreateImage, before the ARN is stored",
+    "after_arn": "after the ARN is stored",
+    "before_wait": "before the wait begins",
+}
+"""Where a worker is killed in the submit (``dags/kill_points.py``)."""
 IN_PROGRESS = frozenset({"PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING"})
 needs_retry_image = pytest.mark.skipif(not has_retry_image(), reason="this boto3 is older than RetryImage")
+
+
+def add_pipeline(service: LocalService, name: str, *workflows: str) -> None:
+    """
+    Create a pipeline.
+
+    :param workflows: its workflows as type and name, such as ``build/golden-build``; none: AWS's own.
+    """
+    role: dict[str, Any] = {"executionRole": "ImageBuilderExecution"} if workflows else {}
+    service.client("imagebuilder").create_image_pipeline(
+        name=name,
+        imageRecipeArn=f"{PREFIX}:image-recipe/golden-al2023/1.0.0",
+        infrastructureConfigurationArn=f"{PREFIX}:infrastructure-configuration/golden-build",
+        workflows=[{"workflowArn": f"{PREFIX}:workflow/{name}/1.0.0/1"} for name in workflows],
+        **role,
+    )
 
 
 def until(condition: Callable[[], T | None], seconds: float, what: Callable[[], object]) -> T:
@@ -136,6 +161,13 @@ class Scene:
         """Return the recorded calls of an operation that changes something."""
         changes = self.service.records()["changes"]
         return [c for c in changes if c["operation"] == operation and arn in (None, c["arn"])]
+
+    def pipelines(self) -> Counter[str]:
+        """Count the images that were ever built by the name of their pipeline."""
+        client = self.service.client("imagebuilder")
+        arns = [image["arn"] for image in self.service.records()["images"]]
+        images = [client.get_image(imageBuildVersionArn=arn)["image"] for arn in arns]
+        return Counter(i["sourcePipelineArn"].split("/")[1] for i in images if "sourcePipelineArn" in i)
 
     def tags(self) -> list[dict[str, str]]:
         """Return the tags of every image that was ever built, one mapping per image."""

@@ -35,6 +35,8 @@ BY_HAND: dict[str, Act] = {
     "run marked failed": lambda s, t: s.api.set_run_state(t.dag_id, t.run_id, "failed"),
     "run cleared": lambda s, t: s.api.clear_run(t.dag_id, t.run_id),
 }
+OF_A_PIPELINE = "of a pipeline: "
+BY_HAND_OF_A_PIPELINE = ("task marked failed", "task cleared", "run marked failed")
 BY_TIME = ("dagrun_timeout", "execution_timeout", "deadline")
 RESTARTS = "RESTARTING" in inspect.getsource(SchedulerJobRunner.process_executor_events)
 """Whether Airflow starts a task again that was cleared while it ran. In 3.0 its state stays restarting."""
@@ -67,14 +69,16 @@ class Verdict:
 def test_every_way_of_killing_a_bake_cancels_its_image_once(scene: Scene, report: Report) -> None:
     timed = [v for mode in MODES for v in _victims(scene, mode, BY_TIME)]
     by_hand = [v for mode in MODES for v in _victims(scene, mode, BY_HAND)]
+    of_pipelines = [v for mode in MODES for v in _victims_of_a_pipeline(scene, mode)]
     verdicts = []
     for victim in by_hand:
         _await_wait(scene, victim)
         killed = time.time()
         BY_HAND[victim.way](scene, victim.task)
         verdicts.append(_verdict(scene, victim, killed))
+    verdicts += _killed_at_once(scene, of_pipelines)
     verdicts += [_verdict(scene, victim, _due(scene, victim)) for victim in timed]
-    _end(scene, by_hand)
+    _end(scene, [*by_hand, *of_pipelines])
     verdicts.sort(key=lambda verdict: verdict.victim.mode)
     _add_figures(verdicts, report)
     _assert_verdicts(verdicts, report)
@@ -145,6 +149,24 @@ def _victims(scene: Scene, mode: str, ways: Any) -> list[Victim]:
     return [Victim(way, mode, task, scene.arn(task)) for way, task in started.items()]
 
 
+def _victims_of_a_pipeline(scene: Scene, mode: str) -> list[Victim]:
+    """Start one run per way, and wait until each has started its pipeline."""
+    dag_id = f"victim_of_a_pipeline__{mode}"
+    started = {way: Task(dag_id, scene.start(dag_id)[0], "bake") for way in BY_HAND_OF_A_PIPELINE}
+    return [Victim(OF_A_PIPELINE + way, mode, task, scene.arn(task)) for way, task in started.items()]
+
+
+def _killed_at_once(scene: Scene, victims: list[Victim]) -> list[Verdict]:
+    """Kill victims one after another, and only then wait for their cancels: this takes less time."""
+    for victim in victims:
+        _await_wait(scene, victim)
+    killed = {}
+    for victim in victims:
+        killed[victim.arn] = time.time()
+        BY_HAND[victim.way.removeprefix(OF_A_PIPELINE)](scene, victim.task)
+    return [_verdict(scene, victim, killed[victim.arn]) for victim in victims]
+
+
 def _await_wait(scene: Scene, victim: Victim, try_number: int = 1) -> None:
     """
     Wait until a victim waits where its mode says.
@@ -196,7 +218,8 @@ def _end(scene: Scene, victims: list[Victim]) -> None:
 
 def _add_figures(verdicts: list[Verdict], report: Report) -> None:
     for mode, where in (("deferred", "deferred"), ("on_worker", "on a worker")):
-        for ways in (tuple(BY_HAND), BY_TIME):
+        of_pipelines = tuple(OF_A_PIPELINE + way for way in BY_HAND_OF_A_PIPELINE)
+        for ways in (tuple(BY_HAND), BY_TIME, of_pipelines):
             found = [
                 next(v for v in verdicts if (v.victim.way, v.victim.mode) == (way, mode)) for way in ways
             ]

@@ -24,6 +24,7 @@ from tests.faults.scene import (
     SPEED,
     Scene,
     Task,
+    add_pipeline,
     needs_retry_image,
     until,
 )
@@ -50,6 +51,8 @@ SETTINGS = {
     "IMAGEBUILDER__POLL_INTERVAL": "2",
     "IMAGEBUILDER__FIRST_LOOK": "10",
 }
+GUARDS = ("single", "group.image", "pipeline")
+"""The tasks of a run of ``taken_over`` that wait for an image and cancel it."""
 FIRST, SECOND = "triggerer", "triggerer-2"
 TAKEN = r"trigger \S+ \(ID \d+\) starting"
 """What Airflow logs when a triggerer has taken a wait."""
@@ -72,6 +75,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
                 data=f"name: {name}\nschemaVersion: 1.0\n{steps}",
             )
         service.control(workflows=dict.fromkeys(("endless", "endless-test"), SECONDS_OF_ENDLESS))
+        add_pipeline(service, "endless", "build/endless")
         yield service
 
 
@@ -119,7 +123,7 @@ class Held:
 
     def guards(self, run: str) -> list[Task]:
         """Return the tasks whose kill cancels."""
-        return [Task("taken_over", run, task_id) for task_id in ("single", "group.image")]
+        return [Task("taken_over", run, task_id) for task_id in GUARDS]
 
     def arns(self, run: str) -> list[str]:
         return [self.scene.arn(task) for task in self.guards(run)]
@@ -181,7 +185,7 @@ def _assert_take_over(held: Held, report: Report, injected: str, seconds: float)
     report.add(HEADING, f"{injected}; then a kill", f"{dict(kills)}; the other run in {ended}")
     assert kills == dict.fromkeys(held.arns(held.dies), 1)
     assert ended == "success"
-    assert held.scene.statuses(held.arns(held.lives)) == {"AVAILABLE": 2}
+    assert held.scene.statuses(held.arns(held.lives)) == {"AVAILABLE": len(GUARDS)}
 
 
 def test_a_suspended_triggerer_that_comes_back_cancels_nothing(

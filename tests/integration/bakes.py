@@ -162,7 +162,9 @@ def let_go(service: LocalService, name: str) -> None:
     if step is None:
         raise AssertionError(f"no step of {name} waits")
     wanted = {key: step[key] for key in ("stepExecutionId", "imageBuildVersionArn")}
-    service.client("imagebuilder").send_workflow_step_action(action="RESUME", clientToken=name, **wanted)
+    # A repaired image comes to the step again, with another id.
+    token = f"{name}-{step['stepExecutionId'][-8:]}"
+    service.client("imagebuilder").send_workflow_step_action(action="RESUME", clientToken=token, **wanted)
 
 
 def changes(service: LocalService, arn: str) -> list[str]:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 PARAMETER = "/needs/parent"
-NEEDED = {"none", "old", "component", "parameter", "forced"}
+NEEDED = {"old", "inputs", "forced"}
 DAGS = ("needs_cases", "needs_group_true", "needs_group_false", "needs_mapped")
+HOW_TO = ("build_if_needed", "build_needed_ones")
+FORCED = ("needs_cases", "build_if_needed")
 
 
 @dataclass
@@ -50,8 +52,8 @@ def stage(airflow: AirflowStack, service: LocalService) -> Stage:
     airflow.api.call("POST", "connections", json={"connection_id": CONNECTION, **connection})
     before = service.records()["calls"]
     runs = {
-        dag_id: Run.start(airflow.api, dag_id, {"force": True} if dag_id == "needs_cases" else None)
-        for dag_id in DAGS
+        dag_id: Run.start(airflow.api, dag_id, {"force": True} if dag_id in FORCED else None)
+        for dag_id in (*HOW_TO, *DAGS)
     }
     for run in runs.values():
         run.wait()
@@ -59,7 +61,7 @@ def stage(airflow: AirflowStack, service: LocalService) -> Stage:
 
 
 def build(service: LocalService) -> dict[str, str]:
-    """Build images, change what two of them were built from, and start a pipeline. Return the ARNs."""
+    """Build images, change what one of them was built from, and start a pipeline. Return the ARNs."""
     client, ssm = service.client("imagebuilder"), service.client("ssm")
     document = "name: part\nschemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Run\n"
     document += "        action: ExecuteBash\n        inputs: {commands: ['true']}\n"
@@ -68,11 +70,13 @@ def build(service: LocalService) -> dict[str, str]:
     parents = [one["ImageId"] for one in service.client("ec2").describe_images(Owners=["amazon"])["Images"]]
     ssm.put_parameter(Name=PARAMETER, Type="String", Value=parents[0])
     add_recipes(service, ["needs-built", "needs-none"])
-    parts = [{"componentArn": f"{PREFIX}:component/needs-part/1.x.x"}]
-    managed = "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x"
-    for name, parent in (("needs-component", managed), ("needs-parameter", f"ssm:{PARAMETER}")):
-        client.create_image_recipe(name=name, semanticVersion="1.0.0", parentImage=parent, components=parts)
-    arns = {name: bake(client, name) for name in ("needs-built", "needs-parameter", "needs-component")}
+    client.create_image_recipe(
+        name="needs-inputs",
+        semanticVersion="1.0.0",
+        parentImage=f"ssm:{PARAMETER}",
+        components=[{"componentArn": f"{PREFIX}:component/needs-part/1.x.x"}],
+    )
+    arns = {name: bake(client, name) for name in ("needs-built", "needs-inputs")}
     service.control(advance=3 * 3600)
     # By their numbers 1.0.10 is newer than 1.0.9; as texts it is the other way round.
     client.create_component(semanticVersion="1.0.10", **part)
@@ -107,11 +111,10 @@ def test_what_follows_starts_if_and_only_if_a_build_is_needed(stage: Stage, case
 def test_the_reasons_say_what_was_found(stage: Stage) -> None:
     run = stage.runs["needs_cases"]
     reasons = {case: " ".join(run.xcom(case)["reasons"]) for case in CASES}
-    assert "no AVAILABLE image" in reasons["none"]
     assert stage.arns["needs-built"] in reasons["same"]
     assert "max_age" in reasons["old"]
-    assert "needs-part 1.0.10/1 is newer than 1.0.9/1" in reasons["component"]
-    assert f"parameter {PARAMETER} now holds ami-" in reasons["parameter"]
+    assert "needs-part 1.0.10/1 is newer than 1.0.9/1" in reasons["inputs"]
+    assert f"parameter {PARAMETER} now holds ami-" in reasons["inputs"]
     assert "force" in reasons["forced"]
     assert stage.arns["golden-web"] in reasons["in_progress"]
 
@@ -157,7 +160,9 @@ def test_a_mapped_gate_skips_the_instance_with_its_index(stage: Stage) -> None:
     assert run.state == "success"
     states = run.states()
     assert (states["build[0]"], states["build[1]"]) == ("skipped", "success")
-    assert [run.xcom("gate", map_index=index)["needed"] for index in (0, 1)] == [False, True]
+    answers = [run.xcom("gate", map_index=index) for index in (0, 1)]
+    assert [answer["needed"] for answer in answers] == [False, True]
+    assert "no AVAILABLE image" in answers[1]["reasons"][0]
     # No instance of these has the map index of a gate.
     assert states["after_gates"] == "success"
     assert states["after_builds"] == "skipped"
@@ -169,3 +174,19 @@ def test_the_links_lead_to_the_console_of_the_region(stage: Stage) -> None:
     assert str(links["Image Builder pipelines"]).endswith("region=us-east-1#/viewPipelines")
     assert str(links["Image Builder images"]).endswith("region=us-east-1#/images")
     assert not run.links("same")["Image Builder pipelines"]
+
+
+def test_the_dag_of_the_how_to_page_builds_if_it_is_forced(stage: Stage) -> None:
+    run = stage.runs["build_if_needed"]
+    assert run.state == "success"
+    assert ":image/golden-web/1.0.0/" in run.xcom("announce")
+    assert "force" in run.xcom("announce")
+
+
+def test_the_mapped_dag_of_the_how_to_page_builds_what_is_needed_and_no_more(stage: Stage) -> None:
+    run = stage.runs["build_needed_ones"]
+    assert run.state == "success"
+    states = run.states()
+    for index in (0, 1):
+        needed = run.xcom("gate", map_index=index)["needed"]
+        assert states[f"build[{index}]"] == ("success" if needed else "skipped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PREFIX = "arn:aws:imagebuilder:us-east-1:123456789012"
 RECIPE = f"{PREFIX}:image-recipe/golden/1.0.0"
+PIPELINE = f"{PREFIX}:image-pipeline/golden"
 INFRASTRUCTURE = f"{PREFIX}:infrastructure-configuration/build"
 
 

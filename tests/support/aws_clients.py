@@ -72,6 +72,7 @@ class EndlessPages:
 
 LATER_MEMBERS = (
     ("CreateImageRequest", "loggingConfiguration"),
+    ("StartImagePipelineExecutionRequest", "tags"),
     ("ImageScanningConfiguration", "imageScanningTypes"),
     ("ImageScanningConfiguration", "scanResultCondition"),
     ("ImageState", "failureContext"),

@@ -220,18 +220,18 @@ class FakeImageBuilder(Controls):
         return arn
 
     def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
-        self._begin("start_pipeline", request.image_pipeline_arn, client_token)
+        self._begin("start_pipeline", request.pipeline_arn, client_token)
         self.requests.append(request.to_api())
         self._meet("before", "start_pipeline")
-        pipeline = self._pipeline(request.image_pipeline_arn, "StartImagePipelineExecution")
+        pipeline = self._pipeline(request.pipeline_arn, "StartImagePipelineExecution")
         recipe = pipeline.get("imageRecipeArn") or pipeline["containerRecipeArn"]
         arn = self._made("StartImagePipelineExecution", request.to_api(), client_token, str(recipe))
         self._meet("after", "start_pipeline")
         return arn
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
-        self._begin("get_pipeline", arn)
-        self._meet("before", "get_pipeline")
+    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
+        self._begin("get_image_pipeline", arn)
+        self._meet("before", "get_image_pipeline")
         return dict(self._pipeline(arn, "GetImagePipeline"))
 
     def retry_image(self, arn: str, client_token: str) -> str:
@@ -257,11 +257,6 @@ class FakeImageBuilder(Controls):
         self._begin("get_image", arn)
         self._meet("before", "get_image")
         return self.still_shown.pop(0) if self.still_shown else self._shown(arn)
-
-    def get_image_pipeline(self, arn: str, *, patience: Patience = PATIENCE) -> dict[str, Any]:
-        self._begin("get_image_pipeline", arn)
-        self._meet("before", "get_image_pipeline")
-        return {"arn": arn, "status": "ENABLED"}
 
     def list_image_pipeline_images(
         self, pipeline_arn: str, *, patience: Patience = PATIENCE
@@ -349,7 +344,7 @@ class FakeImageBuilder(Controls):
         self._meet("before", "get_image_findings")
         yield from self.ami_findings
 
-    def client_of(self, service: str, region: str) -> Any:
+    def client_of(self, service: str, region: str, *, renew: bool = False) -> Any:
         return self.clients(service, region)
 
     async def connect(self) -> AbstractAsyncContextManager[Any]:

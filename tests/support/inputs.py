@@ -11,11 +11,13 @@ from airflow_imagebuilder import (
     ImageBuilderAwaitImageOperator,
     ImageBuilderCreateImageOperator,
     ImageBuilderMonitorWorkflowOperator,
+    ImageBuilderStartPipelineOperator,
     ImageBuilderTaskGroup,
     Workflow,
 )
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from tests.support.arns import IMAGE as ARN
+from tests.support.arns import PIPELINE
 from tests.support.arns import PREFIX as HERE
 from tests.support.operators import with_hook
 from tests.support.task import context
@@ -57,6 +59,10 @@ def up() -> Any: ...
 
 def create(**options: Any) -> Any:
     return ImageBuilderCreateImageOperator(task_id="t", **{**BASE, **options})
+
+
+def start(**options: Any) -> Any:
+    return ImageBuilderStartPipelineOperator(task_id="t", **{"pipeline_arn": PIPELINE, **options})
 
 
 def bake(**options: Any) -> Any:

@@ -10,6 +10,7 @@ from airflow_imagebuilder.compat import AirflowTaskTimeout
 from airflow_imagebuilder.operators.await_image import ImageBuilderAwaitImageOperator
 from airflow_imagebuilder.operators.create_image import ImageBuilderCreateImageOperator
 from airflow_imagebuilder.operators.monitor_workflow import ImageBuilderMonitorWorkflowOperator
+from airflow_imagebuilder.operators.start_pipeline import ImageBuilderStartPipelineOperator
 from airflow_imagebuilder.service.errors import (
     AwsError,
     ForbiddenError,
@@ -20,7 +21,7 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.request import ImageRequest, Workflow
 from tests.support.airflow_names import TaskDeferred
-from tests.support.arns import BOOT, BUILD, IMAGE, INFRASTRUCTURE, PREFIX, RECIPE, USERS
+from tests.support.arns import BOOT, BUILD, IMAGE, INFRASTRUCTURE, PIPELINE, PREFIX, RECIPE, USERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,17 @@ def with_hook(operator: ImageBuilderBaseOperator, aws: FakeImageBuilder) -> Any:
 
 def create(aws: FakeImageBuilder, **options: Any) -> Any:
     return with_hook(ImageBuilderCreateImageOperator(task_id="t", **{**MEMBERS, **options}), aws)
+
+
+def start(aws: FakeImageBuilder, **options: Any) -> Any:
+    """Return the operator of a pipeline that exists."""
+    aws.pipelines.setdefault(PIPELINE, {"arn": PIPELINE, "imageRecipeArn": RECIPE, "status": "ENABLED"})
+    wanted = {"pipeline_arn": PIPELINE, **options}
+    return with_hook(ImageBuilderStartPipelineOperator(task_id="t", **wanted), aws)
+
+
+SUBMITTERS = {"create_image": create, "start_pipeline": start}
+"""The operators that submit an image, by the method of the hook that they call."""
 
 
 def guard(aws: FakeImageBuilder, **options: Any) -> Any:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 OWN, OTHER = "123456789012", "210987654321"
 HERE, THERE = "us-east-1", "eu-west-1"
@@ -50,9 +47,11 @@ class FakeOutputs:
         self.troubles: dict[str, list[Exception]] = defaultdict(list)
         self.calls: list[tuple[str, str, str]] = []
         """Each call, as region, account and operation."""
-        self.before: Callable[[], None] = lambda: None
+        self.renewals = 0
 
-    def connect(self, service: str, region: str, account: str = OWN) -> Any:
+    def connect(self, service: str, region: str, account: str = OWN, renew: bool = False) -> Any:
+        """Return a client; with ``renew`` its credentials are new."""
+        self.renewals += renew
         return _Client(self, region, account, service)
 
     def ami(self, ami: str, region: str = HERE, account: str = OWN, **members: Any) -> dict[str, Any]:
@@ -84,7 +83,6 @@ class _Client:
         return self._outputs.places[self._region, self._account]
 
     def _begin(self, operation: str) -> None:
-        self._outputs.before()
         self._outputs.calls.append((self._region, self._account, operation))
         if self._outputs.troubles[operation]:
             raise self._outputs.troubles[operation].pop(0)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
+import uuid
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from tests.support.clockwork import EPOCH, client_error, now
+from airflow_imagebuilder.service.events.listener import Channel
+from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatchSettings
+from tests.support.clockwork import EPOCH, Service, client_error, now, wall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -85,7 +90,7 @@ class Queue:
             self._sent.clear()
             back = min([one.visible_at for one in self.stored.values()], default=until)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._sent.wait(), min(until, back) - now())
+                await asyncio.wait_for(self._sent.wait(), max(min(until, back) - now(), 1e-3))
         taken = visible[: params["MaxNumberOfMessages"]]
         for one in taken:
             one.received, one.visible_at = one.received + 1, now() + self.visibility
@@ -111,6 +116,14 @@ class Queue:
                 self.deleted.append(one.body)
         return {"ResponseMetadata": {}, "Successful": [{"Id": one["Id"]} for one in params["Entries"]]}
 
+    async def change_message_visibility(self, **params: Any) -> dict[str, Any]:
+        self._begin("change_message_visibility")
+        name, _, delivery = params["ReceiptHandle"].partition("#")
+        one = self.stored.get(name)
+        if one is not None and one.received == int(delivery):
+            one.visible_at = now() + params["VisibilityTimeout"]
+        return {"ResponseMetadata": {}}
+
     def _begin(self, operation: str) -> None:
         self.calls.append((now(), operation))
         error = self.fault(operation, now())
@@ -119,3 +132,50 @@ class Queue:
 
     def _visible(self) -> list[_Stored]:
         return [one for one in self.stored.values() if one.visible_at <= now()]
+
+
+def event(arn: str, status: str = "AVAILABLE", *, at: float | None = None, **changes: Any) -> str:
+    """
+    Return the text of EventBridge's event about an image's change of state.
+
+    :param at: the loop's time of the change; now by default. Like AWS, the event has whole seconds.
+    :param changes: members to replace.
+    """
+    moment = EPOCH + (now() if at is None else at)
+    return json.dumps(
+        {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": "EC2 Image Builder Image State Change",
+            "source": "aws.imagebuilder",
+            "account": "123456789012",
+            "time": datetime.fromtimestamp(int(moment), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": "us-east-1",
+            "resources": [arn],
+            "detail": {"previous-state": {"status": "TESTING"}, "state": {"status": status}},
+            **changes,
+        }
+    )
+
+
+def in_sns(body: str) -> str:
+    """Return a message as SNS wraps it."""
+    topic = "arn:aws:sns:us-east-1:123456789012:images"
+    return json.dumps({"Type": "Notification", "MessageId": "1", "TopicArn": topic, "Message": body})
+
+
+async def announce(queue: Queue, service: Service, *arns: str, after: float = 0.5) -> None:
+    """Send the event of each image's end, so many seconds after it."""
+    for arn in sorted(arns, key=service.ended):
+        ended = service.ended(arn)
+        if ended + after > now():
+            await asyncio.sleep(ended + after - now())
+        queue.send(event(arn, service.status(arn, ended), at=ended))
+
+
+def listening(
+    service: Service, queue: Queue, url: str = URL, *, key: str = "aws_default", **settings: Any
+) -> ImageWatcher:
+    """Return a watcher that reads a queue, with the settings of Airflow's defaults."""
+    channel = Channel(url, queue.connect, key)
+    return ImageWatcher(service.connect, settings=WatchSettings(**settings), wall=wall, channel=channel)

@@ -81,7 +81,7 @@ class World:
     def request(self, name: str = RECIPES[0]) -> Any:
         """Return the request that builds a recipe."""
         if self.of_pipelines:
-            return PipelineRequest(image_pipeline_arn=pipeline_arn(name))
+            return PipelineRequest(pipeline_arn=pipeline_arn(name))
         return ImageRequest(
             image_recipe_arn=recipe_arn(name), infrastructure_configuration_arn=INFRASTRUCTURE
         )
@@ -119,7 +119,7 @@ class _AsOfAnOperator(Submission):
 
     def submit(self, request: Any, current: Try) -> Submitted:
         if isinstance(request, PipelineRequest):
-            self.blueprint = Pipeline(self.images, request.image_pipeline_arn)
+            self.blueprint = Pipeline(self.images, request.pipeline_arn)
         return super().submit(request, current)
 
 

@@ -7,9 +7,10 @@ import json
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import MagicMock
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from airflow_imagebuilder.compat import AirflowNotFoundException
@@ -21,9 +22,9 @@ from airflow_imagebuilder.service.errors import (
     OutdatedBoto3Error,
     RefusedError,
 )
-from airflow_imagebuilder.service.request.image_request import ImageRequest
+from airflow_imagebuilder.service.request import ImageRequest, PipelineRequest
 from tests.support.arns import IMAGE as ARN
-from tests.support.arns import INFRASTRUCTURE, PREFIX, RECIPE
+from tests.support.arns import INFRASTRUCTURE, PIPELINE, PREFIX, RECIPE
 from tests.support.aws_clients import EndlessPages, FakeAsyncClient, older_client
 from tests.support.aws_model import lists_the_account, needs_member, needs_operation
 from tests.support.clockwork import client_error
@@ -70,6 +71,47 @@ def test_create_image_sends_the_request_with_its_token(hook: ImageBuilderHook, a
 
 
 @pytest.mark.parametrize(
+    "tags",
+    [
+        None,
+        pytest.param({"team": "platform"}, marks=needs_member("StartImagePipelineExecutionRequest", "tags")),
+    ],
+)
+def test_a_pipeline_is_started_with_its_token(
+    hook: ImageBuilderHook, aws: Stubber, tags: dict[str, str] | None
+) -> None:
+    request = PipelineRequest(pipeline_arn=PIPELINE, tags=tags)
+    answer = {"imageBuildVersionArn": ARN, "clientToken": TOKEN, "requestId": "r"}
+    sent = {"imagePipelineArn": PIPELINE, "clientToken": TOKEN, **({"tags": tags} if tags else {})}
+    aws.add_response("start_image_pipeline_execution", answer, sent)
+    assert hook.start_pipeline(request, TOKEN) == ARN
+
+
+def test_a_pipeline_is_read(hook: ImageBuilderHook, aws: Stubber) -> None:
+    pipeline = {"arn": PIPELINE, "name": "golden", "status": "DISABLED"}
+    aws.add_response("get_image_pipeline", {"imagePipeline": pipeline}, {"imagePipelineArn": PIPELINE})
+    assert hook.get_image_pipeline(PIPELINE) == pipeline
+
+
+@pytest.mark.parametrize("pipeline", [{}, None])
+def test_an_answer_without_a_pipeline_is_malformed(
+    hook: ImageBuilderHook, aws: Stubber, pipeline: dict[str, Any] | None
+) -> None:
+    answer = {} if pipeline is None else {"imagePipeline": pipeline}
+    aws.add_response("get_image_pipeline", answer, {"imagePipelineArn": PIPELINE})
+    with pytest.raises(MalformedAnswerError, match="imagePipeline"):
+        hook.get_image_pipeline(PIPELINE, patience=0)
+
+
+def test_a_pipeline_that_does_not_exist_is_not_found(hook: ImageBuilderHook, aws: Stubber) -> None:
+    aws.add_client_error(
+        "get_image_pipeline", "ResourceNotFoundException", "cannot be found", http_status_code=404
+    )
+    with pytest.raises(NotFoundError):
+        hook.get_image_pipeline(PIPELINE)
+
+
+@pytest.mark.parametrize(
     ("method", "operation"),
     [
         pytest.param("retry_image", "retry_image", marks=needs_operation("RetryImage")),
@@ -97,9 +139,13 @@ def test_an_image_is_repaired_and_cancelled_by_its_arn(
             ),
             "logging_configuration: got .*1.40.41",
         ),
+        (
+            lambda hook: hook.start_pipeline(PipelineRequest(pipeline_arn=PIPELINE, tags={"a": "b"}), TOKEN),
+            "tags: got .*1.40.41",
+        ),
         (lambda hook: hook.retry_image(ARN, TOKEN), "RetryImage: got .*1.41.1"),
     ],
-    ids=["CreateImage", "RetryImage"],
+    ids=["CreateImage", "StartImagePipelineExecution", "RetryImage"],
 )
 def test_what_an_older_boto3_lacks_is_refused_before_a_call(
     hook: ImageBuilderHook, tmp_path: Path, call: Callable[[ImageBuilderHook], str], needs: str
@@ -124,6 +170,41 @@ def test_an_older_boto3_drops_what_failed_and_which_executions_are_superseded(
         hook.__dict__["conn"] = older_client(tmp_path, endpoint_url=url)
         assert hook.get_image(ARN)["state"] == {"status": "FAILED", "reason": "r"}
         assert hook.list_workflow_executions(ARN) == [execution(1)]
+
+
+def test_a_client_of_another_service_has_the_connection_s_settings_and_its_own_region(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    hook = ImageBuilderHook(aws_conn_id=None, region_name="us-east-1", config={"read_timeout": 7})
+    client = hook.client_of("ec2", "eu-west-1")
+    assert (client.meta.service_model.service_name, client.meta.region_name) == ("ec2", "eu-west-1")
+    assert client.meta.config.read_timeout == 7
+
+
+def test_clients_of_other_services_share_a_session_until_its_credentials_expire(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = MagicMock(side_effect=hook.get_session)
+    monkeypatch.setattr(hook, "get_session", session)
+    for region in ("us-east-1", "eu-west-1"):
+        hook.client_of("ec2", region)
+    assert session.call_count == 1
+    hook.client_of("ec2", "us-east-1", renew=True)
+    assert session.call_count == 2
+
+
+def test_a_client_of_another_service_that_cannot_be_made_fails_as_its_call_would(
+    hook: ImageBuilderHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> Any:
+        answer: Any = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+        raise ClientError(answer, "AssumeRole")
+
+    monkeypatch.setattr(hook, "get_session", refuse)
+    with pytest.raises(ForbiddenError, match="AssumeRole"):
+        hook.client_of("ec2", "eu-west-1")
 
 
 def test_get_image_returns_the_image(hook: ImageBuilderHook, aws: Stubber) -> None:
@@ -175,7 +256,6 @@ def test_every_page_of_steps_is_read(hook: ImageBuilderHook, aws: Stubber) -> No
     assert hook.list_workflow_step_executions(wanted["workflowExecutionId"]) == [{"name": "a"}, {"name": "b"}]
 
 
-PIPELINE = f"{PREFIX}:image-pipeline/golden"
 needs_account_list = pytest.mark.skipif(
     not lists_the_account(), reason="botocore cannot list the builds of the account"
 )
@@ -546,7 +626,9 @@ class Resource(NamedTuple):
 
 
 RESOURCES = (
-    Resource("get_pipeline", "get_image_pipeline", "imagePipelineArn", "imagePipeline", "image-pipeline/a"),
+    Resource(
+        "get_image_pipeline", "get_image_pipeline", "imagePipelineArn", "imagePipeline", "image-pipeline/a"
+    ),
     Resource("get_image_recipe", "get_image_recipe", "imageRecipeArn", "imageRecipe", "image-recipe/a/x.x.x"),
     Resource(
         "get_container_recipe",

@@ -8,7 +8,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from airflow_imagebuilder.links import LINKS, ImageBuilderImagesLink, ImageBuilderLogLink, persist_links
+from airflow_imagebuilder.links import (
+    LINKS,
+    ImageBuilderImagesLink,
+    ImageBuilderLogLink,
+    ImageBuilderPipelinesLink,
+    persist_links,
+    persist_pipelines_link,
+)
 
 PLACES = [
     ("aws", "eu-west-1", "https://console.aws.amazon.com/"),
@@ -33,6 +40,18 @@ def test_the_images_open_in_the_console_of_the_partition(partition: str, region:
     stored = persisted(arn_of(partition, region))[ImageBuilderImagesLink.key]
     url = ImageBuilderImagesLink().format_link(**stored)
     assert url == f"{console}imagebuilder/home?region={region}#/images"
+
+
+@pytest.mark.parametrize(("partition", "region", "console"), PLACES, ids=[place[0] for place in PLACES])
+def test_the_pipelines_open_in_the_console_of_the_partition(
+    partition: str, region: str, console: str
+) -> None:
+    ti = MagicMock()
+    arn = f"arn:{partition}:imagebuilder:{region}:123456789012:image-pipeline/golden"
+    persist_pipelines_link({"ti": ti}, MagicMock(), arn)
+    stored = ti.xcom_push.call_args.kwargs["value"]
+    url = ImageBuilderPipelinesLink().format_link(**stored)
+    assert url == f"{console}imagebuilder/home?region={region}#/viewPipelines"
 
 
 @pytest.mark.parametrize(("partition", "region", "console"), PLACES, ids=[place[0] for place in PLACES])
@@ -67,4 +86,5 @@ def test_the_escaped_log_group_is_read_back_as_it_was(name: str) -> None:
 
 
 def test_every_link_has_a_name_and_a_key_of_its_own() -> None:
-    assert len({link.name for link in LINKS}) == len({link.key for link in LINKS}) == len(LINKS) == 2
+    every = (*LINKS, ImageBuilderPipelinesLink())
+    assert len({link.name for link in every}) == len({link.key for link in every}) == len(every) == 3

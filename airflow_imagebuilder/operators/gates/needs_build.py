@@ -8,15 +8,22 @@ from airflow_imagebuilder.links import ImageBuilderImagesLink, ImageBuilderPipel
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS
 from airflow_imagebuilder.operators.gates.short_circuit import ImageBuilderShortCircuitOperator
-from airflow_imagebuilder.operators.options import OPTIONS
+from airflow_imagebuilder.operators.option_shapes import Boolean, Duration, Limits, Wish
+from airflow_imagebuilder.operators.options import Option
+from airflow_imagebuilder.service.arns.arns import ContainerRecipeArn, ImagePipelineArn, ImageRecipeArn
 from airflow_imagebuilder.service.arns.grammar import region_in
 from airflow_imagebuilder.service.errors import Fault
+from airflow_imagebuilder.service.gates.findings import read_limits
+from airflow_imagebuilder.service.gates.needs.answer import Answer
 from airflow_imagebuilder.service.gates.needs.question import (
+    CHECKS,
     DEFAULT_CHECKS,
     IfBuilding,
     Question,
     WhenUnknown,
 )
+from airflow_imagebuilder.service.gates.scans.scan import SCAN_TYPES
+from airflow_imagebuilder.service.request.fields.fields import ArnText, Choice, ListOf
 from airflow_imagebuilder.service.request.fields.templates import is_late, never
 
 if TYPE_CHECKING:
@@ -26,6 +33,22 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 TARGETS = ("pipeline_arn", "image_recipe_arn", "container_recipe_arn")
+_CHOICES = ("force", "if_building", "when_unknown", "max_findings", "scan_type")
+
+
+_OPTIONS: Mapping[str, Option] = {
+    "pipeline_arn": Option(ArnText(kind=ImagePipelineArn.KIND), templated=True),
+    "image_recipe_arn": Option(ArnText(kind=ImageRecipeArn.KIND), templated=True),
+    "container_recipe_arn": Option(ArnText(kind=ContainerRecipeArn.KIND), templated=True),
+    "checks": Option(ListOf(allowed=f"a list of {', '.join(CHECKS)}", member=Choice(words=CHECKS))),
+    "max_age": Option(Duration()),
+    "max_findings": Option(Limits(allowed="the most findings of each severity"), templated=True),
+    "scan_type": Option(Choice(words=SCAN_TYPES), templated=True),
+    "force": Option(Wish(), templated=True),
+    "if_building": Option(Choice(words=tuple(word.value for word in IfBuilding)), templated=True),
+    "when_unknown": Option(Choice(words=tuple(word.value for word in WhenUnknown)), templated=True),
+    "ignore_downstream_trigger_rules": Option(Boolean(), required=True),
+}
 
 
 class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
@@ -43,16 +66,18 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     every reason, also those that do not ask for a build.
 
     Give one of ``pipeline_arn``, ``image_recipe_arn`` and ``container_recipe_arn``. The images of a pipeline
-    are those that the pipeline built. Those of a recipe are all of its name, whoever built them.
+    are those that the pipeline built. Those of a recipe are all of its name, however they were built.
 
     :param pipeline_arn: the pipeline that would build.
-    :param image_recipe_arn: the recipe of an AMI; ``x.x.x`` stands for its newest version.
+    :param image_recipe_arn: the recipe of an AMI; ``x.x.x`` means its newest version.
     :param container_recipe_arn: the recipe of a container image.
     :param checks: what to compare with the last image: a list of ``recipe``, ``base_image``, ``components``,
         ``workflows``, ``distribution`` and ``infrastructure`` (default: all but the infrastructure).
     :param max_age: a build is needed if the last image is older; ``None`` (default): no age counts.
     :param max_findings: a build is needed if the last image has more findings of a severity than this allows,
         e.g. ``{"CRITICAL": 0}``; ``None`` (default): findings do not count.
+    :param scan_type: ``TEST_INSTANCE_CVE`` or ``ON_DEMAND_AMI_CVE``: where AWS lists the findings, as
+        :class:`ImageBuilderScanGateOperator` takes it. ``None`` (default): as the image shows it.
     :param force: build, whatever the rest says, without a call of AWS: ``True`` or ``False`` (default), also
         as text, e.g. ``"{{ params.force }}"``.
     :param if_building: what an image of the same pipeline or recipe in progress means: ``skip`` (default): no
@@ -69,7 +94,8 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     :raises TransientError: AWS does not answer for the moment: the task's next try asks again.
     """
 
-    template_fields: Sequence[str] = (*AWS_FIELDS, *TARGETS, "force", "if_building", "when_unknown")
+    template_fields: Sequence[str] = (*AWS_FIELDS, *TARGETS, *_CHOICES)
+    own_options = _OPTIONS
     operator_extra_links = (ImageBuilderPipelinesLink(), ImageBuilderImagesLink())
     ui_color = "#f3eefb"
 
@@ -81,7 +107,8 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         container_recipe_arn: str | None = None,
         checks: Sequence[str] = DEFAULT_CHECKS,
         max_age: timedelta | None = None,
-        max_findings: Mapping[str, int] | None = None,
+        max_findings: Mapping[str, int | str] | None = None,
+        scan_type: str | None = None,
         force: bool | str = False,
         if_building: IfBuilding | str = IfBuilding.SKIP,
         when_unknown: WhenUnknown | str = WhenUnknown.BUILD,
@@ -94,6 +121,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         self.checks = checks
         self.max_age = max_age
         self.max_findings = max_findings
+        self.scan_type = scan_type
         self.force = force
         self.if_building = if_building.value if isinstance(if_building, IfBuilding) else if_building
         self.when_unknown = when_unknown.value if isinstance(when_unknown, WhenUnknown) else when_unknown
@@ -105,8 +133,8 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         question = self._question()
         self._persist_links(context)
         if self._is_forced:
-            self.log.info("A build is needed: forced. Nothing else was checked.")
-            return _FORCED.copy()
+            self.log.info("%s", _FORCED)
+            return _FORCED.to_xcom()
         answer = question.ask(self.hook)
         self.log.info("%s", answer)
         for one in answer.unknown:
@@ -116,15 +144,18 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
 
     def _question(self) -> Question:
         """Return the question, with its templates rendered, checked."""
-        rendered = {name: vars(self)[name] for name in (*TARGETS, "force", "if_building", "when_unknown")}
+        rendered = {name: vars(self)[name] for name in (*TARGETS, *_CHOICES)}
         refuse([*self._rendered_faults(rendered), *self._target_faults()])
-        given = {name: None if OPTIONS[name].is_unset(value) else value for name, value in rendered.items()}
+        given = {
+            name: None if _OPTIONS[name].shape.is_unset(value) else value for name, value in rendered.items()
+        }
         return Question(
             pipeline_arn=given["pipeline_arn"],
             recipe_arn=given["image_recipe_arn"] or given["container_recipe_arn"],
             checks=self.checks,
             max_age=self.max_age,
-            max_findings=self.max_findings,
+            max_findings=read_limits(self.max_findings) if self.max_findings else None,
+            scan_type=given["scan_type"],
             if_building=IfBuilding(given["if_building"] or IfBuilding.SKIP),
             when_unknown=WhenUnknown(given["when_unknown"] or WhenUnknown.BUILD),
         )
@@ -132,16 +163,21 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     @staticmethod
     def _rendered_faults(rendered: Mapping[str, Any]) -> Iterator[Fault]:
         for name, value in rendered.items():
-            if not OPTIONS[name].is_unset(value):
-                yield from OPTIONS[name].faults(name, value, never)
+            if not _is_unset(name, value):
+                yield from _OPTIONS[name].shape.faults(name, value, never)
 
     @property
     def _is_forced(self) -> bool:
-        shape = OPTIONS["force"]
+        shape = _OPTIONS["force"].shape
         return not shape.is_unset(self.force) and bool(shape.clean(self.force))
 
+    def _targets(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in TARGETS if not _is_unset(name, vars(self)[name])}
+
     def _target_faults(self) -> Iterator[Fault]:
-        given = {name: vars(self)[name] for name in TARGETS if not OPTIONS[name].is_unset(vars(self)[name])}
+        given = {
+            name: vars(self)[name] for name in TARGETS if not _OPTIONS[name].shape.is_unset(vars(self)[name])
+        }
         late = any(is_late(value) for value in given.values())
         if not given:
             yield Fault(", ".join(TARGETS), None, "one of these", "name the pipeline or the recipe")
@@ -149,17 +185,17 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
             yield Fault(" and ".join(given), list(given.values()), "one of these", "leave the others out")
 
     def _persist_links(self, context: Context) -> None:
-        arn = next(vars(self)[name] for name in TARGETS if not OPTIONS[name].is_unset(vars(self)[name]))
+        arn = next(
+            vars(self)[name] for name in TARGETS if not _OPTIONS[name].shape.is_unset(vars(self)[name])
+        )
         place = {"region_name": region_in(arn), "aws_partition": str(arn).split(":")[1]}
         links = self.operator_extra_links if arn == self.pipeline_arn else (ImageBuilderImagesLink(),)
         for link in links:
             link.persist(context=context, operator=self, **place)
 
 
-_FORCED: dict[str, Any] = {
-    "needed": True,
-    "reasons": ["force: this run was asked to build"],
-    "checked": {},
-    "last_image": None,
-    "in_progress": [],
-}
+def _is_unset(name: str, value: object) -> bool:
+    return _OPTIONS[name].shape.is_unset(value)
+
+
+_FORCED = Answer(True, ("force: this run was asked to build, so nothing else was checked",))

@@ -14,7 +14,8 @@ from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.gates.allow_list import load_allow_list
 from airflow_imagebuilder.operators.gates.scan_source import unscanned_faults
-from airflow_imagebuilder.operators.options import as_seconds, option_faults
+from airflow_imagebuilder.operators.option_shapes import AllowList, Boolean, Limits
+from airflow_imagebuilder.operators.options import Option, as_seconds, option_faults
 from airflow_imagebuilder.operators.waiting.operator import (
     FIRST_READ_PATIENCE,
     MAX_RESUMES,
@@ -36,7 +37,8 @@ from airflow_imagebuilder.service.gates.findings import (
 from airflow_imagebuilder.service.gates.scans.messages import ended_badly, failure, no_scan, out_of_time
 from airflow_imagebuilder.service.gates.scans.reading import FindingsRead, read_findings, refuse_doubtful
 from airflow_imagebuilder.service.gates.scans.report import XCOM_KEY, counted, names, remarks, report, table
-from airflow_imagebuilder.service.gates.scans.scan import ON_DEMAND, Scan, ScanOutcome, scan_of
+from airflow_imagebuilder.service.gates.scans.scan import ON_DEMAND, SCAN_TYPES, Scan, ScanOutcome, scan_of
+from airflow_imagebuilder.service.request.fields.fields import Choice
 from airflow_imagebuilder.service.request.fields.templates import is_blank
 from airflow_imagebuilder.service.text import image_name
 from airflow_imagebuilder.xcom import ARN_KEY, known_arn
@@ -46,6 +48,14 @@ if TYPE_CHECKING:
 
     from airflow_imagebuilder.service.gates.allow_list import AllowedFinding
     from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger
+
+
+_OPTIONS: Mapping[str, Option] = {
+    "max_findings": Option(Limits(allowed="the most findings of each severity"), templated=True),
+    "only_fixable": Option(Boolean(), required=True),
+    "allow_list": Option(AllowList(), templated=True),
+    "scan_type": Option(Choice(words=SCAN_TYPES), templated=True),
+}
 
 
 class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
@@ -91,6 +101,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
         "allow_list",
         "scan_type",
     )
+    own_options = _OPTIONS
     operator_extra_links = SCAN_LINKS
     ui_color = "#f8efe4"
 
@@ -222,7 +233,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
 
     def _arn(self) -> str:
         arn = known_arn(_arn_in(self.image_build_version_arn))
-        refuse(option_faults({ARN_KEY: arn, "scan_type": self._scan_type()}))
+        refuse(option_faults({ARN_KEY: arn, "scan_type": self._scan_type()}, _OPTIONS))
         return arn
 
     def _scan_type(self) -> str | None:

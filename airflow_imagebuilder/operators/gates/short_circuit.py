@@ -45,10 +45,11 @@ class ImageBuilderShortCircuitOperator(ImageBuilderBaseOperator, SkipMixin):
         following = list(self._following(context))
         if not following:
             return result
-        self.log.info("Skipped: %s", ", ".join(task.task_id for task in following))
         ti.xcom_push(key=_SKIPPED_KEY, value={"skipped": [task.task_id for task in following]})
         if ti.map_index is not None and ti.map_index >= 0:
+            self.log.info("Airflow skips what follows directly and has map index %d", ti.map_index)
             return result
+        self.log.info("Skipped: %s", ", ".join(task.task_id for task in following))
         if self.do_xcom_push:
             ti.xcom_push(key=_RETURN_VALUE, value=result)
         raise DownstreamTasksSkipped(tasks=[one for task in following for one in self._instances(ti, task)])

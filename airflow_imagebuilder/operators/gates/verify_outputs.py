@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.assets import update_asset_events
 from airflow_imagebuilder.links import ImageBuilderGoldenAmiLink, persist_ami_link
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
-from airflow_imagebuilder.operators.options import as_seconds, option_faults
+from airflow_imagebuilder.operators.option_shapes import Boolean, Distributions, Seconds
+from airflow_imagebuilder.operators.options import Option, as_seconds, option_faults
 from airflow_imagebuilder.service.errors import Fault, ForbiddenError, InvalidRequestError
 from airflow_imagebuilder.service.gates.outputs.asked import More
 from airflow_imagebuilder.service.gates.outputs.difference import MOST_ROWS, table
 from airflow_imagebuilder.service.gates.outputs.judging import Judge
 from airflow_imagebuilder.service.gates.outputs.reading import OutputReader
 from airflow_imagebuilder.service.gates.outputs.verification import Verification, verify
+from airflow_imagebuilder.service.request.fields.fields import ListOf, MapOf, Text
 from airflow_imagebuilder.service.request.fields.templates import is_blank
 from airflow_imagebuilder.xcom import known_arn
 
@@ -35,6 +38,33 @@ PATIENCE = 60.0
 _STRUCTURED = ("account_conn_ids", "expected", "require_tags", "regions")
 
 
+_ANY = Text(allowed="text")
+_OPTIONS: Mapping[str, Option] = {
+    "account_conn_ids": Option(
+        MapOf(
+            key=Text(pattern="[0-9]{12}", allowed="an account id of twelve digits, as text"),
+            value=Text(minimum=1, allowed="the id of an AWS connection"),
+            allowed="a mapping of account ids to ids of AWS connections",
+        ),
+        templated=True,
+    ),
+    "expected": Option(Distributions(), templated=True),
+    "require_tags": Option(
+        MapOf(key=_ANY, value=_ANY, allowed="a mapping of tags to values"), templated=True
+    ),
+    "require_encryption": Option(Boolean(), required=True),
+    "regions": Option(
+        ListOf(
+            member=Text(pattern="[a-z]{2,}(-[a-z]+)+-[0-9]+", allowed="a region, such as eu-west-1"),
+            allowed="a list of regions",
+        ),
+        templated=True,
+    ),
+    "fail_on_unverified": Option(Boolean(), required=True),
+    "patience": Option(Seconds()),
+}
+
+
 class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
     """
     Verify that an image's outputs are what its distribution configuration asks for, in every region.
@@ -45,7 +75,9 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
     each tag is in each repository, and the tags of a repository name one image.
 
     This task only reads; a kill of it changes nothing. It does not defer: it waits on the worker, for
-    ``patience`` at most, and only for outputs that differ.
+    ``patience`` at most, and only for outputs that differ. The event of an outlet asset gets the golden AMIs,
+    as that of the operator that builds does: a Dag scheduled on an asset of this task gets verified images
+    only.
 
     :param image_build_version_arn: the image; it must be AVAILABLE.
     :param account_conn_ids: for each other account that has AMIs, an AWS connection with which to read them,
@@ -74,6 +106,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
         *_STRUCTURED,
     )
     template_fields_renderers = dict.fromkeys(_STRUCTURED, "json")
+    own_options = _OPTIONS
     operator_extra_links = (ImageBuilderGoldenAmiLink(),)
     ui_color = "#eef4fb"
 
@@ -105,10 +138,11 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
         """Read the image and its outputs, log the differences, and fail if there are any."""
         arn = known_arn(self.image_build_version_arn)
         given = {name: _parsed(name, getattr(self, name)) for name in _STRUCTURED}
-        refuse(option_faults(given))
+        refuse(option_faults(given, _OPTIONS))
         verification = self._verify(arn, given)
         self._report(context, verification)
         verification.check(fail_on_unverified=self.fail_on_unverified)
+        update_asset_events(context, self.outlets, verification.result)
         return verification.to_dict()
 
     def _verify(self, arn: str, given: Mapping[str, Any]) -> Verification:
@@ -165,20 +199,20 @@ class _Clients:
         self._connections = connections
         self._hooks: dict[str, ImageBuilderHook] = {}
 
-    def __call__(self, service: str, region: str, account: str) -> Any:
-        """Return a new client.
+    def __call__(self, service: str, region: str, account: str, renew: bool) -> Any:
+        """Return a new client, with new credentials if they are to be renewed.
 
         :raises ForbiddenError: no connection reads this account.
         """
         if account == self._owner and account not in self._connections:
-            return self._operator.hook.client_of(service, region)
+            return self._operator.hook.client_of(service, region, renew=renew)
         if account not in self._connections:
             raise ForbiddenError(
                 f"read {account}", message=f"no connection for account {account} in account_conn_ids"
             )
         hook = self._hooks.get(account) or self._operator.hook_of(self._connections[account])
         self._hooks[account] = hook
-        return hook.client_of(service, region)
+        return hook.client_of(service, region, renew=renew)
 
 
 def _parsed(name: str, value: Any) -> Any:

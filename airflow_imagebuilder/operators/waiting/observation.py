@@ -136,7 +136,7 @@ class Kept:
         """The image that an earlier poll of this try has chosen."""
         return self._record.get("arn")
 
-    def keep(self, arn: str) -> None:
+    def keep(self, arn: str | None) -> None:
         """Keep the choice. The calls work, so earlier trouble is over."""
         if self._record.get("arn") != arn or "failing_since" in self._record:
             self._save({"arn": arn})
@@ -148,7 +148,7 @@ class Kept:
         :param what: what was read, for the message.
         :raises SearchInterruptedError: it has lasted too long.
         """
-        from airflow_imagebuilder.triggers.settings import watch_settings
+        from airflow_imagebuilder.triggers.watch.settings import watch_settings
 
         self._log.warning("%s cannot be read now: %s", what, trouble)
         if isinstance(trouble, TransientError):

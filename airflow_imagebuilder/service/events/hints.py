@@ -64,7 +64,7 @@ class Hints:
         self._trust = Trust(channel.url, on_loss=hurry, on_unheard=self._unheard)
         self._slots = asyncio.Semaphore(at_once)
         self._followed: dict[str, bool] = {}
-        """The images that hints are followed up for, and whether another hint came since the last call."""
+        """The images whose hints are followed up, and whether another came since the last pause began."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -85,12 +85,12 @@ class Hints:
         """
         if not change.ended:
             return False
-        if self._trust.late(change.arn):
+        late = self._trust.late(change.arn)
+        if late:
             self._trust.heard()
-            return True
         since = self._waiting_since(change.arn)
         if since is None or change.time < since - CLOCKS:
-            return False
+            return late
         self._count("hints")
         known = change.arn in self._followed
         self._followed[change.arn] = True
@@ -134,10 +134,12 @@ class Hints:
     async def _follow(self, arn: str) -> None:
         calls = 0
         try:
+            self._followed[arn] = False
             while not await self._ended(arn):
                 calls += 1
                 if calls >= _CALLS and not self._followed[arn]:
                     return
+                self._followed[arn] = False
                 await asyncio.sleep(min(self._longest_pause, 2.0 ** min(calls - 1, 10)))
         finally:
             del self._followed[arn]
@@ -147,7 +149,6 @@ class Hints:
         async with self._slots:
             if self._waiting_since(arn) is None:
                 return True
-            self._followed[arn] = False
             # What the error means for the waits is decided by the poll, which asks too.
             with contextlib.suppress(ImageBuilderError):
                 try:

@@ -129,6 +129,24 @@ class QueueReader:
         finally:
             await self._client.aclose()
 
+    async def delete(self, message: QueueMessage) -> None:
+        """
+        Delete a message that ``take`` did not return.
+
+        :raises ImageBuilderError: SQS did not answer, or refused. The message comes back.
+        """
+        await self._delete([message])
+
+    async def hide(self, message: QueueMessage, seconds: float) -> None:
+        """
+        Have a message delivered again after so many seconds, instead of the queue's visibility timeout.
+
+        :raises ImageBuilderError: SQS did not answer, or refused. The timeout stays as it was.
+        """
+        await self._call(
+            "change_message_visibility", ReceiptHandle=message.receipt, VisibilityTimeout=round(seconds)
+        )
+
     async def _read(self) -> None:
         clock = asyncio.get_running_loop().time
         # After trouble the first answer comes at once, so that the log has it.

@@ -22,9 +22,7 @@ ARN_MEMBER = "imagePipelineArn"
 """AWS's name of the member that only a request to start a pipeline has."""
 
 PIPELINE_MEMBERS: Mapping[str, Shape] = {
-    "image_pipeline_arn": ArnText(
-        kind=ImagePipelineArn.KIND, allowed=f"the ARN of {ImagePipelineArn.KIND.noun}"
-    ),
+    "pipeline_arn": ArnText(kind=ImagePipelineArn.KIND, allowed=f"the ARN of {ImagePipelineArn.KIND.noun}"),
     "tags": MEMBERS["tags"],
 }
 """Every member of StartImagePipelineExecution except clientToken, each with its bounds."""
@@ -57,7 +55,7 @@ def pipeline_faults(
     arn, tags = (None if is_blank(fields.get(name)) else fields.get(name) for name in PIPELINE_MEMBERS)
     return (
         *unknown,
-        *PIPELINE_MEMBERS["image_pipeline_arn"].needed("image_pipeline_arn", arn, later),
+        *PIPELINE_MEMBERS["pipeline_arn"].needed("pipeline_arn", arn, later),
         *PIPELINE_MEMBERS["tags"].faults("tags", tags, later),
     )
 
@@ -83,7 +81,7 @@ class PipelineRequest:
     A request is checked when it is made. Members may be Jinja templates or another task's output: those are
     checked once they are known, in the request that the task makes of what they became.
 
-    :param image_pipeline_arn: the pipeline to start; required.
+    :param pipeline_arn: the pipeline to start; required.
     :param tags: 1 to 50 tags of the Image Builder image. AWS does not take the ``imageTags`` of the pipeline
         here: those are for its scheduled runs. An AMI gets its tags from the distribution configuration.
     :raises InvalidRequestError: AWS would refuse it; all faults at once.
@@ -91,14 +89,12 @@ class PipelineRequest:
     .. seealso:: https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_StartImagePipelineExecution.html
     """
 
-    image_pipeline_arn: str
+    pipeline_arn: str
     tags: Mapping[str, str] | None = field(default=None, hash=False)
 
     if TYPE_CHECKING:
         # It takes more than it holds: templates for every member.
-        def __init__(
-            self, *, image_pipeline_arn: str, tags: Mapping[str, str] | str | None = None
-        ) -> None: ...
+        def __init__(self, *, pipeline_arn: str, tags: Mapping[str, str] | str | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         if faults := pipeline_faults({name: getattr(self, name) for name in PIPELINE_MEMBERS}):
@@ -108,7 +104,7 @@ class PipelineRequest:
 
     def to_api(self) -> dict[str, Any]:
         """Return the parameters of StartImagePipelineExecution, without the client token."""
-        made: dict[str, Any] = {ARN_MEMBER: self.image_pipeline_arn}
+        made: dict[str, Any] = {ARN_MEMBER: self.pipeline_arn}
         return made if self.tags is None else {**made, "tags": PIPELINE_MEMBERS["tags"].clean(self.tags)}
 
     @classmethod
@@ -117,7 +113,7 @@ class PipelineRequest:
 
         :raises InvalidRequestError: AWS would refuse them, or the operation has no such parameter.
         """
-        given = {"image_pipeline_arn" if name == ARN_MEMBER else name: v for name, v in mapping.items()}
+        given = {"pipeline_arn" if name == ARN_MEMBER else name: v for name, v in mapping.items()}
         return cls(**given)
 
     def send(self, images: StartsPipelines, client_token: str) -> str:

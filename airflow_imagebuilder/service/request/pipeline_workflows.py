@@ -30,9 +30,10 @@ def differences(pipeline: Mapping[str, Any], declared: Sequence[Workflow]) -> li
         if not declared:
             return []  # AWS's default ones, and it runs no test
     ours = list(declared) or _defaults(pipeline)
-    lines = [line for name, stage in _STAGES.items() for line in _stage(name, stage, theirs, ours)]
+    lines = [line for name, stage in _STAGES.items() for line in _stage(name, stage, theirs, declared)]
     if _order(theirs) != _order(ours):
-        return [*lines, f"test_groups: the pipeline runs {_shown(theirs)}; declared: {_shown(ours)}"]
+        shown = _shown(ours) if declared else f"no workflow, which means {_shown(ours)}"
+        return [*lines, f"test_groups: the pipeline runs {_shown(theirs)}; declared: {shown}"]
     return [*lines, *_options(theirs, ours)]
 
 
@@ -45,7 +46,7 @@ def _defaults(pipeline: Mapping[str, Any]) -> list[Workflow]:
     return [default_workflow(stage, container=container) for stage in (WorkflowType.BUILD, WorkflowType.TEST)]
 
 
-def _stage(name: str, stage: WorkflowType, theirs: list[Workflow], ours: list[Workflow]) -> list[str]:
+def _stage(name: str, stage: WorkflowType, theirs: list[Workflow], ours: Sequence[Workflow]) -> list[str]:
     declared, found = ([w.name for w in listed if w.type is stage] for listed in (ours, theirs))
     if not declared or declared == found:
         return []

@@ -60,7 +60,7 @@ class Pipeline:
         :raises AwsError: AWS did not answer. Nothing was started.
         """
         try:
-            pipeline = self.images.get_pipeline(self.arn)
+            pipeline = self.images.get_image_pipeline(self.arn)
         except NotFoundError as missing:
             raise PipelineNotStartedError(self.arn, "AWS does not find it", _MISSING) from missing
         except ForbiddenError as forbidden:
@@ -73,7 +73,7 @@ class Pipeline:
                 self.arn, "it names no recipe, so it has nothing to build", _NO_RECIPE
             )
         if self.declared is not None and (lines := differences(pipeline, self.declared)):
-            why = "it runs other workflows than this task group draws"
+            why = "it runs other workflows than are declared"
             raise PipelineNotStartedError(self.arn, why, _OTHER_WORKFLOWS, lines)
         if pipeline.get("status") == "DISABLED":
             log.info("Pipeline %s is DISABLED: its schedule is off. AWS starts it all the same.", self.arn)
@@ -82,7 +82,7 @@ class Pipeline:
     def current(self) -> Mapping[str, Any] | None:
         """Return the definition as AWS has it now; ``None`` if AWS does not show it. This never raises."""
         try:
-            return definition_of(self.images.get_pipeline(self.arn))
+            return definition_of(self.images.get_image_pipeline(self.arn))
         except NotFoundError:
             log.warning("Pipeline %s does not exist any more. Its image does not need it.", self.arn)
         except AwsError as error:
@@ -115,14 +115,15 @@ _NO_RECIPE = (
     "Give the pipeline an image recipe or a container recipe (UpdateImagePipeline), then clear this task."
 )
 _OTHER_WORKFLOWS = (
-    "Declare in the task group what the pipeline runs, or change the pipeline to what is declared; then "
-    "clear the task group. An ImageBuilderStartPipelineOperator outside of a task group starts any pipeline."
+    "Declare what the pipeline runs, or change the pipeline to what is declared; then clear this task, in a "
+    "task group the whole group. An ImageBuilderStartPipelineOperator without expected_workflows starts any "
+    "pipeline."
 )
 _UNREAD = (
     "Pipeline {} could not be read, and is started all the same. For its checks before the start, allow "
     "imagebuilder:GetImagePipeline. {}"
 )
 _UNCHECKED = (
-    "Whether it runs the workflows that this task group draws is not known: a monitor of a workflow that it "
-    "does not run is skipped."
+    "Whether it runs the workflows that are declared is not known: in a task group, the monitor of a "
+    "workflow that it does not run is skipped."
 )

@@ -32,7 +32,7 @@ class ImageBuilder(Protocol):
     def start_pipeline(self, request: PipelineRequest, client_token: str) -> str:
         """Submit StartImagePipelineExecution; return the ARN of the image."""
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
+    def get_image_pipeline(self, arn: str) -> dict[str, Any]:
         """Return GetImagePipeline's ``imagePipeline``."""
 
     def retry_image(self, arn: str, client_token: str) -> str:

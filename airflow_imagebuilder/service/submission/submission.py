@@ -168,7 +168,8 @@ class Submission(Recovery):
         if changed:
             ended = is_image_terminal(image["state"]["status"])
             then = (_NOT_REPAIRED if ended else _BUILDS_AS_IT_WAS).format(record.arn)
-            log.warning("The pipeline was changed after its start (%s). %s", ", ".join(changed), then)
+            names = ", ".join(changed)
+            log.warning("The pipeline was changed since an earlier try read it (%s). %s", names, then)
         return bool(changed)
 
     # -- the request ---------------------------------------------------------------------------------------
@@ -269,6 +270,7 @@ _NOT_REPAIRED = (
     "RetryImage would repeat the definition of image {} as it was, so this try starts the pipeline again."
 )
 _BUILDS_AS_IT_WAS = (
-    "Image {} is building what the pipeline was then, and this try waits for it. To build what the pipeline "
-    "is now, clear this task once the image has ended, or clear it now: that cancels the image."
+    "Image {} is building what the pipeline was when it was started, and this try waits for it. To build "
+    "what the pipeline is now, clear this task once the image has ended, or clear it now: that cancels the "
+    "image."
 )

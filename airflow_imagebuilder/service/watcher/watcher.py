@@ -167,6 +167,20 @@ class ImageWatcher:
         if not hints.follows(arn) and self._poller.saw_end(arn):
             hints.missed(arn)
 
+    async def image(self, arn: str) -> dict[str, Any]:
+        """
+        Return an image (GetImage) once, at the same rate. Polls come first, and there is no other try.
+
+        :param arn: the image build version ARN.
+        :return: the answer's ``image``.
+        :raises ImageBuilderError: AWS did not answer, refused, or answered without the image's status.
+        """
+        answer = await self._client.call("get_image", "image", extra=True, imageBuildVersionArn=arn)
+        if not has_status(answer["image"]):
+            raise malformed(answer, "get_image", "image.state.status")
+        image: dict[str, Any] = answer["image"]
+        return image
+
     async def steps(self, execution_id: str) -> list[dict[str, Any]]:
         """
         Return the steps of one workflow execution (ListWorkflowStepExecutions), at the same rate.

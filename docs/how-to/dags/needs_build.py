@@ -23,7 +23,7 @@ from airflow_imagebuilder import (
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 INFRASTRUCTURE = PREFIX + ":infrastructure-configuration/golden-build"
-RECIPES = [f"{PREFIX}:image-recipe/{name}/x.x.x" for name in ("golden-al2023", "golden-ubuntu-2404")]
+RECIPES = [f"{PREFIX}:image-recipe/{name}/1.0.0" for name in ("golden-al2023", "golden-ubuntu-2404")]
 RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=30)}
 
 
@@ -44,14 +44,14 @@ with DAG(
 ):
     gate = ImageBuilderNeedsBuildOperator(
         task_id="gate",
-        image_recipe_arn=PREFIX + ":image-recipe/golden-web/x.x.x",
+        image_recipe_arn=PREFIX + ":image-recipe/golden-web/1.0.0",
         max_age=timedelta(days=30),
         force="{{ params.force }}",
         **RETRIES,
     )
     web = ImageBuilderTaskGroup(
         "web",
-        image_recipe_arn=PREFIX + ":image-recipe/golden-web/x.x.x",
+        image_recipe_arn=PREFIX + ":image-recipe/golden-web/1.0.0",
         infrastructure_configuration_arn=INFRASTRUCTURE,
         execution_role="ImageBuilderExecution",
         build_workflow=workflow("build", "golden-build"),

@@ -1,7 +1,7 @@
 """
 Bakes whose worker is killed with SIGKILL at a named point of the submit, once.
 
-The operator is the product's own. Only what it calls (the task's store, the hook, its own GetImage
+The operators are the product's own. Only what it calls (the task's store, the hook, its own GetImage
 before the wait) is wrapped, so that the process dies exactly before or after the call, and no handler runs.
 
 Airflow 3.0 fails a task at once whose process dies alone, with retries left. There the supervisor dies too,
@@ -19,8 +19,9 @@ import attrs
 from airflow.sdk import DAG
 from airflow.sdk.execution_time.supervisor import ActivitySubprocess
 
-from airflow_imagebuilder import ImageBuilderCreateImageOperator
+from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageBuilderStartPipelineOperator
 from airflow_imagebuilder.compat import older_store
+from airflow_imagebuilder.operators.waiting.submitting import ImageBuilderSubmittingOperator
 from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
@@ -69,8 +70,11 @@ class MortalStore:
         self._reaper.at(f"after_{kind}")
 
 
-class MortalBake(ImageBuilderCreateImageOperator):
-    """The operator, in a worker that is killed at a point."""
+class MortalBake(ImageBuilderSubmittingOperator):
+    """An operator that submits, in a worker that is killed at a point."""
+
+    submits: str
+    """The method of the hook that submits."""
 
     def __init__(self, *, die_at: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -81,14 +85,14 @@ class MortalBake(ImageBuilderCreateImageOperator):
         self._reaper = Reaper(self.die_at, store)
         context["task_state_store"] = MortalStore(store, self._reaper)
         hook: Any = self.hook
-        create_image = hook.create_image
+        submit = getattr(hook, self.submits)
 
-        def mortal_create_image(*args: Any) -> str:
-            arn: str = create_image(*args)
+        def mortal_submit(*args: Any) -> str:
+            arn: str = submit(*args)
             self._reaper.at("after_create")
             return arn
 
-        hook.create_image = mortal_create_image
+        setattr(hook, self.submits, mortal_submit)
         return super().execute(context)
 
     def _image_or_none(self, arn: str) -> Any:
@@ -96,6 +100,21 @@ class MortalBake(ImageBuilderCreateImageOperator):
         self._reaper.at("before_wait")
         return super()._image_or_none(arn)
 
+
+class MortalCreateImage(MortalBake, ImageBuilderCreateImageOperator):
+    """CreateImage, in a worker that is killed at a point."""
+
+    submits = "create_image"
+
+
+class MortalStartPipeline(MortalBake, ImageBuilderStartPipelineOperator):
+    """StartImagePipelineExecution, in a worker that is killed at a point."""
+
+    submits = "start_pipeline"
+
+
+# One for the kill; a busy machine's scheduler may miss heartbeats besides.
+RETRIES: dict[str, Any] = {"retries": 5, "retry_delay": timedelta(seconds=1)}
 
 with DAG(
     dag_id="kill_points",
@@ -107,13 +126,30 @@ with DAG(
 ):
     for mode, deferrable in MODES.items():
         for point in POINTS:
-            MortalBake(
+            MortalCreateImage(
                 task_id=f"{point}__{mode}",
                 die_at=point,
                 deferrable=deferrable,
                 image_recipe_arn=f"{PREFIX}:image-recipe/golden-al2023/1.0.0",
                 infrastructure_configuration_arn=f"{PREFIX}:infrastructure-configuration/golden-build",
                 tags={"point": point, "mode": mode, "run": "{{ run_id }}"},
-                retries=5,  # one for the kill; a busy machine's scheduler may miss heartbeats besides
-                retry_delay=timedelta(seconds=1),
+                **RETRIES,
+            )
+
+with DAG(
+    dag_id="kill_points_of_pipelines",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    max_active_runs=2,
+    max_active_tasks=2,
+):
+    for mode, deferrable in MODES.items():
+        for point in POINTS:
+            MortalStartPipeline(
+                task_id=f"{point}__{mode}",
+                die_at=point,
+                deferrable=deferrable,
+                # A pipeline for each, to know its images by: an older boto3 takes no tags here.
+                pipeline_arn=f"{PREFIX}:image-pipeline/{point}__{mode}",
+                **RETRIES,
             )

@@ -7,7 +7,13 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageBuilderTaskGroup, TestGroup, Workflow
+from airflow_imagebuilder import (
+    ImageBuilderCreateImageOperator,
+    ImageBuilderStartPipelineOperator,
+    ImageBuilderTaskGroup,
+    TestGroup,
+    Workflow,
+)
 from tests.support.arns import PREFIX
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -35,6 +41,12 @@ with DAG("repair_task", schedule=None, start_date=START):
             retry_delay=timedelta(seconds=1),
             **BAKE,
         )
+    ImageBuilderStartPipelineOperator(
+        task_id="pipeline",
+        pipeline_arn=f"{PREFIX}:image-pipeline/repaired",
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )
 
 for dag_id, retries in {"repair_group_retry": 1, "repair_group_clear": 0}.items():
     with DAG(dag_id, schedule=None, start_date=START):

@@ -9,7 +9,12 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator
 
-from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageBuilderTaskGroup, Workflow
+from airflow_imagebuilder import (
+    ImageBuilderCreateImageOperator,
+    ImageBuilderStartPipelineOperator,
+    ImageBuilderTaskGroup,
+    Workflow,
+)
 from airflow_imagebuilder.compat import older_store
 from tests.support.arns import PREFIX
 
@@ -71,6 +76,7 @@ class StoreAwayBake(ImageBuilderCreateImageOperator):
 with DAG("taken_over", schedule=None, start_date=START):
     ImageBuilderCreateImageOperator(task_id="single", workflows=[ENDLESS], **BAKE)
     ImageBuilderTaskGroup("group", build_workflow=ENDLESS, test_groups=[BOOT], **BAKE)
+    ImageBuilderStartPipelineOperator(task_id="pipeline", pipeline_arn=f"{PREFIX}:image-pipeline/endless")
 
 with DAG("blocking", schedule=None, start_date=START):
     Block(task_id="block")

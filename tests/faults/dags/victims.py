@@ -7,7 +7,11 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from airflow_imagebuilder import ImageBuilderCreateImageOperator, Workflow
+from airflow_imagebuilder import (
+    ImageBuilderCreateImageOperator,
+    ImageBuilderStartPipelineOperator,
+    Workflow,
+)
 from tests.support.arns import PREFIX
 
 MODES = {"deferred": True, "on_worker": False}
@@ -20,6 +24,14 @@ WAYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 for mode, deferrable in MODES.items():
+    with DAG(
+        dag_id=f"victim_of_a_pipeline__{mode}",
+        schedule=None,
+        start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    ):
+        ImageBuilderStartPipelineOperator(
+            task_id="bake", deferrable=deferrable, pipeline_arn=f"{PREFIX}:image-pipeline/endless"
+        )
     for way, (of_dag, of_task) in WAYS.items():
         with DAG(
             dag_id=f"victim_{way}__{mode}",

@@ -22,16 +22,13 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def recipe(name: str) -> dict[str, Any]:
-    return {"image_recipe_arn": f"{PREFIX}:image-recipe/{name}/x.x.x"}
+    return {"image_recipe_arn": f"{PREFIX}:image-recipe/{name}/1.0.0"}
 
 
 CASES: dict[str, dict[str, Any]] = {
-    "none": recipe("needs-none"),
-    "same": recipe("needs-built"),
-    "young": {**recipe("needs-built"), "max_age": timedelta(days=30)},
+    "same": {**recipe("needs-built"), "max_age": timedelta(days=30)},
     "old": {**recipe("needs-built"), "max_age": timedelta(seconds=1)},
-    "component": recipe("needs-component"),
-    "parameter": recipe("needs-parameter"),
+    "inputs": recipe("needs-inputs"),
     "forced": {**recipe("needs-built"), "force": "{{ params.force }}"},
     "in_progress": {"pipeline_arn": f"{PREFIX}:image-pipeline/golden-web"},
 }
@@ -49,7 +46,10 @@ with DAG("needs_cases", schedule=None, start_date=START, params={"force": Param(
     for case, options in CASES.items():
         gate(case, **options) >> EmptyOperator(task_id=f"after_{case}")
 
-for mode in (True, False):
+FUNCTIONAL = TestGroup("functional", (workflow("test", "boot"), workflow("test", "network")))
+TESTS = {True: (FUNCTIONAL, workflow("test", "performance")), False: (workflow("test", "performance"),)}
+
+for mode, tests in TESTS.items():
     with DAG(f"needs_group_{str(mode).lower()}", schedule=None, start_date=START):
         bake = ImageBuilderTaskGroup(
             "bake",
@@ -57,10 +57,7 @@ for mode in (True, False):
             infrastructure_configuration_arn=f"{PREFIX}:infrastructure-configuration/golden-build",
             execution_role="ImageBuilderExecution",
             build_workflow=workflow("build", "golden-build"),
-            test_groups=(
-                TestGroup("functional", (workflow("test", "boot"), workflow("test", "network"))),
-                workflow("test", "performance"),
-            ),
+            test_groups=tests,
             aws_conn_id=CONNECTION,
         )
         decide = gate("gate", **recipe("needs-built"), ignore_downstream_trigger_rules=mode)

@@ -22,6 +22,7 @@ from tests.support.inputs import (
     guard,
     monitor,
     refused,
+    start,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ MISSPELT: list[tuple[Callable[..., Any], str, str]] = [
     (create, "test_groups", "list the tests in workflows"),
     (create, "client_token", "the sender of the request makes the token"),
     (create, "xyz", "leave it out"),
+    (create, "pipeline_arn", "start it with ImageBuilderStartPipelineOperator"),
+    (create, "image_pipeline_arn", "start it with ImageBuilderStartPipelineOperator"),
+    (create, "pipeline_arn", "start it with ImageBuilderStartPipelineOperator"),
+    (start, "image_pipeline_arn", "give it as pipeline_arn"),
+    (start, "pipelin_arn", "did you mean pipeline_arn?"),
+    (start, "image_recipe_arn", "a pipeline takes no overrides: change the pipeline itself"),
+    (start, "workflows", "a pipeline takes no overrides"),
+    (start, "test_groups", "a pipeline takes no overrides"),
+    (start, "run_tests", "a pipeline takes no overrides"),
     (guard, "on_rety", "did you mean on_retry?"),
     (monitor, "workflow_typ", "did you mean workflow_type?"),
     (bake, "workflows", "give them as build_workflow, test_groups and distribution_workflow"),
@@ -47,6 +57,7 @@ MISSPELT: list[tuple[Callable[..., Any], str, str]] = [
     (bake, "retries", "it belongs to tasks: write default_args={'retries': 5}"),
     (bake, "tool_tip", "did you mean tooltip?"),
     (bake, "task_id", "give group_id"),
+    (bake, "image_pipeline_arn", "give it as pipeline_arn"),
     (bake, "xyz", "leave it out"),
 ]
 

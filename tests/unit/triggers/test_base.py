@@ -47,6 +47,9 @@ VALUES: dict[str, Any] = {
     "image_name": "golden",
     "version": "1.x.x",
     "scan_type": "ON_DEMAND_AMI_CVE",
+    "queue_url": "https://sqs.eu-west-1.amazonaws.com/123456789012/golden-images",
+    "statuses": ["AVAILABLE", "FAILED"],
+    "skip_tags": {"baked-by": "airflow"},
 }
 
 

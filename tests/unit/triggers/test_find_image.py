@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.service.errors import ForbiddenError, NotFoundError, SearchDeadlineError
+from airflow_imagebuilder.service.gates.newest_image import moment
 from airflow_imagebuilder.triggers import ImageBuilderFindImageTrigger, find_image
 from tests.support.image_builder import FakeImageBuilder
 from tests.support.listed import PIPELINE, at, listed
@@ -85,7 +86,7 @@ def test_what_is_stored_makes_the_same_trigger() -> None:
     again = ImageBuilderFindImageTrigger(**arguments)
     assert again.serialize() == (path, arguments)
     assert again.wanted == trigger(in_progress=True).wanted
-    assert str(again.wanted.since) == str(find_image.moment(at(6)))
+    assert str(again.wanted.since) == str(moment(at(6)))
 
 
 @pytest.mark.asyncio

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.service.gates.findings import Finding, judge_findings
+from airflow_imagebuilder.service.errors import (
+    AwsError,
+    ImageBuilderError,
+    InvalidRequestError,
+    MalformedAnswerError,
+)
+from airflow_imagebuilder.service.gates.findings import judge_findings
 from airflow_imagebuilder.service.gates.needs.statement import Statement, Verdict, read
+from airflow_imagebuilder.service.gates.scans.reading import read_findings, refuse_doubtful
+from airflow_imagebuilder.service.gates.scans.scan import ScanOutcome, scan_of
 from airflow_imagebuilder.service.results.workflow import seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_imagebuilder.service.gates.needs.ports import Reads
+    from airflow_imagebuilder.service.gates.scans.reading import FindingsRead
+    from airflow_imagebuilder.service.gates.scans.scan import Scan
+
+log = logging.getLogger(__name__)
 
 AGE, FINDINGS = "max_age", "max_findings"
 
@@ -31,28 +44,38 @@ def age(image: Mapping[str, Any], most: timedelta | None, now: datetime) -> Stat
     return Statement(AGE, Verdict.NO, f"the last image is {old} old, and may be {most}")
 
 
-def findings(aws: Reads, image: Mapping[str, Any], most: Mapping[str, int] | None) -> Statement:
-    """Compare the open findings of an image's scan with the limits."""
+def findings(
+    aws: Reads, image: Mapping[str, Any], most: Mapping[str, int] | None, scan_type: str | None = None
+) -> Statement:
+    """Compare the open findings of an image's scan with the limits, wherever AWS lists them."""
     if not most:
         return Statement(FINDINGS, Verdict.NOT_COMPARED, "not given")
-    state = image.get("scanState") or {}
-    if state.get("status") not in ("COMPLETED", "ABANDONED", "SCANNING", "COLLECTING", "PENDING"):
-        why = ": ".join(str(state[key]) for key in ("status", "reason") if state.get(key)) or "not scanned"
-        return Statement(FINDINGS, Verdict.UNKNOWN, f"image {image['arn']} has no scan ({why})")
-    arn = str(image["arn"])
-    listed = read(FINDINGS, f"the findings of {arn}", lambda: list(aws.list_image_scan_findings(arn)))
-    if isinstance(listed, Statement):
-        return listed
-    today = datetime.now(timezone.utc).date()
-    verdict = judge_findings(map(Finding.from_image_builder, listed), most, today=today)
+    scan = scan_of(image, scan_type)
+    if scan.outcome in (ScanOutcome.OFF, ScanOutcome.ENDED):
+        return Statement(FINDINGS, Verdict.UNKNOWN, f"the last image has no completed scan: {scan.summary}")
+    found = read(FINDINGS, f"the findings of {scan.arn}", lambda: _counted(aws, scan))
+    if isinstance(found, Statement):
+        return found
+    verdict = judge_findings(found.findings, most, today=datetime.now(timezone.utc).date())
     if not verdict.passed:
         above = ", ".join(
-            f"{found} {severity} (at most {limit})" for severity, (found, limit) in verdict.above.items()
+            f"{n} {severity} (at most {limit})" for severity, (n, limit) in verdict.above.items()
         )
         return Statement(FINDINGS, Verdict.BUILD, f"the last image has {above}")
-    if state.get("status") != "COMPLETED":
-        return Statement(
-            FINDINGS, Verdict.UNKNOWN, f"the scan of {arn} is {state['status']}: not all is known"
-        )
     counts = ", ".join(f"{verdict.counts[severity]} {severity}" for severity in most)
+    if scan.outcome is ScanOutcome.WAIT or not found.complete:
+        text = f"the last image has {counts} so far, and more may come: {scan.summary}"
+        return Statement(FINDINGS, Verdict.UNKNOWN, text)
     return Statement(FINDINGS, Verdict.NO, f"the last image has {counts}")
+
+
+def _counted(aws: Reads, scan: Scan) -> FindingsRead:
+    try:
+        found = read_findings(aws, scan, log)
+        if scan.outcome is ScanOutcome.COMPLETED:
+            refuse_doubtful(found, scan)
+    except (AwsError, InvalidRequestError):
+        raise
+    except ImageBuilderError as doubt:  # AWS counts findings, and lists none
+        raise MalformedAnswerError("ListImageScanFindings", message=str(doubt)) from doubt
+    return found

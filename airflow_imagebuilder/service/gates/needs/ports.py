@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_imagebuilder.service.gates.scans.reading import FindingLists
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Reads(Protocol):
+class Reads(FindingLists, Protocol):
     """Reading calls of Image Builder, Systems Manager, EC2 and ECR. The hook has these methods."""
 
-    def get_pipeline(self, arn: str) -> dict[str, Any]:
+    def get_image_pipeline(self, arn: str) -> dict[str, Any]:
         """Return GetImagePipeline's ``imagePipeline``."""
 
     def get_image_recipe(self, arn: str) -> dict[str, Any]:
@@ -48,9 +50,6 @@ class Reads(Protocol):
 
     def list_workflow_executions(self, arn: str) -> list[dict[str, Any]]:
         """Return the workflow executions of an image."""
-
-    def list_image_scan_findings(self, arn: str) -> list[dict[str, Any]]:
-        """Return the findings of an image's scan."""
 
     def get_parameter(self, name: str) -> str:
         """Return the value of a Systems Manager parameter, by name or ARN."""

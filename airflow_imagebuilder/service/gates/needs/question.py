@@ -61,6 +61,7 @@ class Question:
     :param checks: which of :data:`CHECKS` count.
     :param max_age: an older AVAILABLE image asks for a build; ``None`` (default): no age does.
     :param max_findings: more findings of a severity ask for a build; ``None`` (default): none do.
+    :param scan_type: where AWS lists the findings; ``None`` (default): as the image shows it.
     :param if_building: see :class:`IfBuilding`.
     :param when_unknown: see :class:`WhenUnknown`.
     """
@@ -70,6 +71,7 @@ class Question:
     checks: Collection[str] = DEFAULT_CHECKS
     max_age: timedelta | None = None
     max_findings: Mapping[str, int] | None = None
+    scan_type: str | None = None
     if_building: IfBuilding = IfBuilding.SKIP
     when_unknown: WhenUnknown = WhenUnknown.BUILD
 
@@ -111,7 +113,7 @@ class Question:
         yield Statement(LAST_IMAGE, Verdict.NO, created)
         yield age(image, self.max_age, now)
         yield from self._checked(aws, target, image)
-        yield findings(aws, image, self.max_findings)
+        yield findings(aws, image, self.max_findings, self.scan_type)
 
     def _checked(self, aws: Reads, target: Target, image: Mapping[str, object]) -> Iterator[Statement]:
         of_recipe: dict[str, Callable[[], Iterable[Statement]]] = {

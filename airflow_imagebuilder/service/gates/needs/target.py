@@ -69,13 +69,16 @@ def target_of(aws: Reads, *, pipeline_arn: str | None, recipe_arn: str | None) -
     Read what is to be built: at most two calls.
 
     :param pipeline_arn: the pipeline; or
-    :param recipe_arn: the recipe of an AMI or a container image; ``x`` stands for its newest version.
+    :param recipe_arn: the recipe of an AMI or a container image; ``x`` means its newest version.
     :raises NotFoundError: there is no such pipeline or recipe: no build of it could begin.
     """
     if pipeline_arn is None:
         return _with_recipe(aws, str(recipe_arn), None, str(recipe_arn))
     found = read(
-        "recipe", f"pipeline {pipeline_arn}", lambda: aws.get_pipeline(pipeline_arn), UNREADABLE_BUT_THERE
+        "recipe",
+        f"pipeline {pipeline_arn}",
+        lambda: aws.get_image_pipeline(pipeline_arn),
+        UNREADABLE_BUT_THERE,
     )
     if isinstance(found, Statement):
         return Target(pipeline_arn, None, None, (found,))
@@ -99,7 +102,7 @@ def built_of(aws: Reads, target: Target) -> Built:
     Read what was built before: the lists, then GetImage of the newest AVAILABLE image.
 
     A pipeline's images are those that it built itself. A recipe's images are those of its name, in each
-    version, whoever built them. No order of a list counts, only ``dateCreated``.
+    version, however they were built. No order of a list counts, only ``dateCreated``.
     """
     listed = read(LAST_IMAGE, f"the images of {target.arn}", lambda: list(_summaries(aws, target)))
     if isinstance(listed, Statement):
@@ -122,11 +125,16 @@ def built_of(aws: Reads, target: Target) -> Built:
 def _summaries(aws: Reads, target: Target) -> Iterable[Mapping[str, Any]]:
     if target.pipeline is not None or target.recipe is None:
         return aws.list_image_pipeline_images(target.arn)
-    names = [str(target.recipe["name"])]
+    # A recipe of each kind can have this name.
+    kind = "DOCKER" if target.is_container else "AMI"
+    return [one for one in _named(aws, str(target.recipe["name"])) if one.get("type") in (None, kind)]
+
+
+def _named(aws: Reads, name: str) -> list[dict[str, Any]]:
     try:
-        return aws.list_image_build_versions(names=names)
+        return aws.list_image_build_versions(names=[name])
     except OutdatedBoto3Error:  # it lists the builds of one version only
-        versions = [str(one["arn"]) for one in aws.list_images(names)]
+        versions = [str(one["arn"]) for one in aws.list_images([name])]
         return [one for arn in versions for one in aws.list_image_build_versions(arn)]
 
 

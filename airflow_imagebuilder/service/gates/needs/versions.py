@@ -1,7 +1,7 @@
 """
 Versions in ARNs, compared by their numbers as AWS compares them, never as text.
 
-Source: User Guide, "Semantic versioning in Image Builder": ``x`` stands for the newest version; wildcards are
+Source: User Guide, "Semantic versioning in Image Builder": ``x`` means the newest version; wildcards are
 rightmost; AWS numbers the builds of a version.
 """
 

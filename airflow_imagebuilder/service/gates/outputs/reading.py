@@ -34,14 +34,15 @@ class OutputReader:
     """
     Reads outputs in any region and account.
 
-    :param connect: returns a boto3 client for the name of a service, a region and an account; it raises
-        :class:`ForbiddenError` for an account that it has no credentials for.
+    :param connect: returns a boto3 client for the name of a service, a region, an account, and whether the
+        credentials are to be renewed. It raises :class:`ForbiddenError` for an account that it has no
+        credentials for.
     :param patience: seconds (or a timedelta) for which each call is retried through throttling and outages
         (default: 60).
     """
 
     def __init__(
-        self, connect: Callable[[str, str, str], Any], patience: float | timedelta = PATIENCE
+        self, connect: Callable[[str, str, str, bool], Any], patience: float | timedelta = PATIENCE
     ) -> None:
         self._connect = connect
         self._patience = patience
@@ -129,13 +130,13 @@ class OutputReader:
     ) -> dict[str, Any] | None:
         place = (service, region, account)
 
-        def renew() -> Any:
-            self._clients[place] = self._connect(*place)
+        def connect(*, renew: bool = True) -> Any:
+            self._clients[place] = self._connect(*place, renew)
             return self._clients[place]
 
-        client = self._clients.get(place) or renew()
+        client = self._clients.get(place) or connect(renew=False)
         try:
-            return call(client, operation, patience=self._patience, renew=renew, **params)
+            return call(client, operation, patience=self._patience, renew=connect, **params)
         except AwsError as error:
             if error.code in _NOT_THERE:
                 return None

@@ -22,7 +22,7 @@ _MEMBERS = (
     "image_recipe_arn",
     "container_recipe_arn",
     "distribution_configuration_arn",
-    "image_pipeline_arn",
+    "pipeline_arn",
 )
 
 

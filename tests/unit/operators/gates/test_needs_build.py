@@ -35,7 +35,7 @@ class Gate:
             self.operator >> first >> second.expand(doc=["a", "b"]) >> clean
         with_hook(self.operator, scene.aws)
         self.task = FakeTask(task_id="gate", map_index=map_index)
-        self.task.ti.get_ti_count = self._count
+        vars(self.task.ti)["get_ti_count"] = self._count
         self.task.context["task"] = self.operator
         self.counts = counts
 
@@ -184,8 +184,9 @@ def test_wrong_arguments_are_refused_at_parse(arguments: dict[str, Any], fault: 
 
 
 def test_all_faults_are_named_at_once() -> None:
+    wrong: dict[str, Any] = {"image_recipe_arn": "golden", "max_age": 1, "if_building": "no"}
     with pytest.raises(InvalidRequestError) as refused:
-        ImageBuilderNeedsBuildOperator(task_id="t", image_recipe_arn="golden", max_age=1, if_building="no")
+        ImageBuilderNeedsBuildOperator(task_id="t", **wrong)
     assert {fault.field for fault in refused.value.faults} == {"image_recipe_arn", "max_age", "if_building"}
 
 
@@ -210,13 +211,14 @@ def test_templates_are_checked_when_they_are_rendered() -> None:
 
 
 def test_the_links_are_those_of_the_target() -> None:
-    for options, keys in (
+    cases: tuple[tuple[dict[str, Any], set[str]], ...] = (
         ({}, {"imagebuilder_images_link"}),
         (
             {"pipeline_arn": PIPELINE, "image_recipe_arn": None},
             {"imagebuilder_images_link", "imagebuilder_pipelines_link"},
         ),
-    ):
+    )
+    for options, keys in cases:
         gate = Gate(building(), **options)
         gate.skipped()
         assert {key for key in gate.task.xcoms if key.endswith("_link")} == keys

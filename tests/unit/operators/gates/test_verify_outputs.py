@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 
 from airflow_imagebuilder import ImageBuilderVerifyOutputsOperator
 from airflow_imagebuilder.compat import AirflowSkipException
@@ -107,6 +107,18 @@ def test_differences_are_a_table_in_the_log_an_xcom_and_an_error(
     assert line in str(caught.value)
     assert "Image " in str(caught.value)
     assert "CreateTags" in str(caught.value)
+
+
+def test_an_outlet_gets_the_golden_amis_only_of_outputs_that_are_as_asked_for() -> None:
+    golden = Asset("golden")
+    gate = Gate(outlets=[golden])
+    gate.run()
+    events = gate.task.context["outlet_events"]
+    assert events[golden].extra["amis"] == {HERE: "ami-here", THERE: "ami-there"}
+    gate = Gate(outlets=[golden], require_tags={"team": "web"})
+    with pytest.raises(OutputsDifferError):
+        gate.run()
+    assert len(gate.task.context["outlet_events"]) == 0
 
 
 def test_an_image_that_is_not_available_fails_at_once() -> None:

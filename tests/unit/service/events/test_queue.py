@@ -197,3 +197,21 @@ def test_a_server_without_long_polling_is_asked_once_a_second_at_most() -> None:
     read = reading(Hasty, 100, (50, "one"))
     assert read.bodies() == ["one"]
     assert len(read.queue.calls) <= 102
+
+
+def test_a_message_that_is_kept_can_be_hidden_and_deleted_later() -> None:
+    async def main() -> Reading:
+        made = Reading(Queue(), keep=lambda message: True)
+        task = asyncio.create_task(made.during(300, (1, "one")))
+        await asyncio.sleep(2)
+        (first,) = [message for _, message in made.taken]
+        await made.reader.hide(first, 100.4)
+        await asyncio.sleep(103)
+        _, second = made.taken[-1]
+        await made.reader.delete(second)
+        await task
+        return made
+
+    read = run(main())
+    assert [(at, message.received) for at, message in read.taken] == [(1, 1), (102, 2)]
+    assert read.queue.deleted == ["one"]

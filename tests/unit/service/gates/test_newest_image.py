@@ -135,8 +135,9 @@ def test_an_older_boto3_reads_the_builds_of_each_fitting_version() -> None:
     aws = FakeImageBuilder()
     aws.before("list_image_build_versions", lacking())
     numbers = ("1.0.0", "1.10.0", "2.0.0")
-    aws.versions = [{"arn": f"{PREFIX}:image/golden-web/{number}"} for number in (*numbers,)]
-    aws.versions += [{"arn": f"{PREFIX}:image/other/1.0.0"}, None]
+    aws.versions = [{"arn": f"{PREFIX}:image/golden-web/{number}"} for number in numbers]
+    odd: Any = None
+    aws.versions += [{"arn": f"{PREFIX}:image/other/1.0.0"}, odd]
     aws.listed = [listed(1, name="golden-web", version=number) for number in numbers]
     source = Source(image_name="golden-web", version="1.x.x")
     assert read_now(aws, source, patience=0) == [aws.listed[1], aws.listed[0]]

@@ -112,12 +112,14 @@ def test_many_waits_for_a_pipeline_share_one_list_an_interval() -> None:
 def test_waits_with_other_times_share_the_list_and_choose_for_themselves() -> None:
     service = Lists((0.0, listed(1, hour=7)), (50.0, listed(2, hour=9)))
 
-    async def main() -> list[str]:
+    async def main() -> tuple[str, str]:
         later = Wanted(source=WANTED.source, since=moment(at(8)))
         async with watcher_of(service) as watcher:
-            return await asyncio.gather(find(watcher, later, wall=wall), find(watcher, WANTED, wall=wall))
+            first, second = find(watcher, later, wall=wall), find(watcher, WANTED, wall=wall)
+            arn, other = await asyncio.gather(first, second)
+            return arn, other
 
-    assert run(main()) == [listed(2)["arn"], listed(1)["arn"]]
+    assert run(main()) == (listed(2)["arn"], listed(1)["arn"])
     assert service.called()["list_image_pipeline_images"] <= 7
 
 

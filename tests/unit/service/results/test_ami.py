@@ -103,8 +103,8 @@ def test_executions_decide_where_the_image_does_not_list_its_workflows() -> None
 
 
 def test_an_image_that_was_only_distributed_has_the_copies_that_were_asked_for() -> None:
-    infrastructure = {"infrastructureConfiguration": {"name": "golden-build"}}
-    copied = {"workflows": [SEND], "outputResources": {"amis": [ami("copy", "eu-west-1")]}}
+    infrastructure: dict[str, Any] = {"infrastructureConfiguration": {"name": "golden-build"}}
+    copied: dict[str, Any] = {"workflows": [SEND], "outputResources": {"amis": [ami("copy", "eu-west-1")]}}
     made = answers.image(**copied, **infrastructure, **asked("eu-west-1"))
     assert ImageResult.from_api(made).golden_amis == ()  # CreateImage: a copy of the parent
     del made["infrastructureConfiguration"]

@@ -41,7 +41,7 @@ def submit(world: World, seed: str, epoch: int = 1, **options: Any) -> Any:
 
 
 def change(world: World, **members: Any) -> None:
-    """Let somebody change the pipeline."""
+    """Let a person change the pipeline."""
     world.aws.pipelines[ARN] = pipeline(**members)
 
 
@@ -82,7 +82,7 @@ def test_a_disabled_pipeline_is_started_and_the_log_says_so(
 def test_a_pipeline_that_may_not_be_read_is_started_with_a_warning(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.aws.before("get_pipeline", FORBIDDEN, times=ALWAYS)
+    world.aws.before("get_image_pipeline", FORBIDDEN, times=ALWAYS)
     assert submit(world, "one").origin is Origin.CREATED
     (line,) = warnings(caplog)
     assert "started all the same" in line
@@ -91,7 +91,8 @@ def test_a_pipeline_that_may_not_be_read_is_started_with_a_warning(
 
 
 def test_trouble_of_reading_starts_nothing_and_the_next_try_does(world: World) -> None:
-    world.aws.before("get_pipeline", TransientError("GetImagePipeline", "ServiceUnavailableException", 503))
+    trouble = TransientError("GetImagePipeline", "ServiceUnavailableException", 503)
+    world.aws.before("get_image_pipeline", trouble)
     with pytest.raises(TransientError):
         submit(world, "one")
     assert world.aws.called("start_pipeline") == []
@@ -121,7 +122,7 @@ def test_an_image_in_progress_of_a_pipeline_that_was_changed_is_awaited_with_a_w
     assert (again.arn, again.origin) == (first.arn, Origin.ATTACHED)
     (line,) = warnings(caplog)
     assert "(executionRole, imageRecipeArn)" in line
-    assert f"Image {first.arn} is building what the pipeline was then" in line
+    assert f"Image {first.arn} is building what the pipeline was when it was started" in line
 
 
 def test_an_unchanged_pipeline_warns_of_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -198,7 +199,7 @@ def test_on_a_retry_a_pipeline_that_cannot_be_read_counts_as_unchanged(
 ) -> None:
     first = submit(world, "one")
     world.aws.finish(first.arn, "FAILED")
-    world.aws.before("get_pipeline", trouble, times=ALWAYS)
+    world.aws.before("get_image_pipeline", trouble, times=ALWAYS)
     assert submit(world, "two").origin is Origin.REPAIRED
     assert any("is not known" in line for line in warnings(caplog))
 
@@ -212,7 +213,7 @@ def test_a_start_whose_answer_was_lost_is_found_though_the_pipeline_was_changed(
     change(world, imageRecipeArn=NEWER)
     again = submit(world, "two")
     assert (list(world.aws.images), again.origin) == ([again.arn], Origin.ATTACHED)
-    assert any("was changed after its start" in line for line in warnings(caplog))
+    assert any("was changed since an earlier try read it" in line for line in warnings(caplog))
 
 
 def test_a_start_whose_answer_was_lost_and_whose_pipeline_is_gone_says_that_an_image_may_build(
@@ -231,7 +232,7 @@ def test_a_start_whose_answer_was_lost_and_whose_pipeline_is_gone_says_that_an_i
 
 def test_changed_tags_are_refused_while_the_image_is_in_progress(world: World) -> None:
     first = submit(world, "one")
-    tagged = PipelineRequest(image_pipeline_arn=ARN, tags={"team": "platform"})
+    tagged = PipelineRequest(pipeline_arn=ARN, tags={"team": "platform"})
     with pytest.raises(RequestChangedError) as error:
         world.submission().submit(tagged, Try("two", 1))
     assert (error.value.arn, error.value.changed) == (first.arn, ("tags",))
@@ -317,9 +318,9 @@ def test_what_a_group_draws_is_compared_before_the_start(world: World) -> None:
 def test_a_group_starts_a_pipeline_that_it_may_not_read(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.aws.before("get_pipeline", FORBIDDEN)
+    world.aws.before("get_image_pipeline", FORBIDDEN)
     assert Pipeline(world.aws, ARN, declared=[Workflow(BOOT)]).checked() is None
-    assert any("that this task group draws is not known" in line for line in warnings(caplog))
+    assert any("that are declared is not known" in line for line in warnings(caplog))
 
 
 def test_a_pipeline_that_is_deleted_right_before_its_start_may_be_started_later(world: World) -> None:

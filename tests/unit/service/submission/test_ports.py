@@ -17,7 +17,7 @@ def test_a_submission_makes_these_calls() -> None:
         "cancel_image",
         "create_image",
         "get_image",
-        "get_pipeline",
+        "get_image_pipeline",
         "retry_image",
         "start_pipeline",
     ]

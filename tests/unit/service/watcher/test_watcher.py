@@ -11,11 +11,17 @@ from typing import Any
 
 import pytest
 
-from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
+from airflow_imagebuilder.service.errors import (
+    DeadlineExceededError,
+    ImageBuilderError,
+    MalformedAnswerError,
+    ThrottledError,
+)
 from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatcherStats, WatchSettings
 from tests.support.clockwork import (
     ARN,
     EPOCH,
+    THROTTLED,
     FaultySettings,
     Service,
     build,
@@ -279,6 +285,31 @@ def test_polls_are_faster_near_the_end_and_never_cost_more_in_all() -> None:
     polls = [time for time, operation, _ in service.calls if operation == "get_image"]
     assert min(after - before for before, after in pairwise(polls)) == 5
     assert len(service.calls) <= 2 * 35
+
+
+def test_one_image_is_read_once_through_the_same_client() -> None:
+    async def main() -> Any:
+        service = Service()
+        service.image(ARN, (0, "AVAILABLE"))
+        async with watcher_of(service) as watcher:
+            image = await watcher.image(ARN)
+        return image["state"]["status"], service.counted("get_image")[ARN], service.opened, service.closed
+
+    assert run(main()) == ("AVAILABLE", 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [(THROTTLED, ThrottledError), ({"image": {"arn": ARN}}, MalformedAnswerError)]
+)
+def test_an_image_that_is_not_answered_is_an_error_at_once(fault: Any, error: type[Exception]) -> None:
+    async def main() -> int:
+        service = Service(fault=lambda *call: fault)
+        async with watcher_of(service) as watcher:
+            with pytest.raises(error):
+                await watcher.image(ARN)
+        return len(service.calls)
+
+    assert run(main()) == 1
 
 
 def test_steps_are_read_through_the_same_client() -> None:

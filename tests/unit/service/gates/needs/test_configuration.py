@@ -38,7 +38,7 @@ def test_other_workflows_ask_for_a_build(workflows: list[dict[str, Any]]) -> Non
     assert asked(scene)["workflows"]["verdict"] == "build"
 
 
-def test_the_default_of_on_failure_is_no_change() -> None:
+def test_the_default_of_on_failure_changes_nothing() -> None:
     scene = Scene()
     scene.pipeline["workflows"][0]["onFailure"] = "ABORT"
     assert asked(scene)["workflows"]["verdict"] == "no"
@@ -86,7 +86,7 @@ def test_a_configuration_that_was_changed_since_asks_for_a_build(arn: str) -> No
     assert "2026-10-02" in checked[check]["text"]
 
 
-def test_a_change_of_the_infrastructure_is_no_reason_unless_it_is_asked_for() -> None:
+def test_a_change_of_the_infrastructure_counts_only_if_it_is_asked_for() -> None:
     scene = Scene()
     scene.aws.resources[INFRASTRUCTURE]["dateUpdated"] = "2026-10-02T00:00:00.000Z"
     assert asked(scene, checks=DEFAULT_CHECKS)["infrastructure"]["verdict"] == "not compared"
@@ -103,3 +103,77 @@ def test_another_distribution_configuration_asks_for_a_build() -> None:
 def test_a_recipe_names_none_of_these() -> None:
     verdicts = Scene().verdicts()
     assert {verdicts[name] for name in ("workflows", "distribution", "infrastructure")} == {"not compared"}
+
+
+# -- findings ----------------------------------------------------------------------------------------------
+
+LIMITS = {"CRITICAL": 0, "HIGH": 1}
+
+
+def scanned(status: str = "COMPLETED", *severities: str) -> Scene:
+    scene = Scene()
+    scene.image["scanState"] = {"status": status}
+    scene.image["imageScanningConfiguration"] = {"imageScanningEnabled": True}
+    scene.aws.finding_counts = {"all": 0}
+    scene.aws.findings = [
+        {"severity": severity, "packageVulnerabilityDetails": {"vulnerabilityId": f"CVE-2026-{number:04}"}}
+        for number, severity in enumerate(severities)
+    ]
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("status", "severities", "verdict"),
+    [
+        ("COMPLETED", (), "no"),
+        ("COMPLETED", ("HIGH", "LOW", "LOW"), "no"),
+        ("COMPLETED", ("HIGH", "HIGH"), "build"),
+        ("COMPLETED", ("CRITICAL",), "build"),
+        ("SCANNING", ("CRITICAL",), "build"),
+        ("SCANNING", ("HIGH",), "unknown"),
+        ("FAILED", (), "unknown"),
+        ("ABANDONED", (), "unknown"),
+    ],
+)
+def test_more_findings_than_the_limits_ask_for_a_build(
+    status: str, severities: tuple[str, ...], verdict: str
+) -> None:
+    scene = scanned(status, *severities)
+    found = scene.ask(max_findings=LIMITS).to_xcom()["checked"]["max_findings"]
+    assert found["verdict"] == verdict
+    if verdict == "build":
+        assert "at most" in found["text"]
+
+
+def test_an_image_that_was_never_scanned_is_unknown() -> None:
+    checked = Scene().ask(max_findings=LIMITS).to_xcom()["checked"]["max_findings"]
+    assert checked["verdict"] == "unknown"
+    assert "no completed scan" in checked["text"]
+
+
+def test_findings_that_aws_counts_and_does_not_list_are_unknown() -> None:
+    scene = scanned()
+    scene.aws.finding_counts = {"all": 3, "critical": 1}
+    assert scene.verdicts(max_findings=LIMITS)["max_findings"] == "unknown"
+
+
+def test_findings_that_are_forbidden_are_unknown() -> None:
+    scene = scanned("COMPLETED", "CRITICAL")
+    error = ForbiddenError("ListImageScanFindings", "AccessDeniedException", 403)
+    scene.aws.before("list_image_scan_findings", error, times=ALWAYS)
+    assert scene.verdicts(max_findings=LIMITS)["max_findings"] == "unknown"
+
+
+def test_where_an_older_boto3_does_not_show_the_type_of_a_scan_the_user_names_it() -> None:
+    scene = scanned()
+    scene.aws.finding_counts = None
+    scene.image["outputResources"] = {"amis": [{"region": "us-east-1", "image": "ami-1"}]}
+    assert scene.verdicts(max_findings=LIMITS, scan_type="TEST_INSTANCE_CVE")["max_findings"] == "no"
+    scene.aws.ami_findings = [{"Title": "CVE-2026-0001 - openssl", "SeverityLabel": "CRITICAL"}]
+    assert scene.verdicts(max_findings=LIMITS, scan_type="ON_DEMAND_AMI_CVE")["max_findings"] == "build"
+
+
+def test_without_limits_no_finding_is_read() -> None:
+    scene = scanned("COMPLETED", "CRITICAL")
+    assert not scene.ask().needed
+    assert scene.aws.called("list_image_scan_findings") == []

@@ -86,8 +86,9 @@ def test_another_base_than_that_of_the_last_image_asks_for_a_build() -> None:
 @pytest.mark.parametrize("name", ["/golden/base", "arn:aws:ssm:us-east-1:210987654321:parameter/golden"])
 def test_a_parameter_is_compared_by_its_value(name: str) -> None:
     scene = Scene(parent=f"ssm:{name}", built_from=AMI)
-    scene.aws.parameters = {name: AMI}
-    assert scene.verdicts()["base_image"] == "no"
+    for held in (AMI, f"{AMI}\n"):
+        scene.aws.parameters = {name: held}
+        assert scene.verdicts()["base_image"] == "no"
     scene.aws.parameters = {name: f"{OTHER_AMI}\n"}
     assert_reason(scene, f"parameter {name} now holds {OTHER_AMI}", AMI)
 
@@ -122,7 +123,7 @@ def test_nothing_newer_exists_than_an_ami_but_its_end_is_said(
     assert text in checked["text"]
 
 
-def test_an_ami_that_ec2_does_not_describe_for_us_is_no_reason() -> None:
+def test_an_ami_that_ec2_does_not_describe_for_us_asks_for_nothing() -> None:
     scene = Scene(parent=AMI, built_from=AMI)
     scene.aws.before("describe_ami", FORBIDDEN, times=ALWAYS)
     assert scene.verdicts()["base_image"] == "no"
@@ -194,6 +195,17 @@ def test_components_of_other_owners_are_read_and_named_with_their_owner(owner: s
 def test_components_that_were_added_or_removed_ask_for_a_build() -> None:
     scene = Scene(components={component("1.0.0/1"): component("1.0.0/1", "old")})
     assert_reason(scene, "base is in the recipe", "old is in the last image")
+
+
+def test_a_component_that_asks_for_a_build_counts_more_than_one_that_cannot_be_read() -> None:
+    unreadable = component("x.x.x", "cis", "third-party")
+    given = {component("2.0.0/1"): component("1.0.0/1"), unreadable: unreadable.replace("x.x.x", "1.0.0/1")}
+    scene = Scene(components=given)
+    assert [one.verdict.value for one in scene.ask().statements if one.check == "components"] == [
+        "build",
+        "unknown",
+    ]
+    assert scene.verdicts()["components"] == "build"
 
 
 def test_a_component_whose_build_the_last_image_does_not_record_is_unknown() -> None:

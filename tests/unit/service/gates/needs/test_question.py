@@ -47,7 +47,7 @@ def test_every_call_reads() -> None:
     scene.ask(pipeline_arn=PIPELINE)
     scene.ask()
     methods = {call.method for call in scene.aws.calls}
-    assert {"get_pipeline", "get_image", "get_component", "list_image_pipeline_images"} <= methods
+    assert {"get_image_pipeline", "get_image", "get_component", "list_image_pipeline_images"} <= methods
     assert {method for method in methods if not method.startswith(READING)} == set()
 
 
@@ -72,9 +72,22 @@ def test_the_newest_image_is_that_of_the_latest_date_in_any_order_of_the_list() 
     scene = Scene()
     older = another(2, "AVAILABLE", "2026-08-01T00:00:00.000Z")
     failed = another(3, "FAILED", "2026-10-20T00:00:00.000Z")
+    for other in (older, failed):
+        scene.aws.images[other["arn"]] = {**scene.image, **other}
     for listed in ([older, summary(), failed], [failed, summary(), older]):
         scene.aws.listed = listed
         assert scene.ask().last_image == IMAGE
+
+
+def test_an_image_of_the_other_kind_with_the_same_name_is_another_image() -> None:
+    scene = Scene()
+    scene.aws.listed = [
+        {**summary(), "type": "AMI"},
+        {**another(2, "AVAILABLE", "2026-10-05T00:00:00Z"), "type": "DOCKER"},
+        {**another(3, "BUILDING", "2026-10-06T00:00:00Z"), "type": "DOCKER"},
+    ]
+    answer = scene.ask()
+    assert (answer.last_image, answer.in_progress) == (IMAGE, ())
 
 
 def test_an_image_that_was_deprecated_or_deleted_since_the_list_is_not_the_last_one() -> None:
@@ -140,7 +153,7 @@ def test_a_known_reason_counts_whatever_else_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    "method", ["get_pipeline", "get_image_recipe", "list_image_pipeline_images", "get_image"]
+    "method", ["get_image_pipeline", "get_image_recipe", "list_image_pipeline_images", "get_image"]
 )
 def test_what_cannot_be_read_of_the_target_is_unknown_too(method: str) -> None:
     scene = Scene()

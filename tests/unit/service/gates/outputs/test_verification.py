@@ -47,7 +47,7 @@ class Scene:
         self.outputs = FakeOutputs()
         self.now = 0.0
         self.pauses: list[float] = []
-        self.at_pause: Callable[[], None] = lambda: None
+        self.at_pause: Callable[[], object] = lambda: None
         self.outputs.ami("ami-here")
         self.outputs.ami("ami-there", THERE)
         wanted = list(distributions) or [distribution(HERE), distribution(THERE)]
@@ -241,10 +241,10 @@ def test_an_account_without_credentials_is_not_verified() -> None:
     scene = shared()
     scene.outputs.ami("ami-here", tags={"team": "web"})
 
-    def connect(service: str, region: str, account: str) -> Any:
+    def connect(service: str, region: str, account: str, renew: bool) -> Any:
         if account == OTHER:
             raise ForbiddenError("AssumeRole", message="no connection")
-        return scene.outputs.connect(service, region, account)
+        return scene.outputs.connect(service, region, account, renew)
 
     verification = scene.verify(connect=connect, patience=60.0)
     assert [(one.account, one.found) for one in verification.unverified] == [(OTHER, "no connection")]
@@ -402,7 +402,7 @@ def test_a_region_that_must_have_the_container_image_and_has_not() -> None:
 def test_what_ec2_shows_late_is_read_again_and_what_fits_is_not() -> None:
     scene = Scene()
     scene.outputs.ami("ami-there", THERE, State="pending")
-    scene.at_pause = lambda: scene.outputs.ami("ami-there", THERE) and None
+    scene.at_pause = lambda: scene.outputs.ami("ami-there", THERE)
     assert scene.rows(patience=60.0) == []
     assert [region for region, _, _ in scene.outputs.calls] == [HERE, THERE, THERE]
 
@@ -445,18 +445,12 @@ def test_throttling_is_retried_and_is_never_a_difference(code: str, monkeypatch:
         verify(scene.image, [], Judge(OutputReader(scene.outputs.connect, patience=0.0)))
 
 
-def test_credentials_that_expire_are_renewed() -> None:
+def test_credentials_that_expire_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene()
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
     scene.outputs.troubles["describe_images"] = [denied("DescribeImages", "RequestExpired", 400)]
-    connected: list[str] = []
-
-    def connect(service: str, region: str, account: str) -> Any:
-        connected.append(region)
-        return scene.outputs.connect(service, region, account)
-
-    reader = OutputReader(connect, patience=600)
-    assert verify(scene.image, [], Judge(reader)).differences == ()
-    assert connected == [HERE, HERE, THERE]
+    assert verify(scene.image, [], Judge(OutputReader(scene.outputs.connect, patience=600))).differences == ()
+    assert scene.outputs.renewals == 1
 
 
 # -- what a person and an XCom get -------------------------------------------------------------------------

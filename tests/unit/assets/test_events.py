@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from airflow.sdk import Asset
 
-from airflow_imagebuilder.assets import asset_extra, update_asset_events
+from airflow_imagebuilder.assets import asset_extra, image_in, update_asset_events
 from airflow_imagebuilder.service.results.image import Ami, Container, ImageResult
 from tests.support.arns import image_arn
 from tests.support.task import OutletEvents
@@ -83,3 +85,17 @@ def test_an_event_is_json() -> None:
     assert isinstance(built.amis[0], Ami)
     assert not any(isinstance(item, Container) for item in built.containers)
     assert json.loads(json.dumps(asset_extra(built))) == asset_extra(built)
+
+
+def test_a_dag_reads_the_image_of_an_event_from_a_task_or_from_a_watcher() -> None:
+    image = asset_extra(result())
+    by_watcher = {"from_trigger": True, "payload": image}
+    for extra in (image, by_watcher):
+        assert image_in(SimpleNamespace(extra=extra)) == image_in(extra) == image
+
+
+@pytest.mark.parametrize(
+    "extra", [None, {}, {"by": "hand"}, {"from_trigger": True}, {"from_trigger": True, "payload": "no image"}]
+)
+def test_an_event_that_reports_no_image_has_none(extra: dict[str, Any] | None) -> None:
+    assert image_in(SimpleNamespace(extra=extra)) == {}

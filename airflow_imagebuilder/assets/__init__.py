@@ -1,11 +1,13 @@
-"""The extra of asset events: the image that a Dag scheduled on an asset receives."""
+"""Golden images as assets: their URIs, and the extra of their events, which a Dag on the asset receives."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
+from airflow_imagebuilder.assets.uri import sanitize_uri
 from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_imagebuilder.service.results.image import ImageResult
+
+__all__ = ["asset_extra", "image_in", "sanitize_uri", "update_asset_events"]
 
 
 def update_asset_events(context: Context, outlets: Iterable[Any], result: ImageResult) -> None:
@@ -29,6 +33,20 @@ def update_asset_events(context: Context, outlets: Iterable[Any], result: ImageR
     for asset in outlets:
         if isinstance(asset, Asset):
             context["outlet_events"][asset].extra = asset_extra(result)
+
+
+def image_in(event: Any) -> dict[str, Any]:
+    """Return the image that an event of a golden image reports, whether a task or a watcher has sent it.
+
+    Airflow keeps what a watcher reports below ``payload`` in the extra of the event.
+
+    :param event: an event of ``triggering_asset_events``, or its extra.
+    :return: as :func:`asset_extra`; empty if the event reports no image, e.g. one that a person has created
+        in the UI.
+    """
+    extra = getattr(event, "extra", event) or {}
+    image = extra.get("payload") if extra.get("from_trigger") else extra
+    return dict(image) if isinstance(image, Mapping) and "image_arn" in image else {}
 
 
 def asset_extra(result: ImageResult) -> dict[str, Any]:

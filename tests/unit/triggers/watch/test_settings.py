@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.service.watcher.settings import WatchSettings
-from airflow_imagebuilder.triggers.settings import watch_settings
+from airflow_imagebuilder.triggers.watch.settings import watch_settings
 
 
 def test_without_configuration_the_defaults_hold() -> None:

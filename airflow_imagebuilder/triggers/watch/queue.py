@@ -63,8 +63,8 @@ def _is_url(url: str) -> bool:
         return True
     log.warning(
         "[imagebuilder] queue_url is %s, which is not the URL of an SQS queue. Images are polled, and no "
-        "events are heard. Write https://sqs.REGION.amazonaws.com/ACCOUNT/NAME; %s is replaced by the name "
-        "of the triggerer's host.",
+        "events are heard. Write https://sqs.REGION.amazonaws.com/ACCOUNT/NAME; %s becomes the name of "
+        "the triggerer's host.",
         one_line(url), HOSTNAME,
     )  # fmt: skip
     return False
