@@ -36,8 +36,13 @@ CASES: dict[str, dict[str, Any]] = {
     "off": {"image": "scan-off"},
     "hangs": {"image": "scan-hangs", "timeout": timedelta(seconds=12)},
     "hangs_on_worker": {"image": "scan-hangs", "timeout": timedelta(seconds=12), "deferrable": False},
-    "waits": {"image": "scan-late", "max_findings": MANY},
-    "waits_on_worker": {"image": "scan-late", "max_findings": MANY, "deferrable": False},
+    "waits": {"image": "scan-late", "max_findings": MANY, "priority_weight": 9},
+    "waits_on_worker": {
+        "image": "scan-late",
+        "max_findings": MANY,
+        "deferrable": False,
+        "priority_weight": 9,
+    },
 }
 
 with DAG("scan_cases", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
@@ -55,7 +60,7 @@ with DAG("scan_cases", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=tim
     baked = bake()
     ImageBuilderScanGateOperator(
         task_id="of_output",
-        image_build_version_arn=baked,  # type: ignore[arg-type]
+        image_build_version_arn=baked,
         max_findings=MANY,
         **SETTINGS,
     )
