@@ -59,7 +59,7 @@ class Bench:
 
     def queue(self) -> str:
         """Make a queue that announces the ends of images from now on, and return its URL."""
-        # The clock stood still for a while; an event that seems older than the wait would be ignored.
+        # The clock was stopped for a while; an event that seems older than the wait would be ignored.
         self.service.control(advance=86_400)
         sqs, events = self.service.client("sqs"), self.service.client("events")
         url: str = sqs.create_queue(QueueName="imagebuilder-benchmark")["QueueUrl"]

@@ -149,7 +149,7 @@ def test_the_reader_runs_from_the_first_wait_to_the_last() -> None:
     assert queue.opened == queue.closed == 1
 
 
-# -- rule 1: the first look stays ----------------------------------------------------------------------------
+# -- rule 1: the first poll stays ----------------------------------------------------------------------------
 
 
 def test_an_end_before_the_wait_is_seen_by_the_first_poll_whatever_the_queue_says() -> None:
@@ -334,7 +334,7 @@ def test_trouble_of_the_queue_ends_the_trust_within_one_interval(caplog: pytest.
     assert len(warnings) == 1
 
 
-def test_an_event_that_comes_after_the_poll_has_seen_the_end_is_no_loss(
+def test_an_event_that_comes_after_the_poll_has_seen_the_end_does_not_count_as_lost(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     service = service_of(at=lambda _: 60.0)
@@ -432,7 +432,7 @@ def test_a_queue_that_never_answers_costs_one_warning(
 # -- rules 8 and 9: what is in the queue ---------------------------------------------------------------------
 
 
-def test_foreign_messages_and_those_that_nobody_waits_for_are_deleted_and_cost_no_call() -> None:
+def test_foreign_messages_and_those_about_other_images_are_deleted_and_cost_no_call() -> None:
     service = service_of(at=lambda _: 100.0)
 
     async def play(queue: Queue, watcher: ImageWatcher) -> None:
