@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from benchmarks.service import WORKFLOWS
@@ -134,11 +135,19 @@ def package(arn: str, number: int, given: argparse.Namespace) -> BaseTrigger:
         "botocore_config": _config(given),
     }
     if not number:
-        return ImageBuilderImageTrigger(**shared)
+        # Only the wait of a deferred task listens. Without a kill to ask for, the rest is the same.
+        trigger = ImageBuilderImageTrigger(**shared, cancel_on_kill=not given.listens)
+        trigger.task_instance = _TASK if given.listens else None
+        return trigger
     kind, name, group = WORKFLOWS[number - 1]
     return ImageBuilderWorkflowTrigger(
         workflow_type=kind.upper(), workflow_name=name, parallel_group=group, **shared
     )
+
+
+_TASK: Any = SimpleNamespace(
+    dag_id="bench", run_id="bench", task_id="image", map_index=-1, try_number=1, id="bench"
+)
 
 
 def _config(given: argparse.Namespace) -> dict[str, Any] | None:
@@ -190,6 +199,7 @@ def main() -> None:
     options.add_argument("pattern", choices=["stock", "package"])
     options.add_argument("--waits", type=int, default=1, help="waits per image")
     options.add_argument("--interval", type=float, default=5.0)
+    options.add_argument("--listens", action="store_true", help="as deferred tasks, which read a queue")
     options.add_argument("--mode", help="botocore's retry mode")
     given = options.parse_args()
     logging.disable(logging.INFO)

@@ -88,6 +88,7 @@ class Case:
         command = [sys.executable, "-m", "benchmarks.waiting", self.pattern.partition(",")[0]]
         command += [f"--waits={self.waits}", f"--interval={self.interval}"]
         command += [f"--mode={self.mode}"] if self.mode else []
+        command += ["--listens"] if "AIRFLOW__IMAGEBUILDER__QUEUE_URL" in self.env else []
         env = {
             **os.environ, **served.service.env, "PYTHONPATH": str(REPOSITORY),
             "AIRFLOW__IMAGEBUILDER__MAX_CALLS_PER_SECOND": str(self.rate), **self.env,

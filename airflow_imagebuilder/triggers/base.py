@@ -98,8 +98,9 @@ class ImageBuilderTrigger(BaseTrigger):
         from airflow_imagebuilder.triggers.watch.metrics import AirflowMetrics
         from airflow_imagebuilder.triggers.watch.settings import queue_url, watch_settings
 
-        settings, url = watch_settings(self.poll_interval), queue_url()
-        channel = None
+        settings = watch_settings(self.poll_interval)
+        # A wait on a worker must not take the messages of a triggerer.
+        url, channel = queue_url() if self.task_instance is not None else "", None
         if url:
             from airflow_imagebuilder.triggers.watch.queue import channel_of
 

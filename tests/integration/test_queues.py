@@ -14,7 +14,7 @@ import pytest
 
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from tests.support.arns import PREFIX
-from tests.support.triggers import image_trigger
+from tests.support.triggers import deferred_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,7 +168,7 @@ async def until(condition: Callable[[], bool]) -> None:
 def watching(url: str, monkeypatch: pytest.MonkeyPatch, interval: float = 600.0) -> Any:
     """Enter a trigger's watcher that listens to a queue, with Airflow's options in the environment."""
     monkeypatch.setenv("AIRFLOW__IMAGEBUILDER__QUEUE_URL", url)
-    return image_trigger(aws_conn_id=None, region_name="us-east-1", poll_interval=interval).watcher()
+    return deferred_trigger(aws_conn_id=None, region_name="us-east-1", poll_interval=interval).watcher()
 
 
 @pytest.mark.asyncio

@@ -42,7 +42,7 @@ def test_it_ends_with_the_first_end_that_is_missed() -> None:
     assert run(main()).losses == 1
 
 
-def test_a_late_event_loses_nothing_and_the_next_one_brings_the_trust_back() -> None:
+def test_a_late_event_does_not_count_as_lost_and_the_next_one_brings_the_trust_back() -> None:
     async def main() -> Watched:
         trust = Watched()
         trust.missed(ARN)

@@ -99,6 +99,24 @@ def test_a_thousand_ends_at_once_are_seen_within_twenty_seconds_at_the_default_r
     assert min(seen.values()) >= 400
 
 
+def test_monitors_of_a_thousand_images_do_not_hold_up_the_ends() -> None:
+    service = service_of(1000, lambda _: 400.0, fault=no_lists)
+    for arn in service.stages:
+        service.workflows[arn] = [(0, execution("boot", "RUNNING")), (400, execution("boot", "COMPLETED"))]
+
+    async def play(queue: Queue, watcher: ImageWatcher) -> dict[str, float]:
+        monitors = [asyncio.create_task(statuses(watcher, arn, workflows=True)) for arn in service.stages]
+        announcing = asyncio.create_task(announce(queue, service, *service.stages))
+        seen = await ends(watcher, *service.stages)
+        for task in (announcing, *monitors):
+            task.cancel()
+        await asyncio.gather(announcing, *monitors, return_exceptions=True)
+        return seen
+
+    seen, _ = played(service, play)
+    assert max(seen.values()) < 420
+
+
 def test_one_end_is_seen_within_two_seconds_though_the_polls_need_more_than_the_whole_rate() -> None:
     service = service_of(1000, lambda number: 300.0 if number == 777 else 5000.0, fault=no_lists)
 
@@ -334,7 +352,7 @@ def test_trouble_of_the_queue_ends_the_trust_within_one_interval(caplog: pytest.
     assert len(warnings) == 1
 
 
-def test_an_event_that_comes_after_the_poll_has_seen_the_end_loses_nothing(
+def test_an_event_that_comes_after_the_poll_has_seen_the_end_does_not_count_as_lost(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     service = service_of(at=lambda _: 60.0)
@@ -432,7 +450,7 @@ def test_a_queue_that_never_answers_costs_one_warning(
 # -- rules 8 and 9: what is in the queue ---------------------------------------------------------------------
 
 
-def test_foreign_messages_and_those_without_a_wait_are_deleted_and_cost_no_call() -> None:
+def test_foreign_messages_and_those_about_other_images_are_deleted_and_cost_no_call() -> None:
     service = service_of(at=lambda _: 100.0)
 
     async def play(queue: Queue, watcher: ImageWatcher) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_imagebuilder.triggers.watch.queue import QueueHook, channel_of
-from tests.support.triggers import image_trigger
+from tests.support.triggers import deferred_trigger, image_trigger
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.service.events.listener import Channel
@@ -65,11 +65,18 @@ def test_the_queue_is_read_with_the_connection_of_the_waits() -> None:
 
 @pytest.mark.asyncio
 async def test_a_trigger_listens_only_if_the_option_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with image_trigger().watcher() as watcher:
+    async with deferred_trigger().watcher() as watcher:
         assert watcher._hints is None
     monkeypatch.setenv("AIRFLOW__IMAGEBUILDER__QUEUE_URL", URL)
-    async with image_trigger().watcher() as one, image_trigger(poll_interval=7).watcher() as two:
+    async with deferred_trigger().watcher() as one, deferred_trigger(poll_interval=7).watcher() as two:
         assert one is not two
         assert one._hints is not None
         assert two._hints is not None
         assert one._hints._channel.key == two._hints._channel.key
+
+
+@pytest.mark.asyncio
+async def test_a_wait_on_a_worker_takes_no_messages_of_a_triggerer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__IMAGEBUILDER__QUEUE_URL", URL)
+    async with image_trigger().watcher() as watcher:
+        assert watcher._hints is None
