@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.arns.grammar import is_like_an_arn
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow.sdk import Context
 
     from airflow_imagebuilder.service.submission.ports import Submitted, Try
@@ -31,9 +30,10 @@ def is_missing(rendered: object) -> bool:
 
 def known_arn(rendered: object) -> str:
     """
-    Return the ARN that a template rendered.
+    Return the ARN that a template, or the output of another task, became.
 
-    :param rendered: the value of ``image_build_version_arn`` after rendering.
+    :param rendered: the value of ``image_build_version_arn`` after rendering: an ARN, or the
+        :class:`ImageResult` of a task that waited for the image, as a mapping.
     :return: image build version ARN.
     :raises AirflowSkipException: the template rendered nothing, since no image was submitted.
     :raises InvalidRequestError: the template rendered something that is not an ARN.

@@ -44,7 +44,7 @@ from airflow_imagebuilder.service.text import image_name
 from airflow_imagebuilder.xcom import ARN_KEY, known_arn
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_imagebuilder.service.gates.allow_list import AllowedFinding
     from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger
@@ -108,7 +108,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
     def __init__(
         self,
         *,
-        image_build_version_arn: str | Mapping[str, Any],
+        image_build_version_arn: str | Mapping[str, Any] | XComArg,
         max_findings: Mapping[str, int | str] | None = None,
         only_fixable: bool = False,
         allow_list: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_imagebuilder.hooks import ImageBuilderHook
 
@@ -79,7 +79,8 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
     as that of the operator that builds does: a Dag scheduled on an asset of this task gets verified images
     only.
 
-    :param image_build_version_arn: the image; it must be AVAILABLE.
+    :param image_build_version_arn: the image: its ARN, or the :class:`ImageResult` mapping of a task that
+        waits for it, such as ``bake.output``. It must be AVAILABLE.
     :param account_conn_ids: for each other account that has AMIs, an AWS connection with which to read them,
         e.g. one with ``role_arn`` in its extra. Default: none.
     :param expected: what counts in place of the configuration that GetImage shows: a list of AWS's
@@ -113,7 +114,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
     def __init__(
         self,
         *,
-        image_build_version_arn: str,
+        image_build_version_arn: str | Mapping[str, Any] | XComArg,
         account_conn_ids: Mapping[str, str] | str | None = None,
         expected: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = None,
         require_tags: Mapping[str, str] | str | None = None,

@@ -62,7 +62,8 @@ ERRORS: list[ImageBuilderError] = [
 
 
 def every_kind(kind: type[ImageBuilderError] = ImageBuilderError) -> set[type[ImageBuilderError]]:
-    below = [every_kind(child) for child in kind.__subclasses__() if child.__module__ == errors.__name__]
+    ours = [child for child in kind.__subclasses__() if child.__module__.startswith(f"{errors.__name__}.")]
+    below = [every_kind(child) for child in ours]
     return {kind}.union(*below)
 
 
