@@ -38,6 +38,8 @@ def known_arn(rendered: object) -> str:
     :raises AirflowSkipException: the template rendered nothing, since no image was submitted.
     :raises InvalidRequestError: the template rendered something that is not an ARN.
     """
+    if isinstance(rendered, Mapping):
+        rendered = rendered.get("arn")
     if is_missing(rendered):
         from airflow_imagebuilder.compat import AirflowSkipException
 
