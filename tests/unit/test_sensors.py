@@ -472,6 +472,7 @@ def test_a_rescheduled_sensor_tolerates_throttling_always_and_a_refusal_for_the_
 ) -> None:
     clock = [1000.0]
     monkeypatch.setattr("airflow_imagebuilder.operators.waiting.observation.time.time", lambda: clock[0])
+    aws.pipelines[PIPELINE] = {"arn": PIPELINE}
     lists = "list_image_pipeline_images"
     aws.before(lists, ThrottledError("ListImagePipelineImages"), times=3)
     for _ in range(3):

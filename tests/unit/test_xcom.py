@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from airflow_imagebuilder.compat import AirflowSkipException
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY, as_time, known_arn
 from tests.support.arns import IMAGE
@@ -22,7 +23,17 @@ def test_a_rendered_time_is_read(rendered: Any, time: float | None) -> None:
     assert as_time(rendered) == time
 
 
-@pytest.mark.parametrize("rendered", [{"arn": IMAGE}, [IMAGE], "golden/1.0.0", 7])
+@pytest.mark.parametrize("rendered", [{"arn": [IMAGE]}, [IMAGE], "golden/1.0.0", 7])
 def test_a_value_that_is_not_an_arn_is_refused_and_not_taken_for_a_skip(rendered: Any) -> None:
     with pytest.raises(InvalidRequestError, match="image_build_version_arn"):
+        known_arn(rendered)
+
+
+def test_the_result_of_a_task_names_its_image() -> None:
+    assert known_arn({"arn": IMAGE, "status": "AVAILABLE"}) == IMAGE
+
+
+@pytest.mark.parametrize("rendered", [None, "", "None", {}, {"arn": None}])
+def test_nothing_is_a_skip(rendered: Any) -> None:
+    with pytest.raises(AirflowSkipException):
         known_arn(rendered)

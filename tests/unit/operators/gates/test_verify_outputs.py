@@ -137,9 +137,15 @@ def test_a_run_without_an_image_is_skipped(rendered: Any) -> None:
         gate.run()
 
 
-def test_the_whole_result_in_place_of_its_arn_is_refused_with_the_way_out() -> None:
+def test_the_result_of_a_task_names_its_image() -> None:
     gate = Gate()
     gate.operator.image_build_version_arn = {"arn": IMAGE}
+    assert gate.run()["image_build_version_arn"] == IMAGE
+
+
+def test_another_mapping_is_refused_with_the_way_out() -> None:
+    gate = Gate()
+    gate.operator.image_build_version_arn = {"arn": ["golden"]}
     with pytest.raises(InvalidRequestError, match="give the XCom image_build_version_arn"):
         gate.run()
 

@@ -105,6 +105,7 @@ def test_any_other_text_is_not_a_time(text: str) -> None:
 
 def test_a_pipeline_without_images_is_asked_for_so_that_a_misspelt_one_is_an_error() -> None:
     aws = FakeImageBuilder()
+    aws.pipelines[PIPELINE] = {"arn": PIPELINE}
     assert read_now(aws, OF_PIPELINE, patience=0) == []
     assert aws.targets("get_image_pipeline") == [PIPELINE]
     aws.before("get_image_pipeline", NotFoundError("GetImagePipeline"), times=2)
