@@ -21,10 +21,10 @@ IMAGES = 3
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    """A local service in which an image takes about 15 seconds: more than the first poll takes to come."""
+    """A local service in which an image takes about 10 seconds: more than the first poll takes to come."""
     with LocalService(speed=60, home=tmp_path_factory.mktemp("imagebuilder")) as made:
         made.control(
-            durations={"pending": 1, "creating": 1, "build": 800, "test": 60, "distribution": 40, "gap": 0}
+            durations={"pending": 1, "creating": 1, "build": 500, "test": 60, "distribution": 40, "gap": 0}
         )
         yield made
 
