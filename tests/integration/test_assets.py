@@ -17,13 +17,21 @@ from airflow_imagebuilder.assets import asset_extra, image_in
 from airflow_imagebuilder.local.stack.airflow import AirflowStack
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from airflow_imagebuilder.service.results.image import ImageResult
+from tests.integration.bakes import Run
 from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-DAGS = (HERE.parents[1] / "docs" / "how-to" / "dags" / "assets.py", HERE / "asset_dags" / "second_watcher.py")
+REPOSITORY = HERE.parents[1]
+DAGS = (
+    REPOSITORY / "docs" / "how-to" / "dags" / "assets.py",
+    HERE / "asset_dags" / "second_watcher.py",
+    REPOSITORY / "dags" / "golden_image_pipeline.py",
+    REPOSITORY / "dags" / "golden_container.py",
+)
+PIPELINES = ("golden_image_pipeline", "golden_container")
 UBUNTU, WINDOWS = "golden-ubuntu-2404", "golden-windows-2022"
 MALFORMED = '{"source": "aws.imagebuilder", "detail-type": "EC2 Image Builder Image State Change"}'
 
@@ -36,6 +44,8 @@ class Scene(NamedTuple):
     queue_url: str
     images: dict[str, str]
     """What was built while Airflow was not there yet: the ARNs by what they are."""
+    runs: dict[str, Run]
+    """The first run of each Dag that runs a pipeline."""
 
     def extra(self, arn: str) -> dict[str, Any]:
         """Return what an event of the image has, from AWS's answer of now."""
@@ -109,7 +119,11 @@ def queue_of(service: LocalService) -> str:
     sqs, events = service.client("sqs"), service.client("events")
     url: str = sqs.create_queue(QueueName="golden-images", Attributes={"VisibilityTimeout": "5"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    pattern = {"source": ["aws.imagebuilder"], "detail-type": ["EC2 Image Builder Image State Change"]}
+    pattern = {
+        "source": ["aws.imagebuilder"],
+        "detail-type": ["EC2 Image Builder Image State Change"],
+        "resources": [{"prefix": f"{PREFIX}:image/{name}/"} for name in (UBUNTU, WINDOWS)],
+    }
     events.put_rule(Name="golden-images", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="golden-images", Targets=[{"Id": "queue", "Arn": arn}])
     sqs.send_message(QueueUrl=url, MessageBody=MALFORMED)
@@ -136,10 +150,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
         }
         with AirflowStack(tmp_path_factory.mktemp("airflow"), folder, env) as stack:
-            for dag_id in ("golden_image_roll_out", "second_watcher"):
+            for dag_id in ("golden_image_roll_out", "second_watcher", "roll_out_golden_web", *PIPELINES):
                 stack.api.wait_for_dag(dag_id)
                 stack.api.unpause(dag_id)
-            yield Scene(service, stack, url, images)
+            runs = {dag_id: Run.start(stack.api, dag_id) for dag_id in PIPELINES}
+            yield Scene(service, stack, url, images, runs)
 
 
 def test_images_built_outside_of_airflow_run_the_dags_on_their_assets(scene: Scene) -> None:
@@ -165,3 +180,46 @@ def test_a_message_in_flight_when_the_triggerer_is_killed_is_not_lost(scene: Sce
     assert image_in(extra) == scene.extra(image)
     scene.wait_for_messages(1)
     assert scene.reported(WINDOWS).count(image) == 1
+
+
+# -- the Dags that run a pipeline --------------------------------------------------------------------------
+
+
+def test_a_pipeline_that_is_needed_is_run_gated_and_rolled_out(scene: Scene) -> None:
+    run = scene.runs["golden_image_pipeline"]
+    assert run.wait(240) == "success", run.states()
+    assert set(run.states().values()) == {"success"}
+    image = run.xcom("golden_web.image")
+    assert {ami["region"] for ami in image["golden_amis"]} == {"us-east-1", "eu-west-1"}
+    (event,) = scene.events("golden-web")
+    assert event["extra"] == scene.extra(image["arn"])
+    assert scene.wait_for_run("roll_out_golden_web") == {"us-east-1": 1, "eu-west-1": 1}
+    for ami in image["golden_amis"]:
+        ec2 = scene.service.client("ec2", ami["region"])
+        versions = ec2.describe_launch_template_versions(LaunchTemplateName="golden-web")
+        (version,) = versions["LaunchTemplateVersions"]
+        assert version["LaunchTemplateData"]["ImageId"] == ami["image"]
+
+
+def test_a_container_pipeline_is_run_scanned_and_verified_in_ecr(scene: Scene) -> None:
+    run = scene.runs["golden_container"]
+    assert run.wait(240) == "success", run.states()
+    assert set(run.states().values()) == {"success"}
+    assert run.xcom("verify_outputs")["difference_count"] == 0
+    (event,) = scene.events("golden-web-container")
+    assert event["extra"] == scene.extra(run.xcom("bake")["arn"])
+
+
+def test_a_pipeline_that_is_not_needed_is_not_run_unless_it_is_forced(scene: Scene) -> None:
+    for run in scene.runs.values():
+        run.wait(240)
+    again = Run.start(scene.airflow.api, "golden_image_pipeline")
+    forced = Run.start(scene.airflow.api, "golden_container", {"force": True})
+    assert again.wait(120) == "success", again.states()
+    states = again.states()
+    assert states.pop("needs_build") == "success"
+    assert set(states.values()) == {"skipped"}
+    assert again.xcom("needs_build")["needed"] is False
+    assert len(scene.events("golden-web")) == 1
+    assert forced.wait(240) == "success", forced.states()
+    assert forced.xcom("bake")["arn"] != scene.runs["golden_container"].xcom("bake")["arn"]
