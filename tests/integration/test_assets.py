@@ -90,7 +90,7 @@ class Scene(NamedTuple):
 
         self.airflow.api.wait(hit, 40, self.service.records)
 
-    def wait_for_run(self, dag_id: str) -> list[dict[str, Any]]:
+    def wait_for_run(self, dag_id: str) -> Any:
         """Wait until a run of a Dag has succeeded, and return what its task has returned."""
 
         def found() -> dict[str, Any] | None:
@@ -100,8 +100,7 @@ class Scene(NamedTuple):
         run = self.airflow.api.wait(found, 60, lambda: f"no run of {dag_id}")
         run_id = run["dag_run_id"]
         (task,) = self.airflow.api.tasks(dag_id, run_id)
-        read: list[dict[str, Any]] = self.airflow.api.xcom(dag_id, run_id, task["task_id"])
-        return read
+        return self.airflow.api.xcom(dag_id, run_id, task["task_id"])
 
 
 def build(service: LocalService, name: str, **members: Any) -> str:

@@ -22,12 +22,13 @@ from airflow_imagebuilder.local.emulator.seed import (
     REGIONS,
     REPOSITORIES,
 )
-from airflow_imagebuilder.local.emulator.world import amis
+from airflow_imagebuilder.local.emulator.world import amis, queues
 from airflow_imagebuilder.local.emulator.world.effects import Effects, backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+queues.quicken()
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [
