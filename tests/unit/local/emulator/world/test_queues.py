@@ -57,7 +57,7 @@ def test_a_delayed_or_expired_message_is_not_received(sqs: Any, monkeypatch: pyt
     sqs.create_queue("later", {})
     sqs.send_message("later", "one", delay_seconds=60)
     assert sqs.receive_message("later", 1, 0, 0) == []
-    sqs.create_queue("old", {"MessageRetentionPeriod": "60"})
+    sqs.create_queue("old", {}, MessageRetentionPeriod="60")
     sqs.send_message("old", "one")
     monkeypatch.setattr(f"{queues.__name__}.unix_time", lambda: unix_time() + 61)
     assert sqs.receive_message("old", 1, 0, 0) == []
