@@ -16,6 +16,7 @@ from botocore.stub import Stubber
 from airflow_imagebuilder.compat import AirflowNotFoundException
 from airflow_imagebuilder.hooks import ImageBuilderHook
 from airflow_imagebuilder.hooks.findings import FINDING_PAGES
+from airflow_imagebuilder.operators.waiting.submitting import region_of
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
     MalformedAnswerError,
@@ -557,6 +558,11 @@ async def test_a_cancellation_outlives_missing_and_expired_credentials(
 
 def connection(**extra: Any) -> str:
     return json.dumps({"conn_type": "aws", "login": "key", "password": "secret", "extra": extra})
+
+
+def test_the_region_of_its_calls_is_known_to_who_checks_arns_against_it() -> None:
+    assert region_of(ImageBuilderHook(aws_conn_id=None, region_name="eu-west-1")) == "eu-west-1"
+    assert region_of(ImageBuilderHook(aws_conn_id="nowhere", region_name="eu-west-1")) is None
 
 
 def test_the_region_and_the_endpoint_of_the_connection_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
