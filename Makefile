@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients matrix bench lint types compose-env compose-images compose-demo test-compose constraints coverage-page verify-aws \
+.PHONY: help install demo up test test-faults test-clients matrix bench lint types compose-env compose-demo test-compose constraints coverage-page verify-aws \
 	verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -95,10 +95,6 @@ matrix:  ## unit tests, a bake and kills on every version of Airflow; fills the 
 
 compose-env:  ## secrets and settings for docker-compose.yaml, into .env
 	@sh docker/make-env.sh
-
-compose-images: $(STAMP)  ## the images of docker-compose.yaml, which compose-demo and test-compose then find in the engine
-	@$(BIN)/python -c 'from pathlib import Path; from airflow_imagebuilder.local.stack.compose import ComposeStack; \
-		ComposeStack(Path(".demo/images"), Path("dags"), 1).build()'
 
 compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, two schedulers and triggerers
 	@$(BIN)/python -m airflow_imagebuilder.local.demo.compose $(ARGS)
