@@ -169,10 +169,10 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
             self.log.info("Golden AMI %s in %s (account %s)", ami.image, ami.region, ami.account_id)
         persist_ami_link(context, self, result)
         context["ti"].xcom_push(key=DIFFERENCES_KEY, value=[one.to_dict() for one in differences[:MOST_ROWS]])
-        if verification.changed and not differences:
+        if verification.changed and not verification.known:
             self.log.warning(
                 "The distribution configuration changed at %s, after the build of this image had begun. The "
-                "outputs are as it asks for now.",
+                "outputs that could be read are as it asks for now.",
                 verification.changed,
             )
         if differences:

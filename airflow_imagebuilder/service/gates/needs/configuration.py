@@ -136,7 +136,11 @@ def _configuration(
         return found
     changed, built = found.get("dateUpdated") or found.get("dateCreated"), image.get("dateCreated")
     name = str(now).rpartition("/")[2]
-    if seconds_between(built, changed):
+    after = seconds_between(built, changed)
+    if after is None:
+        text = f"whether {name} was changed since the last image began: its date or the image's is missing"
+        return Statement(check, Verdict.UNKNOWN, text)
+    if after:
         text = f"{name} was changed {changed}, after the last image began ({built})"
         return Statement(check, Verdict.BUILD, text)
     return Statement(check, Verdict.NO, f"{name} was not changed since the last image began ({built})")
