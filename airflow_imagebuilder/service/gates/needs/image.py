@@ -53,9 +53,6 @@ def findings(
     scan = scan_of(image, scan_type)
     if scan.outcome in (ScanOutcome.OFF, ScanOutcome.ENDED):
         return Statement(FINDINGS, Verdict.UNKNOWN, f"the last image has no completed scan: {scan.summary}")
-    if scan.type == ON_DEMAND and not scan.amis:
-        text = "EC2 lists the findings of AMIs, and AWS shows none of the last image's own region and account"
-        return Statement(FINDINGS, Verdict.UNKNOWN, text)
     found = read(FINDINGS, f"the findings of {scan.arn}", lambda: _counted(aws, scan, most))
     if isinstance(found, Statement):
         return found
@@ -73,6 +70,9 @@ def findings(
 
 
 def _counted(aws: Reads, scan: Scan, most: Mapping[str, int]) -> FindingsRead:
+    if scan.type == ON_DEMAND and not scan.amis:
+        text = "it shows no AMI of the image's own region and account, and EC2 lists findings by AMI"
+        raise MalformedAnswerError("GetImage", message=text)
     try:
         found = read_findings(aws, scan, log)
         if scan.outcome is ScanOutcome.COMPLETED:
