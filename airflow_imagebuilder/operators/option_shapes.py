@@ -212,7 +212,7 @@ class Distributions(Shape):
             if not (isinstance(item, Mapping) and isinstance(item.get("region"), str)):
                 yield Fault(f"{path}[{number}]", item, "a mapping with a region", "give it its region")
             else:
-                # A misspelt member would be verified by nobody.
+                # What a misspelt member asks for would not be verified.
                 yield from _DISTRIBUTION.faults(f"{path}[{number}]", item, later)
 
 
