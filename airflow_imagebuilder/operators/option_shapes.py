@@ -15,7 +15,16 @@ from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.gates.allow_list import read_allow_list
 from airflow_imagebuilder.service.gates.findings import limit_faults
 from airflow_imagebuilder.service.gates.newest_image import moment
-from airflow_imagebuilder.service.request.fields.fields import ArnText, Flag, Later, Shape
+from airflow_imagebuilder.service.request.fields.fields import (
+    ArnText,
+    Flag,
+    Later,
+    ListOf,
+    MapOf,
+    Shape,
+    Structure,
+    Text,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +203,7 @@ class Distributions(Shape):
 
     allowed: str = "a list of AWS's Distribution, each with its region, or a mapping with it as distributions"
 
-    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+    def _faults(self, path: str, value: object, later: Later) -> Iterator[Fault]:
         listed = value.get("distributions") if isinstance(value, Mapping) else value
         if not isinstance(listed, (list, tuple)):
             yield Fault(path, value, self.allowed, "write one of these, or leave it out")
@@ -202,3 +211,66 @@ class Distributions(Shape):
         for number, item in enumerate(listed):
             if not (isinstance(item, Mapping) and isinstance(item.get("region"), str)):
                 yield Fault(f"{path}[{number}]", item, "a mapping with a region", "give it its region")
+            else:
+                # What a misspelt member asks for would not be verified.
+                yield from _DISTRIBUTION.faults(f"{path}[{number}]", item, later)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anything(Shape):
+    """A value that is not read."""
+
+    def _wrong(self, path: str, value: object) -> Iterator[Fault]:
+        yield from ()
+
+
+_TEXT = Text(allowed="text", blank_is_unset=False)
+_TEXTS = ListOf(member=_TEXT, allowed="a list of texts")
+_MEMBERS = "a mapping with AWS's members"
+
+
+def _listed(required: str, **members: Shape) -> ListOf:
+    return ListOf(
+        member=Structure(members={required: _TEXT, **members}, required=(required,), allowed=_MEMBERS),
+        allowed="a list of mappings",
+    )
+
+
+_DISTRIBUTION = Structure(
+    allowed=_MEMBERS,
+    members={
+        "region": _TEXT,
+        "amiDistributionConfiguration": Structure(
+            allowed=_MEMBERS,
+            members={
+                **dict.fromkeys(("name", "description", "kmsKeyId"), _TEXT),
+                "targetAccountIds": _TEXTS,
+                "amiTags": MapOf(key=_TEXT, value=_TEXT, allowed="a mapping of tags to values"),
+                "launchPermission": Structure(
+                    allowed=_MEMBERS,
+                    members=dict.fromkeys(
+                        ("userIds", "userGroups", "organizationArns", "organizationalUnitArns"), _TEXTS
+                    ),
+                ),
+            },
+        ),
+        "containerDistributionConfiguration": Structure(
+            allowed=_MEMBERS,
+            members={
+                "description": _TEXT,
+                "containerTags": _TEXTS,
+                "targetRepository": Structure(
+                    allowed=_MEMBERS, members={"service": _TEXT, "repositoryName": _TEXT}
+                ),
+            },
+        ),
+        "launchTemplateConfigurations": _listed(
+            "launchTemplateId", accountId=_TEXT, setDefaultVersion=Boolean()
+        ),
+        "ssmParameterConfigurations": _listed("parameterName", amiAccountId=_TEXT, dataType=_TEXT),
+        **dict.fromkeys(
+            ("fastLaunchConfigurations", "licenseConfigurationArns", "s3ExportConfiguration"), Anything()
+        ),
+    },
+)
+"""AWS's ``Distribution`` (API reference), with what is verified of it."""

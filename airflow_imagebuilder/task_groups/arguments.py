@@ -70,6 +70,9 @@ def checked_request(
     try:
         made = request_of(request, members, declared)
     except InvalidRequestError as error:
+        if pipeline_arn is not None:
+            remedy = "it is empty, so the group builds without a pipeline: give the ARN, or leave it out"
+            faults.append(Fault("pipeline_arn", pipeline_arn, "the ARN of an image pipeline", remedy))
         raise InvalidRequestError([*faults, *error.faults], of=of) from None
     known = {name: getattr(made, name) for name in FIELDS}
     faults += [*region_faults(known, options["region_name"]), *faults_in_choice(known, run_tests)]

@@ -47,6 +47,11 @@ def fields(**options: Any) -> list[str]:
     return [fault.field for fault in error.value.faults]
 
 
+def test_an_empty_pipeline_arn_is_named_where_the_request_lacks_something() -> None:
+    assert "pipeline_arn" in fields(pipeline_arn=" ")
+    assert "pipeline_arn" not in fields(pipeline_arn=None)
+
+
 def test_the_graph_is_that_of_create_image_with_another_first_task(dag: DAG) -> None:
     run(FUNCTIONAL, Workflow(CIS), build_workflow=Workflow(BUILD))
     assert edges(dag) == {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.gates.allow_list import AllowedFinding, read_allow_list
@@ -66,11 +68,21 @@ def _variable(name: str) -> str:
 def _parsed(content: str, where: str) -> object:
     import yaml
 
+    class Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
+        """A loader that refuses a key which is there twice: YAML and JSON take the last one silently."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if twice := [key for key, count in Counter(keys).items() if count > 1]:
+                problem = f"{twice[0]!r} is there more than once"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+            return super().construct_mapping(node, deep)
+
     if len(content) > _BYTES:
         remedy = f"it has {len(content)} characters: keep the entries that are needed"
         raise InvalidRequestError([Fault(where, "", f"at most {_BYTES} characters", remedy)])
     try:
-        return yaml.safe_load(content)
+        return yaml.load(content, Loader)  # noqa: S506 (it is a SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         remedy = f"it is not YAML or JSON: {error}"
         raise InvalidRequestError([Fault(where, content, "a list or mapping of entries", remedy)]) from None

@@ -105,7 +105,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         pipeline_arn: str | None = None,
         image_recipe_arn: str | None = None,
         container_recipe_arn: str | None = None,
-        checks: Sequence[str] = DEFAULT_CHECKS,
+        checks: Sequence[str] | None = DEFAULT_CHECKS,
         max_age: timedelta | None = None,
         max_findings: Mapping[str, int | str] | None = None,
         scan_type: str | None = None,
@@ -118,7 +118,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         self.pipeline_arn = pipeline_arn
         self.image_recipe_arn = image_recipe_arn
         self.container_recipe_arn = container_recipe_arn
-        self.checks = checks
+        self.checks = DEFAULT_CHECKS if checks is None else checks
         self.max_age = max_age
         self.max_findings = max_findings
         self.scan_type = scan_type
@@ -170,9 +170,6 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
     def _is_forced(self) -> bool:
         shape = _OPTIONS["force"].shape
         return not shape.is_unset(self.force) and bool(shape.clean(self.force))
-
-    def _targets(self) -> dict[str, Any]:
-        return {name: vars(self)[name] for name in TARGETS if not _is_unset(name, vars(self)[name])}
 
     def _target_faults(self) -> Iterator[Fault]:
         given = {

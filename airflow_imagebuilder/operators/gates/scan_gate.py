@@ -262,7 +262,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
         if scan.type == ON_DEMAND and not scan.amis:
             raise AirflowFailException(ended_badly(scan, "AWS shows no AMI of its own region and account."))
         read = read_findings(self.hook, scan, self.log)
-        refuse_doubtful(read, scan)
+        refuse_doubtful(read, scan, self._limits())
         verdict = self._judge(context, scan, read, complete=read.complete)
         if not verdict.passed or not read.complete:
             raise AirflowFailException(failure(scan, verdict, complete=read.complete))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.assets import update_asset_events
@@ -19,10 +20,10 @@ from airflow_imagebuilder.service.gates.outputs.reading import OutputReader
 from airflow_imagebuilder.service.gates.outputs.verification import Verification, verify
 from airflow_imagebuilder.service.request.fields.fields import ListOf, MapOf, Text
 from airflow_imagebuilder.service.request.fields.templates import is_blank
-from airflow_imagebuilder.xcom import known_arn
+from airflow_imagebuilder.xcom import ARN_KEY, known_arn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from airflow.sdk import Context, XComArg
@@ -38,6 +39,7 @@ PATIENCE = 60.0
 _STRUCTURED = ("account_conn_ids", "expected", "require_tags", "regions")
 
 
+_PLACEHOLDER = re.compile(r"\{\{\s*imagebuilder:[^}]{0,100}\}\}")
 _ANY = Text(allowed="text")
 _OPTIONS: Mapping[str, Option] = {
     "account_conn_ids": Option(
@@ -134,12 +136,14 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
         self.fail_on_unverified = fail_on_unverified
         self.patience = patience
         self._refuse_options()
+        given = {"expected": expected, "require_tags": require_tags}
+        refuse(_unescaped_faults(given), of=f"task {self.task_id!r}")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the image and its outputs, log the differences, and fail if there are any."""
         arn = known_arn(self.image_build_version_arn)
         given = {name: _parsed(name, getattr(self, name)) for name in _STRUCTURED}
-        refuse(option_faults(given, _OPTIONS))
+        refuse(option_faults({ARN_KEY: arn, **given}, _OPTIONS))
         verification = self._verify(arn, given)
         self._report(context, verification)
         verification.check(fail_on_unverified=self.fail_on_unverified)
@@ -169,10 +173,10 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
             self.log.info("Golden AMI %s in %s (account %s)", ami.image, ami.region, ami.account_id)
         persist_ami_link(context, self, result)
         context["ti"].xcom_push(key=DIFFERENCES_KEY, value=[one.to_dict() for one in differences[:MOST_ROWS]])
-        if verification.changed and not differences:
+        if verification.changed and not verification.known:
             self.log.warning(
                 "The distribution configuration changed at %s, after the build of this image had begun. The "
-                "outputs are as it asks for now.",
+                "outputs that could be read are as it asks for now.",
                 verification.changed,
             )
         if differences:
@@ -214,6 +218,15 @@ class _Clients:
         hook = self._hooks.get(account) or self._operator.hook_of(self._connections[account])
         self._hooks[account] = hook
         return hook.client_of(service, region, renew=renew)
+
+
+def _unescaped_faults(given: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault for a placeholder of AWS that Jinja would take for its own, and fail to read."""
+    for name, value in given.items():
+        text = json.dumps(value, default=str)
+        if (found := _PLACEHOLDER.search(text)) and "{% raw %}" not in text:
+            remedy = f"Airflow renders it: write {{% raw %}}{found[0]}{{% endraw %}}"
+            yield Fault(name, value, "placeholders of AWS that Jinja leaves alone", remedy)
 
 
 def _parsed(name: str, value: Any) -> Any:

@@ -10,6 +10,7 @@ containers), and GetImageFindings of EC2 (scans of an AMI). A :class:`Finding` i
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -184,6 +185,13 @@ def limit_faults(
     :param later: returns whether a limit is not known yet (default: each is known).
     """
     allowed = "a mapping of severities to numbers of findings, such as {'CRITICAL': 0, 'HIGH': 3}"
+    if isinstance(given := limits, str):
+        try:
+            limits = json.loads(given)
+        except ValueError:
+            remedy = "write {{ ... | tojson }}, or render_template_as_native_obj=True on the Dag"
+            yield Fault(name, given, allowed, remedy)
+            return
     if not isinstance(limits, Mapping) or not limits:
         yield Fault(name, limits, allowed, "name at least one severity")
         return
@@ -199,15 +207,16 @@ def limit_faults(
             yield Fault(f"{name}.{severity}", most, "0, 1, 2, ...", remedy)
 
 
-def read_limits(limits: Mapping[str, Any]) -> dict[str, int]:
-    """Return checked limits as numbers: a template renders a number as text."""
-    return {severity: _number(most) or 0 for severity, most in limits.items()}
+def read_limits(limits: Mapping[str, Any] | str) -> dict[str, int]:
+    """Return checked limits as numbers: a template renders a number, or all of them, as text."""
+    given: Mapping[str, Any] = json.loads(limits) if isinstance(limits, str) else limits
+    return {severity: _number(most) or 0 for severity, most in given.items()}
 
 
 def _number(most: object) -> int | None:
     """Return a limit; ``None`` if it is not a number from 0 on."""
-    if isinstance(most, str) and most.strip().isdecimal():
-        return int(most)
+    if isinstance(most, str):
+        return int(most) if re.fullmatch(r"\s*[0-9]{1,9}\s*", most) else None
     return most if isinstance(most, int) and not isinstance(most, bool) and most >= 0 else None
 
 

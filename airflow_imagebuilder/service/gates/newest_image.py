@@ -51,6 +51,11 @@ def as_utc(time: datetime) -> datetime:
     return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
 
 
+def names_of(name: str) -> list[str]:
+    """Return the names by which lists may show an image: as it was given, and as ARNs have it (the last)."""
+    return list(dict.fromkeys((name, name.lower().replace(" ", "-").replace("_", "-"))))
+
+
 class Call(NamedTuple):
     """One call of a reading: the hook's method, its argument, and the same as the API has it."""
 
@@ -107,7 +112,7 @@ class Source:
 
     def _named(self) -> Generator[Call, Any, list[Any]]:
         # The first that is read shows builds of all versions. An older boto3 demands a version.
-        names = list(dict.fromkeys((str(self.image_name), self._slug)))
+        names = names_of(str(self.image_name))
         named = {"filters": [{"name": "name", "values": names}]}
         try:
             builds = yield Call("list_image_build_versions", "imageSummaryList", {"names": names}, named)
@@ -122,7 +127,7 @@ class Source:
     @property
     def _slug(self) -> str:
         """The name as ARNs have it (API reference, ``CreateImageRecipe.name``)."""
-        return str(self.image_name).lower().replace(" ", "-").replace("_", "-")
+        return names_of(str(self.image_name))[-1]
 
     def _highest(self, versions: Iterable[Any]) -> list[str]:
         arns = {str(one.get("arn")) for one in versions if isinstance(one, Mapping)}

@@ -107,9 +107,11 @@ def _of_ecr(aws: Reads, uri: str, parts: Mapping[str, Any], image: Mapping[str, 
     if isinstance(found, Statement):
         return found
     pushed, built = found.get("imagePushedAt"), str(image.get("dateCreated") or "")
-    if not pushed or not built:
-        return _statement(Verdict.UNKNOWN, f"ECR does not say when {uri} was pushed")
-    if seconds_between(built, str(pushed)):
+    after = seconds_between(built, str(pushed or ""))
+    if after is None:
+        text = f"whether {uri} was pushed since: AWS shows no time of the push ({pushed}) or image ({built})"
+        return _statement(Verdict.UNKNOWN, text)
+    if after:
         return _statement(Verdict.BUILD, f"{uri} was pushed {pushed}, after the last image began ({built})")
     return _statement(Verdict.NO, f"{uri} was pushed {pushed}, before the last image began ({built})")
 

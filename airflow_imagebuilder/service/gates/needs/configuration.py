@@ -132,11 +132,19 @@ def _configuration(
     if not now:
         return Statement(check, Verdict.NO, "the pipeline names none, as in the last image")
     found = read(check, str(now), lambda: get(str(now)))
-    if isinstance(found, Statement):
-        return found
+    return found if isinstance(found, Statement) else _since(check, str(now), found, image)
+
+
+def _since(check: str, arn: str, found: Mapping[str, Any], image: Mapping[str, Any]) -> Statement:
     changed, built = found.get("dateUpdated") or found.get("dateCreated"), image.get("dateCreated")
-    name = str(now).rpartition("/")[2]
-    if seconds_between(built, changed):
-        text = f"{name} was changed {changed}, after the last image began ({built})"
-        return Statement(check, Verdict.BUILD, text)
-    return Statement(check, Verdict.NO, f"{name} was not changed since the last image began ({built})")
+    name = arn.rpartition("/")[2]
+    after = seconds_between(built, changed)
+    if after is None:
+        text = f"whether {name} was changed since the last image began: its date or the image's is missing"
+        return Statement(check, Verdict.UNKNOWN, text)
+    text = (
+        f"{name} was changed {changed}, after the last image began ({built})"
+        if after
+        else f"{name} was not changed since the last image began ({built})"
+    )
+    return Statement(check, Verdict.BUILD if after else Verdict.NO, text)

@@ -15,7 +15,7 @@ from airflow_imagebuilder.service.errors import (
 from airflow_imagebuilder.service.gates.findings import judge_findings
 from airflow_imagebuilder.service.gates.needs.statement import Statement, Verdict, read
 from airflow_imagebuilder.service.gates.scans.reading import read_findings, refuse_doubtful
-from airflow_imagebuilder.service.gates.scans.scan import ScanOutcome, scan_of
+from airflow_imagebuilder.service.gates.scans.scan import ON_DEMAND, ScanOutcome, scan_of
 from airflow_imagebuilder.service.results.workflow import seconds_between
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def findings(
     scan = scan_of(image, scan_type)
     if scan.outcome in (ScanOutcome.OFF, ScanOutcome.ENDED):
         return Statement(FINDINGS, Verdict.UNKNOWN, f"the last image has no completed scan: {scan.summary}")
-    found = read(FINDINGS, f"the findings of {scan.arn}", lambda: _counted(aws, scan))
+    found = read(FINDINGS, f"the findings of {scan.arn}", lambda: _counted(aws, scan, most))
     if isinstance(found, Statement):
         return found
     verdict = judge_findings(found.findings, most, today=datetime.now(timezone.utc).date())
@@ -69,11 +69,14 @@ def findings(
     return Statement(FINDINGS, Verdict.NO, f"the last image has {counts}")
 
 
-def _counted(aws: Reads, scan: Scan) -> FindingsRead:
+def _counted(aws: Reads, scan: Scan, most: Mapping[str, int]) -> FindingsRead:
+    if scan.type == ON_DEMAND and not scan.amis:
+        text = "it shows no AMI of the image's own region and account, and EC2 lists findings by AMI"
+        raise MalformedAnswerError("GetImage", message=text)
     try:
         found = read_findings(aws, scan, log)
         if scan.outcome is ScanOutcome.COMPLETED:
-            refuse_doubtful(found, scan)
+            refuse_doubtful(found, scan, most)
     except (AwsError, InvalidRequestError):
         raise
     except ImageBuilderError as doubt:  # AWS counts findings, and lists none

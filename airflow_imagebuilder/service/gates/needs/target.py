@@ -13,6 +13,7 @@ from airflow_imagebuilder.service.gates.needs.statement import (
     Verdict,
     read,
 )
+from airflow_imagebuilder.service.gates.newest_image import names_of
 from airflow_imagebuilder.service.results.states import IMAGE_IN_PROGRESS
 from airflow_imagebuilder.service.text import one_line
 
@@ -131,10 +132,11 @@ def _summaries(aws: Reads, target: Target) -> Iterable[Mapping[str, Any]]:
 
 
 def _named(aws: Reads, name: str) -> list[dict[str, Any]]:
+    names = names_of(name)
     try:
-        return aws.list_image_build_versions(names=[name])
+        return aws.list_image_build_versions(names=names)
     except OutdatedBoto3Error:  # it lists the builds of one version only
-        versions = [str(one["arn"]) for one in aws.list_images([name])]
+        versions = [str(one["arn"]) for one in aws.list_images(names)]
         return [one for arn in versions for one in aws.list_image_build_versions(arn)]
 
 

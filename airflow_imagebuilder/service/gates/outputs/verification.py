@@ -133,7 +133,7 @@ def verify(
     )
     differences = judge.verdict(asked, patience)
     changed = None if expected is not None else _changed(image, configuration)
-    if changed and differences:
+    if changed and any(one.kind is not Kind.UNVERIFIED for one in differences):
         differences.insert(0, _configuration(image, result, configuration, changed))
     return Verification(result=result, asked=tuple(asked), differences=tuple(differences), changed=changed)
 

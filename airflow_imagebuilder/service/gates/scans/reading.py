@@ -12,7 +12,7 @@ from airflow_imagebuilder.service.gates.findings import Finding
 from airflow_imagebuilder.service.gates.scans.scan import ON_DEMAND, SCAN_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from airflow_imagebuilder.service.gates.scans.scan import Scan
 
@@ -64,22 +64,24 @@ def read_findings(aws: FindingLists, scan: Scan, log: Any) -> FindingsRead:
     )
 
 
-def refuse_doubtful(read: FindingsRead, scan: Scan) -> None:
+def refuse_doubtful(read: FindingsRead, scan: Scan, limits: Iterable[str] = ()) -> None:
     """
-    Refuse an empty list that may come from the wrong place: an image without findings passes a gate.
+    Refuse a list that may be late, or come from the wrong place: without findings an image passes a gate.
 
     :param read: what was read of a completed scan.
-    :raises ImageBuilderError: AWS counts findings, and lists none.
+    :param limits: the severities that have a limit: a list without those that AWS counts is late, too.
+    :raises ImageBuilderError: AWS counts findings, and lists none, or none of a severity with a limit.
     :raises OutdatedBoto3Error: the installed boto3 does not show where this scan's findings are.
     """
-    if read.findings:
-        return
-    if read.aws_counts and any(read.aws_counts.values()):
+    counts, listed = read.aws_counts or {}, {finding.severity for finding in read.findings}
+    late = [severity for severity in limits if counts.get(severity.lower()) and severity not in listed]
+    if late or (any(counts.values()) and not listed):
+        which = f" of {' and '.join(late)}" if listed else ""
         raise ImageBuilderError(
-            f"AWS counts findings of image {scan.arn} ({dict(read.aws_counts)}), and lists none. The list "
+            f"AWS counts findings of image {scan.arn} ({dict(counts)}), and lists none{which}. The list "
             "may be late: another try of this task reads it again."
         )
-    if scan.type is None and read.aws_counts is None:
+    if scan.type is None and read.aws_counts is None and not listed:
         shown = f"boto3 {aws_model.installed()} does not show which of them the scan of {scan.arn} has"
         allowed = f"{' or '.join(SCAN_TYPES)}: {shown}, and AWS lists no findings of the first"
         remedy = "say which of them it has, or install boto3 1.43.122 or newer"

@@ -55,6 +55,18 @@ def test_a_variable_is_read(variables: dict[str, str]) -> None:
     assert load_allow_list("accepted_findings", "") == (ENTRY,)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"CVE-1": "2026-01-01", "CVE-2": "2026-01-01", "CVE-1": "2029-01-01"}',
+        "[{id: CVE-1, until: 2026-01-01, until: 2029-01-01}]",
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError, match="is there more than once"):
+        load_allow_list(text, "")
+
+
 def test_text_may_be_the_list_itself() -> None:
     assert load_allow_list(json.dumps(CONTENT), "") == (ENTRY,)
     assert load_allow_list(" {CVE-1: 2026-12-31}", "")[0].id == "CVE-1"

@@ -183,6 +183,14 @@ def test_wrong_arguments_are_refused_at_parse(arguments: dict[str, Any], fault: 
         ImageBuilderNeedsBuildOperator(task_id="t", **arguments)
 
 
+def test_no_checks_are_the_default_ones() -> None:
+    scene = Scene()
+    assert (
+        Gate(scene, image_recipe_arn=RECIPE, checks=None).skipped()
+        == Gate(scene, image_recipe_arn=RECIPE).skipped()
+    )
+
+
 def test_all_faults_are_named_at_once() -> None:
     wrong: dict[str, Any] = {"image_recipe_arn": "golden", "max_age": 1, "if_building": "no"}
     with pytest.raises(InvalidRequestError) as refused:

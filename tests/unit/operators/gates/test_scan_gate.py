@@ -116,6 +116,11 @@ def test_limits_may_be_rendered_as_text() -> None:
     task = gate(aws, max_findings={"HIGH": "{{ params.high }}"})
     task.max_findings = {"HIGH": "1"}  # as Airflow renders it
     assert task.execute(FakeTask().context)["passed"]
+    task.max_findings = '{"HIGH": 1}'
+    assert task.execute(FakeTask().context)["max_findings"] == {"HIGH": 1}
+    task.max_findings = "{'HIGH': 1}"
+    with pytest.raises(InvalidRequestError, match="tojson"):
+        task.execute(FakeTask().context)
     task.max_findings = {"HIGH": "some"}
     with pytest.raises(InvalidRequestError, match=r"max_findings\.HIGH"):
         task.execute(FakeTask().context)
@@ -216,6 +221,19 @@ def test_an_empty_list_that_contradicts_the_counts_is_read_again() -> None:
     with pytest.raises(ImageBuilderError, match="lists none") as error:
         gate(aws).execute(FakeTask().context)
     assert not isinstance(error.value, AirflowFailException)
+
+
+@pytest.mark.parametrize(("limits", "late"), [({"CRITICAL": 0}, True), ({"HIGH": 9}, False)])
+def test_a_list_without_the_severities_that_aws_counts_is_read_again(
+    limits: dict[str, int], late: bool
+) -> None:
+    aws = scanned(record("CVE-1", "HIGH"))
+    aws.finding_counts = {"all": 3, "critical": 2, "high": 1, "medium": 0}
+    if late:
+        with pytest.raises(ImageBuilderError, match="lists none of CRITICAL"):
+            gate(aws, max_findings=limits).execute(FakeTask().context)
+    else:
+        assert gate(aws, max_findings=limits).execute(FakeTask().context)["passed"]
 
 
 # -- the other source --------------------------------------------------------------------------------------

@@ -241,6 +241,14 @@ BAD: list[tuple[str, Any, str]] = [
     ("expected", "two", "a list of AWS's Distribution"),
     ("expected", [{"amiDistributionConfiguration": {}}], "give it its region"),
     ("expected", {"distribution": []}, "a list of AWS's Distribution"),
+    (
+        "expected",
+        [{"region": HERE, "amiDistributionConfig": {}}],
+        "did you mean amiDistributionConfiguration",
+    ),
+    ("expected", [{"region": HERE, "amiDistributionConfiguration": {"amiTag": {}}}], "amiTags"),
+    ("expected", [{"region": HERE, "amiDistributionConfiguration": "golden"}], "make it a mapping"),
+    ("expected", [{"region": HERE, "ssmParameterConfigurations": [{"name": "/golden"}]}], "parameterName"),
     ("require_tags", ["team"], "a mapping of tags"),
     ("require_tags", {"team": 7}, "text"),
     ("require_encryption", "yes", "True or False"),
@@ -261,6 +269,17 @@ def test_a_wrong_parameter_is_refused_at_parse(name: str, value: Any, message: s
         ImageBuilderVerifyOutputsOperator.partial(task_id="t", **{name: value})
 
 
+def test_a_placeholder_of_aws_that_jinja_would_read_is_refused_at_parse() -> None:
+    def named(name: str) -> list[dict[str, Any]]:
+        return [{"region": HERE, "amiDistributionConfiguration": {"name": name}}]
+
+    with pytest.raises(InvalidRequestError, match=r"\{% raw %\}"):
+        Gate(expected=named("golden {{ imagebuilder:buildDate }}"))
+    with pytest.raises(InvalidRequestError, match="require_tags"):
+        Gate(require_tags={"built": "{{imagebuilder:buildDate}}"})
+    Gate(expected=named("golden {% raw %}{{ imagebuilder:buildDate }}{% endraw %}"))
+
+
 def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         Gate(regions="x", patience=0, require_tags=[])
@@ -279,6 +298,13 @@ def test_parameters_are_taken_as_a_template_renders_them(make: Callable[[Any], A
     with pytest.raises(OutputsDifferError) as caught:
         gate.run()
     assert [row["kind"] for row in caught.value.differences] == ["tag", "tag", "missing"]
+
+
+def test_a_version_without_a_build_is_refused_when_it_is_rendered() -> None:
+    gate = Gate()
+    gate.operator.image_build_version_arn = IMAGE.rpartition("/")[0]
+    with pytest.raises(InvalidRequestError, match="image_build_version_arn"):
+        gate.run()
 
 
 @pytest.mark.parametrize("value", ["{team: web}", '"web"', "7"])

@@ -86,6 +86,13 @@ def test_a_configuration_that_was_changed_since_asks_for_a_build(arn: str) -> No
     assert "2026-10-02" in checked[check]["text"]
 
 
+@pytest.mark.parametrize("date", [None, "last week"])
+def test_a_configuration_without_a_date_is_unknown(date: str | None) -> None:
+    scene = Scene()
+    scene.aws.resources[DISTRIBUTION] = {"arn": DISTRIBUTION, "dateCreated": date}
+    assert asked(scene)["distribution"]["verdict"] == "unknown"
+
+
 def test_a_change_of_the_infrastructure_counts_only_if_it_is_asked_for() -> None:
     scene = Scene()
     scene.aws.resources[INFRASTRUCTURE]["dateUpdated"] = "2026-10-02T00:00:00.000Z"
@@ -155,6 +162,13 @@ def test_findings_that_aws_counts_and_does_not_list_are_unknown() -> None:
     scene = scanned()
     scene.aws.finding_counts = {"all": 3, "critical": 1}
     assert scene.verdicts(max_findings=LIMITS)["max_findings"] == "unknown"
+
+
+def test_a_scanned_ami_that_is_not_shown_has_unknown_findings() -> None:
+    scene = Scene()
+    scene.image["scanState"] = {"status": "COMPLETED"}
+    assert scene.verdicts(max_findings=LIMITS, scan_type="ON_DEMAND_AMI_CVE")["max_findings"] == "unknown"
+    assert scene.aws.called("get_image_findings") == []
 
 
 def test_findings_that_are_forbidden_are_unknown() -> None:

@@ -131,7 +131,12 @@ def test_an_ami_that_ec2_does_not_describe_for_us_asks_for_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("pushed", "verdict"),
-    [("2026-09-01T00:00:00+00:00", "no"), ("2026-10-02T00:00:00+02:00", "build"), (None, "unknown")],
+    [
+        ("2026-09-01T00:00:00+00:00", "no"),
+        ("2026-10-02T00:00:00+02:00", "build"),
+        (None, "unknown"),
+        ("yesterday", "unknown"),
+    ],
 )
 def test_an_image_of_a_private_repository_is_compared_by_the_time_of_its_push(
     pushed: str | None, verdict: str

@@ -199,6 +199,13 @@ def test_an_older_boto3_lists_the_builds_of_each_version() -> None:
     assert scene.aws.targets("list_image_build_versions") == ["golden", IMAGE.rpartition("/")[0]]
 
 
+def test_images_are_listed_by_the_name_of_the_recipe_and_by_that_in_arns() -> None:
+    scene = Scene()
+    scene.recipe["name"] = "Golden Web"
+    scene.ask()
+    assert scene.aws.targets("list_image_build_versions") == ["Golden Web,golden-web"]
+
+
 def test_a_check_that_is_left_out_makes_no_call_and_counts_for_nothing() -> None:
     scene = Scene()
     scene.aws.images[PARENT] = managed(NEWER_PARENT)

@@ -347,6 +347,17 @@ def test_a_configuration_that_changed_since_is_said_first_where_outputs_differ()
     assert [kind for _, kind, _ in scene.rows(expected=given)] == ["state"]
 
 
+def test_a_configuration_that_changed_since_does_not_count_where_outputs_only_could_not_be_read() -> None:
+    scene = Scene(distribution(HERE, launchPermission={"userIds": [OTHER]}), distribution(THERE))
+    scene.image["dateCreated"] = "2026-09-09T19:00:00.000Z"
+    scene.image["distributionConfiguration"]["dateUpdated"] = "2026-09-09T19:30:00Z"
+    scene.outputs.troubles["describe_image_attribute"] = [denied("DescribeImageAttribute")]
+    verification = scene.verify()
+    assert [str(one.kind) for one in verification.differences] == ["not verified"]
+    assert verification.changed
+    verification.check(fail_on_unverified=False)
+
+
 @pytest.mark.parametrize("updated", [None, "2026-09-09T18:30:00Z", "Sep 9, 2026"])
 def test_a_configuration_that_did_not_change_since_is_not_mentioned(updated: str | None) -> None:
     scene = Scene()
