@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections import Counter
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.gates.allow_list import AllowedFinding, read_allow_list
 from airflow_imagebuilder.service.request.fields.templates import is_blank
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _FILES = (".yaml", ".yml", ".json")
 _BYTES = 1024 * 1024
@@ -65,24 +70,40 @@ def _variable(name: str) -> str:
         raise InvalidRequestError([Fault("allow_list", name, _ALLOWED, remedy)]) from None
 
 
+class _TwiceError(ValueError):
+    """A key is there twice. YAML and JSON take the last one silently."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON whose keys are there once."""
+    _refuse_twice([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def _refuse_twice(keys: Sequence[str]) -> None:
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise _TwiceError(f"{twice[0]!r} is there more than once: keep the one that holds")
+
+
 def _parsed(content: str, where: str) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
-        """A loader that refuses a key which is there twice: YAML and JSON take the last one silently."""
+        """A loader that refuses a key which is there twice."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            if twice := [key for key, count in Counter(keys).items() if count > 1]:
-                problem = f"{twice[0]!r} is there more than once"
-                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+            _refuse_twice([key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
             return super().construct_mapping(node, deep)
 
     if len(content) > _BYTES:
         remedy = f"it has {len(content)} characters: keep the entries that are needed"
         raise InvalidRequestError([Fault(where, "", f"at most {_BYTES} characters", remedy)])
     try:
+        with contextlib.suppress(json.JSONDecodeError):  # YAML refuses the tabs that JSON may have
+            return json.loads(content, object_pairs_hook=_once)
         return yaml.load(content, Loader)  # noqa: S506 (it is a SafeLoader)
+    except _TwiceError as error:
+        raise InvalidRequestError([Fault(where, content, "each key once", str(error))]) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         remedy = f"it is not YAML or JSON: {error}"
         raise InvalidRequestError([Fault(where, content, "a list or mapping of entries", remedy)]) from None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.errors import InvalidRequestError
 from airflow_imagebuilder.service.request.test_plan import default_workflow, plan, tests_are_off
 from airflow_imagebuilder.service.request.workflows import TestGroup, Workflow, WorkflowType
+from airflow_imagebuilder.service.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +26,14 @@ def differences(pipeline: Mapping[str, Any], declared: Sequence[Workflow]) -> li
     :param pipeline: GetImagePipeline's ``imagePipeline``. One without workflows runs AWS's default ones.
     :param declared: the declared workflows, each test with its parallel group; none means AWS's default ones.
     """
+    try:
+        return _differences(pipeline, declared)
+    except InvalidRequestError as unknown:  # the declared workflows are checked: it is one of the pipeline's
+        found = "; ".join(f"{fault.field}: {fault.value!r}" for fault in unknown.faults)
+        return [f"workflows: the pipeline has one that cannot be compared ({one_line(found)})"]
+
+
+def _differences(pipeline: Mapping[str, Any], declared: Sequence[Workflow]) -> list[str]:
     theirs = _workflows(pipeline)
     if tests_are_off(pipeline.get("imageTestsConfiguration")):
         theirs = [workflow for workflow in theirs if workflow.type is not WorkflowType.TEST]
@@ -38,7 +48,11 @@ def differences(pipeline: Mapping[str, Any], declared: Sequence[Workflow]) -> li
 
 
 def _workflows(pipeline: Mapping[str, Any]) -> list[Workflow]:
-    return [Workflow.from_api(item) for item in pipeline.get("workflows") or ()] or _defaults(pipeline)
+    listed = [
+        {name: value for name, value in item.items() if value not in (None, "")}
+        for item in pipeline.get("workflows") or ()
+    ]
+    return [Workflow.from_api(item) for item in listed] or _defaults(pipeline)
 
 
 def _defaults(pipeline: Mapping[str, Any]) -> list[Workflow]:

@@ -192,6 +192,9 @@ class Submission(Recovery):
             if _is_first_answer(refusal):
                 self._save_answer(replace(record, refused=True))
             raise
+        except OutdatedBoto3Error:  # nothing was sent
+            self._save_answer(replace(record, refused=True))
+            raise
         self._save_answer(replace(record, arn=arn))
         return Submitted(arn, Origin.CREATED, submitted_at=record.submitted_at)
 

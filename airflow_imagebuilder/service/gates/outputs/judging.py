@@ -54,7 +54,12 @@ class Judge:
         end, pause = self._clock() + patience, _FIRST_PAUSE
         found = [self.differences(one) for one in asked]
         while True:
-            again = [number for number, ones in enumerate(found) if any(one.may_pass for one in ones)]
+            again = [
+                number
+                for number, ones in enumerate(found)
+                # GetImage is not called again, so an AMI that it does not list stays missing.
+                if getattr(asked[number], "image", "") is not None and any(one.may_pass for one in ones)
+            ]
             if not again or self._clock() >= end:
                 return [difference for ones in found for difference in ones]
             now = min(pause, max(end - self._clock(), 0.0))

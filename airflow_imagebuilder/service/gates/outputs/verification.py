@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.errors import ImageNotAvailableError, OutputsDifferError
@@ -21,7 +21,7 @@ from airflow_imagebuilder.service.gates.outputs.difference import (
     remedies,
     table,
 )
-from airflow_imagebuilder.service.results.ami import is_unbuilt
+from airflow_imagebuilder.service.results.ami import is_unbuilt, marked
 from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.results.states import ImageStatus
 from airflow_imagebuilder.service.results.workflow import seconds_between
@@ -126,6 +126,8 @@ def verify(
         return Verification(result=result, differences=(_parent_only(result),))
     configuration = image.get("distributionConfiguration") or {}
     distributions = distributions_in(configuration if expected is None else expected)
+    if expected is not None:
+        result = _as_expected(result, distributions)
     asked: Sequence[AskedAmi | AskedContainer] = (
         asked_amis(image, result, distributions, more)
         if result.type == "AMI"
@@ -136,6 +138,21 @@ def verify(
     if changed and any(one.kind is not Kind.UNVERIFIED for one in differences):
         differences.insert(0, _configuration(image, result, configuration, changed))
     return Verification(result=result, asked=tuple(asked), differences=tuple(differences), changed=changed)
+
+
+def _as_expected(result: ImageResult, distributions: Sequence[Mapping[str, Any]]) -> ImageResult:
+    """Return the image with the golden AMIs that the given distributions decide; the others stay as they are.
+
+    GetImage may show a configuration without the region of the build, or with other names, by now.
+    """
+    *_, owner, _ = result.arn.split(":", 5)
+    chosen = marked(result.amis, result.arn, result.status, distributions)
+    decided = {(ami.region, ami.account_id or owner) for ami in chosen if ami.golden}
+    amis = tuple(
+        new if (new.region, new.account_id or owner) in decided else old
+        for old, new in zip(result.amis, chosen, strict=True)
+    )
+    return replace(result, amis=amis)
 
 
 def distributions_in(given: object) -> list[Mapping[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_imagebuilder import aws_model
@@ -91,8 +92,21 @@ def refuse_doubtful(read: FindingsRead, scan: Scan, limits: Iterable[str] = ()) 
 def _findings(aws: FindingLists, scan: Scan) -> Iterator[Finding]:
     if scan.type != ON_DEMAND:
         return map(Finding.from_image_builder, aws.list_image_scan_findings(scan.arn))
-    pages = (aws.get_image_findings(ami, region) for region, ami in scan.amis)
-    return map(Finding.from_ec2, itertools.chain.from_iterable(pages))
+    return _of_amis(aws, scan)
+
+
+def _of_amis(aws: FindingLists, scan: Scan) -> Iterator[Finding]:
+    """Yield the findings of the AMIs, without those that another AMI of the same image has, too."""
+    seen: Counter[Finding] = Counter()
+    for region, ami in scan.amis:
+        here: Counter[Finding] = Counter()
+        for record in aws.get_image_findings(ami, region):
+            finding = Finding.from_ec2(record)
+            alike = replace(finding, where="")  # a copy has snapshots of its own
+            here[alike] += 1
+            if here[alike] > seen[alike]:
+                yield finding
+        seen |= here
 
 
 def _counts(aws: FindingLists, arn: str, log: Any) -> dict[str, int] | None:

@@ -45,6 +45,11 @@ def test_a_file_beside_the_dag_is_read(tmp_path: Path, name: str) -> None:
     assert load_allow_list(path, "/nowhere") == (ENTRY,)
 
 
+def test_json_may_be_indented_by_tabs(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(CONTENT, indent="\t"), "utf-8")
+    assert load_allow_list("a.json", str(tmp_path)) == (ENTRY,)
+
+
 def test_dates_of_yaml_are_dates(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text("CVE-1: {until: 2026-12-31, reason: r}\n", "utf-8")
     assert load_allow_list("a.yml", str(tmp_path)) == (ENTRY,)

@@ -31,6 +31,7 @@ from tests.support.operators import assert_defers, with_hook
 from tests.support.task import FakeTask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ON = {"imageScanningEnabled": True}
@@ -247,6 +248,19 @@ def test_findings_of_a_scan_of_the_ami_come_from_ec2() -> None:
     assert aws.targets("get_image_findings") == ["us-east-1/ami-1"]
     assert aws.called("list_image_scan_findings") == aws.called("count_image_scan_findings") == []
     assert xcom["scan_type"] == "ON_DEMAND_AMI_CVE"
+
+
+def test_a_finding_of_the_raw_ami_and_of_its_copy_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [{**AMIS["amis"][0], "image": ami} for ami in ("ami-raw", "ami-1")]
+    aws = scanned(imageScanningConfiguration=OF_AMI, outputResources={"amis": both})
+
+    def found(ami: str, _: str) -> Iterator[dict[str, Any]]:
+        for number in (1, 2) if ami == "ami-raw" else (2, 3):
+            title = f"CVE-2024-1000{number} - kernel"
+            yield {"Title": title, "SeverityLabel": "high", "SnapshotId": f"snap-of-{ami}"}
+
+    monkeypatch.setattr(aws, "get_image_findings", found)
+    assert gate(aws, max_findings={"HIGH": 3}).execute(FakeTask().context)["counts"]["HIGH"] == 3
 
 
 def test_a_scan_of_the_ami_that_aws_did_not_wait_for_names_the_condition() -> None:

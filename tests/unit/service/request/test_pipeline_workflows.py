@@ -112,3 +112,17 @@ def test_equal_workflows_with_other_options_are_compared_one_by_one() -> None:
 
 def test_a_container_pipeline_is_known_by_its_recipe() -> None:
     assert differences({"containerRecipeArn": CONTAINER, "workflows": []}, []) == []
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{"workflowArn": workflow_arn("new", "validation")}, {}, {"workflowArn": BOOT, "parallelGroup": "a b"}],
+)
+def test_a_workflow_of_a_kind_that_is_not_known_is_said_of_the_pipeline(item: dict[str, Any]) -> None:
+    (line,) = differences({"imageRecipeArn": RECIPE, "workflows": [item]}, RUNS)
+    assert line.startswith("workflows: the pipeline has one that cannot be compared (")
+
+
+def test_members_that_aws_shows_empty_are_unset() -> None:
+    item = {"workflowArn": CIS, "parallelGroup": "", "onFailure": None}
+    assert differences({"imageRecipeArn": RECIPE, "workflows": [item]}, [Workflow(CIS)]) == []

@@ -8,8 +8,10 @@ import pytest
 
 from airflow_imagebuilder.service.client.tokens import token_for
 from airflow_imagebuilder.service.errors import (
+    Fault,
     ForbiddenError,
     NotFoundError,
+    OutdatedBoto3Error,
     PipelineNotStartedError,
     RequestChangedError,
     TransientError,
@@ -289,6 +291,21 @@ def test_a_record_of_the_first_release_is_read(world: World) -> None:
     assert record is not None
     assert (record.token, record.definition) == (stored["token"], None)
     assert submit(world, "two").origin is Origin.ATTACHED
+
+
+def test_a_start_that_the_installed_boto3_could_not_send_has_started_nothing(world: World) -> None:
+    fault = Fault("StartImagePipelineExecution.tags", None, "boto3 1.40.41 or newer", "install it")
+    world.aws.before("start_pipeline", OutdatedBoto3Error([fault]))
+    with pytest.raises(OutdatedBoto3Error):
+        submit(world, "one")
+    first = world.aws.called("get_image_pipeline")
+    del world.aws.pipelines[ARN]
+    with pytest.raises(PipelineNotStartedError) as error:
+        submit(world, "two", epoch=2)
+    assert "an earlier try may have started it" not in str(error.value)
+    change(world)
+    assert submit(world, "two", epoch=2).origin is Origin.CREATED
+    assert len(world.aws.called("get_image_pipeline")) == len(first) + 2  # checked before each start
 
 
 # -- the workflows that a task group draws -------------------------------------------------------------------

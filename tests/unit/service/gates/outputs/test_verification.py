@@ -91,7 +91,8 @@ def test_an_ami_that_ec2_does_not_find_is_missing() -> None:
 
 def test_a_region_that_getimage_does_not_list_is_missing() -> None:
     scene = Scene(distribution(HERE), distribution("ap-south-1"))
-    assert scene.rows() == [("ap-south-1", "missing", "GetImage lists nothing")]
+    assert scene.rows(patience=60.0) == [("ap-south-1", "missing", "GetImage lists nothing")]
+    assert scene.pauses == []  # waiting would not help
 
 
 def test_a_copy_that_failed_is_missing_with_its_reason() -> None:
@@ -298,6 +299,17 @@ def test_an_ami_beyond_the_configuration_must_be_available() -> None:
     scene = Scene(distribution(HERE))
     scene.outputs.ami("ami-there", THERE, State="failed", Name="of a distribution workflow")
     assert scene.rows() == [(THERE, "state", "failed")]
+
+
+def test_what_is_expected_decides_which_ami_is_golden() -> None:
+    scene = Scene(distribution(THERE, name="new {{ imagebuilder:buildDate }}"))  # changed since the build
+    assert (HERE, "ami-here") not in {(a.region, a.image) for a in scene.verify().result.golden_amis}
+    verification = scene.verify(expected=[distribution(HERE), distribution(THERE)])
+    assert verification.differences == ()
+    assert [ami.image for ami in verification.result.golden_amis] == ["ami-here", "ami-there"]
+    assert [ami.image for ami in scene.verify(expected=[distribution(HERE)]).result.golden_amis] == [
+        "ami-here", "ami-there",
+    ]  # fmt: skip
 
 
 def test_what_is_expected_replaces_the_configuration() -> None:
