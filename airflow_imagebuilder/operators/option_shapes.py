@@ -14,7 +14,7 @@ from airflow_imagebuilder.service.arns.grammar import misplaced_wildcard
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.gates.allow_list import read_allow_list
 from airflow_imagebuilder.service.gates.findings import limit_faults
-from airflow_imagebuilder.service.gates.newest_image import moment
+from airflow_imagebuilder.service.gates.newest_image import as_utc, moment
 from airflow_imagebuilder.service.request.fields.fields import (
     ArnText,
     Flag,
@@ -168,10 +168,10 @@ class Moment(Shape):
         return value == "None" or super().is_unset(value)
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
-        if isinstance(value, datetime) or self.is_unset(value):
+        if self.is_unset(value):
             return
         try:
-            moment(str(value) if isinstance(value, str) else "")
+            as_utc(value) if isinstance(value, datetime) else moment(value if isinstance(value, str) else "")
         except ValueError:
             yield Fault(path, value, self.allowed, "write one of these, or leave it out")
 

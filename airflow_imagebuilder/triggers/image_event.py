@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from airflow_imagebuilder.service.results.states import ImageStatus
 from airflow_imagebuilder.triggers.base import PUBLIC_MODULE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator, Sequence
 
     from airflow_imagebuilder.service.events.arrivals import Arrival, Arrivals
     from airflow_imagebuilder.service.events.messages import ImageStateChange
@@ -78,8 +79,8 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         self.queue_url = queue_url
         self.image_name = image_name
-        self.statuses = [statuses] if isinstance(statuses, str) else [str(one) for one in statuses]
-        self.skip_tags = dict(skip_tags) if skip_tags else None
+        self.statuses = [statuses] if isinstance(statuses, str) else [str(one) for one in statuses or ()]
+        self.skip_tags = dict(skip_tags) if isinstance(skip_tags, Mapping) else skip_tags or None
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -126,6 +127,16 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
                 self.statuses,
                 ", ".join(ENDS),
                 "remove the others: only the end of an image fires",
+            )
+        tags = self.skip_tags
+        if tags and not (
+            isinstance(tags, dict) and all(isinstance(one, str) for pair in tags.items() for one in pair)
+        ):
+            yield Fault(
+                "skip_tags",
+                tags,
+                "a mapping of text to text",
+                "write each value as the tag of the image has it: AWS keeps all of them as text",
             )
 
     # -- what is reported ----------------------------------------------------------------------------------

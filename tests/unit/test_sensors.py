@@ -522,6 +522,13 @@ def test_a_rescheduled_sensor_fails_or_skips_with_the_reason(
         ({"pipeline_arn": PIPELINE, "version": "1.0.0"}, ["version", "image_name only"]),
         ({"image_build_version_arn": IMAGE, "since": DUE}, ["since", "names one image"]),
         ({"image_name": "golden", "version": "x.1.1", "since": "soon"}, ["version: got", "since: got"]),
+        ({"image_name": IMAGE}, ["image_name: got", "as image_build_version_arn"]),
+        ({"image_name": "golden-*"}, ["image_name: got", "take out '*'"]),
+        ({"image_name": "golden", "since": "0001-01-01T00:00:00+01:00"}, ["since: got"]),
+        (
+            {"image_name": "golden", "since": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))},
+            ["since: got"],
+        ),
         ({"image_name": "golden", "version": "1.0.0/2"}, ["without a build number"]),
         ({"image_name": "golden", "deferrable": "yes", "poll_interval": 0}, ["deferrable", "poll_interval"]),
         ({"image_name": "golden", "cancel_on_kill": True}, ["cancel_on_kill"]),

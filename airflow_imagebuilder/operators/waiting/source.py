@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_imagebuilder.operators.option_shapes import Moment, VersionText
 from airflow_imagebuilder.operators.options import OPTIONS, Option
 from airflow_imagebuilder.service.arns.arns import ImagePipelineArn
+from airflow_imagebuilder.service.arns.grammar import is_like_an_arn
 from airflow_imagebuilder.service.errors import Fault
 from airflow_imagebuilder.service.request.fields.fields import ArnText, Text
 from airflow_imagebuilder.service.request.fields.templates import never
@@ -19,9 +20,24 @@ SOURCES = ("image_build_version_arn", "pipeline_arn", "image_name")
 """The parameters that name the image which a sensor waits for, each in its own way."""
 
 
+def _not_a_name(text: str) -> str | None:
+    """Return what to do about an ARN in place of a name."""
+    if is_like_an_arn(text):
+        return "give the ARN of a build as image_build_version_arn, that of a pipeline as pipeline_arn"
+    return None
+
+
 SOURCE_OPTIONS: Mapping[str, Option] = {
     "pipeline_arn": Option(ArnText(kind=ImagePipelineArn.KIND), templated=True),
-    "image_name": Option(Text(allowed="the name of an image, such as golden-web"), templated=True),
+    "image_name": Option(
+        Text(
+            allowed="the name of an image, such as golden-web",
+            pattern=r"[-_A-Za-z0-9 ]+",
+            characters=r"[-_A-Za-z0-9 ]",
+            hint=_not_a_name,
+        ),
+        templated=True,
+    ),
     "version": Option(VersionText(), templated=True),
     "since": Option(Moment(), templated=True),
 }

@@ -19,6 +19,8 @@ WILD = r"/(?:[0-9]+|x)\.(?:[0-9]+|x)\.(?:[0-9]+|x)"
 WILD_OR_BUILD = r"/(?:(?:([0-9]+|x)\.([0-9]+|x)\.([0-9]+|x))|(?:[0-9]+\.[0-9]+\.[0-9]+/[0-9]+))$"
 LARGEST_NODE = 2**30 - 1
 """The largest number that one part of a version can be (API reference, ``Image.version``)."""
+_LONGEST = 2048
+"""Characters of an ARN. Python refuses to read a number of 4,300 digits, which a forged message may hold."""
 
 _PARTS = re.compile(
     r"arn:aws[^:]*:imagebuilder:(?P<region>[^:]+):[^:]*:(?P<resource>[^:/]+)/(?P<path>.+)", re.DOTALL
@@ -45,7 +47,9 @@ class ArnKind:
 
     def accepts(self, text: object) -> bool:
         """Return whether AWS takes this text for an ARN of this kind."""
-        if not isinstance(text, str) or not re.fullmatch(self.pattern, text, re.ASCII):
+        if not isinstance(text, str) or len(text) > _LONGEST:
+            return False
+        if not re.fullmatch(self.pattern, text, re.ASCII):
             return False
         version = self.parts(text).get("version")
         return version is None or not (misplaced_wildcard(version) or too_large(version))
@@ -73,7 +77,8 @@ def misplaced_wildcard(version: str) -> str | None:
 
 def too_large(version: str) -> str | None:
     """Return what is wrong with the size of a version's numbers; ``None`` if nothing is."""
-    if all(node == "x" or int(node) <= LARGEST_NODE for node in version.split(".")):
+    digits = [node.lstrip("0") or "0" for node in version.split(".") if node != "x"]
+    if all(len(node) <= len(str(LARGEST_NODE)) and int(node) <= LARGEST_NODE for node in digits):
         return None
     return f"the version is {version!r}: each of its numbers is at most {LARGEST_NODE}"
 

@@ -47,8 +47,15 @@ def moment(text: str) -> datetime:
 
 
 def as_utc(time: datetime) -> datetime:
-    """Return a time in UTC; one without a zone is taken for UTC."""
-    return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    """
+    Return a time in UTC; one without a zone is taken for UTC.
+
+    :raises ValueError: in UTC it is before the year 1 or after the year 9999.
+    """
+    try:
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except OverflowError as error:
+        raise ValueError(f"not a time in UTC: {time}") from error
 
 
 def names_of(name: str) -> list[str]:

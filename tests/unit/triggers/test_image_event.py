@@ -149,6 +149,9 @@ def test_airflow_finds_the_trigger_of_its_database_again() -> None:
         ({"image_name": GOLDEN}, "image_name: got 'arn:"),
         ({"image_name": ""}, "image_name: got ''"),
         ({"statuses": ()}, "statuses: got []"),
+        ({"statuses": None}, "statuses: got []"),
+        ({"skip_tags": {"build": 7}}, "skip_tags: got {'build': 7}"),
+        ({"skip_tags": ["baked-by"]}, "a mapping of text to text"),
         ({"statuses": ("TESTING",)}, "allowed: AVAILABLE, FAILED, CANCELLED"),
     ],
 )

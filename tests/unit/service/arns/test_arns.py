@@ -173,6 +173,7 @@ WRONG: list[tuple[type[Arn], object, str]] = [
     (ImageRecipeArn, f"{HERE}image-recipe/golden/1.x.8", "rightmost"),
     (ImageRecipeArn, f"{HERE}image-recipe/golden/x.x.9", "rightmost"),
     (ImageRecipeArn, f"{HERE}image-recipe/golden/{2**30}.0.0", "at most 1073741823"),
+    (ImageRecipeArn, f"{HERE}image-recipe/golden/{'9' * 5000}.0.0", "at most 1073741823"),
     (ImageRecipeArn, f"{HERE}image-recipe/golden!/1.0.0", "a-z, 0-9"),
     (ImageRecipeArn, f"{HERE}image-recipes/golden/1.0.0", "Image Builder has no 'image-recipes'"),
     (ImageRecipeArn, f"{HERE}workflow/test/boot/1.0.0/1", "list it in workflows"),

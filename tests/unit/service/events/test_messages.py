@@ -15,6 +15,8 @@ from airflow_imagebuilder.service.events.messages import (
 )
 
 ARN = "arn:aws:imagebuilder:us-west-2:111122223333:image/my-image/1.0.0/1"
+# Python does not read numbers of so many digits.
+HUGE_VERSION, HUGE_BUILD = ARN.replace("1.0.0", "9" * 5000 + ".0.0"), ARN + "9" * 5000
 PIPELINE = "arn:aws:imagebuilder:us-west-2:111122223333:image-pipeline/my-pipeline"
 # The sample of the User Guide's page on EventBridge.
 EVENT: dict[str, Any] = {
@@ -111,7 +113,8 @@ def test_a_confirmation_of_sns_is_foreign() -> None:
         {"id": None}, {"id": 5}, {"time": "yesterday"}, {"time": None}, {"account": 111122223333},
         {"region": ""}, {"resources": [ARN + "\n"]},
         {"resources": None}, {"resources": []}, {"resources": ARN}, {"resources": [None, {}, PIPELINE]},
-        {"resources": [ARN + "/2"]}, {"detail": None}, {"detail": {}}, {"detail": {"state": "AVAILABLE"}},
+        {"resources": [ARN + "/2"]}, {"resources": [HUGE_VERSION]}, {"resources": [HUGE_BUILD]},
+        {"detail": None}, {"detail": {}}, {"detail": {"state": "AVAILABLE"}},
         {"detail": {"state": {}}}, {"detail": {"state": {"status": None}}}, {"source": None},
         {"detail-type": 1},
     ],

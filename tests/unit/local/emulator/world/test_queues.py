@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.core.utils import unix_time
+from moto.events.utils import EventTemplateParser
 from moto.sqs.models import SQSBackend, sqs_backends
 
 from airflow_imagebuilder.local.emulator.world import moto_world, queues  # noqa: F401  (it quickens them)
@@ -66,3 +67,24 @@ def test_a_delayed_or_expired_message_is_not_received(sqs: Any, monkeypatch: pyt
 def test_a_message_costs_no_count_of_the_others(sqs: Any) -> None:
     assert calls_of(lambda: receive(sqs)) < 20 * MESSAGES
     assert SQSBackend.is_message_valid_based_on_retention_period.__module__.endswith("world.queues")
+
+
+def test_a_message_that_is_sent_costs_no_clock_per_message_of_the_queue(sqs: Any) -> None:
+    assert calls_of(lambda: sqs.send_message("events", "one more")) < 10 * MESSAGES
+
+
+def test_the_messages_of_a_queue_are_counted_by_what_becomes_of_them(sqs: Any) -> None:
+    receive(sqs)
+    sqs.send_message("events", "later", delay_seconds=60)
+    queue = sqs.queues["events"]
+    counts = queue.attributes
+    assert counts["ApproximateNumberOfMessages"] == MESSAGES - 10
+    assert counts["ApproximateNumberOfMessagesNotVisible"] == 10
+    assert counts["ApproximateNumberOfMessagesDelayed"] == 1
+
+
+def test_the_paths_of_a_target_are_parsed_once() -> None:
+    event: Any = {"ingestion-time": 0.0, **{name: name for name in ("id", "account", "source", "region")}}
+    template, paths = '{"from": "<source>"}', {"source": "$.source"}
+    assert EventTemplateParser.parse(template, paths, event) == {"from": "source"}
+    assert calls_of(lambda: EventTemplateParser.parse(template, paths, event)) < 100
