@@ -33,6 +33,8 @@ _OF_THE_OPERATOR = {
     "workflows": "give them as build_workflow, test_groups and distribution_workflow",
     "task_id": "give group_id: this is a task group",
 }
+# What asset events and results call otherwise than the parameters do.
+_SAME = {"image_arn": "image_build_version_arn", "arn": "image_build_version_arn"}
 
 _DECLARING = ("build_workflow", "test_groups", "distribution_workflow")
 _A_PIPELINE_IS_WHOLE = f"{NO_OVERRIDES}: {INSTEAD}"
@@ -112,7 +114,7 @@ def partial_faults(operator: type[BaseOperator], given: Mapping[str, Any]) -> It
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    close = closest(name, known)
+    close = _SAME.get(name) if _SAME.get(name) in known else closest(name, known)
     return f"did you mean {close}?" if close else "leave it out"
 
 

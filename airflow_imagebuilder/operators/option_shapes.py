@@ -49,16 +49,20 @@ LONGEST = timedelta(days=366)
 
 @dataclass(frozen=True, kw_only=True)
 class Duration(Shape):
-    """A timedelta that can be added to a date."""
+    """A timedelta that can be added to a date.
+
+    :ivar unit: what a plain number is likely to mean.
+    """
 
     allowed: str = "a timedelta above 0, a year at most"
+    unit: str = "seconds"
 
     def _wrong(self, path: str, value: object) -> Iterator[Fault]:
         if isinstance(value, timedelta):
             if not timedelta(0) < value <= LONGEST:
                 yield Fault(path, value, self.allowed, "write one in this range, or leave it out")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield Fault(path, value, self.allowed, f"write timedelta(seconds={value})")
+            yield Fault(path, value, self.allowed, f"write timedelta({self.unit}={value})")
         else:
             yield Fault(path, value, self.allowed, "write a timedelta, such as timedelta(hours=4)")
 

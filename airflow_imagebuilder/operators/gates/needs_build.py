@@ -41,7 +41,7 @@ _OPTIONS: Mapping[str, Option] = {
     "image_recipe_arn": Option(ArnText(kind=ImageRecipeArn.KIND), templated=True),
     "container_recipe_arn": Option(ArnText(kind=ContainerRecipeArn.KIND), templated=True),
     "checks": Option(ListOf(allowed=f"a list of {', '.join(CHECKS)}", member=Choice(words=CHECKS))),
-    "max_age": Option(Duration()),
+    "max_age": Option(Duration(unit="days")),
     "max_findings": Option(Limits(allowed="the most findings of each severity"), templated=True),
     "scan_type": Option(Choice(words=SCAN_TYPES), templated=True),
     "force": Option(Wish(), templated=True),

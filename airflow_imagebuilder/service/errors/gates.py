@@ -107,8 +107,9 @@ class SearchDeadlineError(ImageBuilderError, TimeoutError):
         known = f"AWS shows: {shown}.\n" if shown else ""
         super().__init__(
             f"There was no image to wait for by {when}: {one_line(wanted, MESSAGE)}.\n{known}"
-            "Check that a build was started, that since is not later than that, and that the Airflow "
-            "connection uses the account and region of the images. If builds start later, raise timeout."
+            "Check the name or the ARN, that a build was started, that since is not later than that, and "
+            "that the Airflow connection uses the account and region of the images. If builds start later, "
+            "raise timeout."
         )
 
 

@@ -1,4 +1,9 @@
-"""Wait for the image that AWS's schedule builds, watch its tests, and say which AMIs it has."""
+"""
+Wait for the image that AWS's schedule builds, watch its tests, and say which AMIs it has.
+
+The names are those that the local service is seeded with. For your own account set the Airflow Variable
+``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,8 @@ from airflow.sdk import DAG, Asset, task
 
 from airflow_imagebuilder import ImageBuilderImageSensor, ImageBuilderMonitorWorkflowOperator
 
-PIPELINE = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/golden-web"
+PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
+PIPELINE = PREFIX + ":image-pipeline/golden-web"
 TESTS = {"functional": ["boot", "network", "services"], "security": ["cis-level-1", "package-audit"]}
 
 with DAG(
@@ -32,12 +38,12 @@ with DAG(
         task_id="image",
         image_build_version_arn=find.output,
         timeout=timedelta(hours=6),
-        outlets=[Asset("golden-web")],
+        outlets=[Asset("golden-web", uri="imagebuilder://golden-web")],
     )
 
     @task
     def amis(result: dict[str, Any]) -> dict[str, str]:
         """Return the AMI of each region."""
-        return {ami["region"]: ami["image"] for ami in result["amis"]}
+        return {ami["region"]: ami["image"] for ami in result["golden_amis"]}
 
     amis(image.output)

@@ -41,7 +41,7 @@ with DAG("run_my_pipeline", schedule=None, start_date=START, tags=["imagebuilder
     @task
     def use(image: dict[str, Any]) -> list[str]:
         """Return the AMIs, one for each region and account."""
-        return [f"{ami['region']}: {ami['image']}" for ami in image["amis"]]
+        return [f"{ami['region']}: {ami['image']}" for ami in image["golden_amis"]]
 
     use(image.output)  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Asset
 from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageBuilderVerifyOutputsOperator
 
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
-VERIFIED = Asset("golden-windows-2022", uri="x-imagebuilder://golden-windows-2022")
+VERIFIED = Asset("golden-windows-2022", uri="imagebuilder://golden-windows-2022")
 
 with DAG(
     dag_id="verify_outputs",
@@ -29,10 +29,9 @@ with DAG(
     )
     verify = ImageBuilderVerifyOutputsOperator(
         task_id="verify",
-        image_build_version_arn=bake.output["image_build_version_arn"],
+        image_build_version_arn=bake.output,
         # In addition to what the distribution configuration asks for.
         require_tags={"CreatedBy": "EC2 Image Builder"},
         regions=["us-east-1", "eu-west-1"],
         outlets=[VERIFIED],
     )
-    bake >> verify
