@@ -2,7 +2,7 @@
 Run an image pipeline that exists, if there is a reason to, and release only what passes both gates.
 
 ``golden_image_pipeline`` asks every night whether the last image of the pipeline is out of date: a newer base
-image or component, a changed recipe or workflow, critical findings, 30 days. Mostly it is not, and the run
+image or component, a changed recipe or workflow, too many findings, 30 days. Mostly it is not, and the run
 ends there. Otherwise it starts the pipeline, waits for the image and its tests, judges the findings of the
 scan, and verifies the AMIs in both regions. The last task updates the asset ``golden-web``.
 
@@ -32,6 +32,8 @@ from airflow_imagebuilder import (
 
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
 PIPELINE = PREFIX + ":image-pipeline/golden-web"
+# For both: were the first more lenient, it would find no build needed after an image that the gate refused.
+MAX_FINDINGS = {"CRITICAL": 0, "HIGH": 3}
 GOLDEN_WEB = Asset("golden-web", uri="imagebuilder://golden-web")
 
 
@@ -56,7 +58,7 @@ with DAG(
         task_id="needs_build",
         pipeline_arn=PIPELINE,
         max_age=timedelta(days=30),
-        max_findings={"CRITICAL": 0},
+        max_findings=MAX_FINDINGS,
         force="{{ params.force }}",
     )
     image = ImageBuilderTaskGroup(
@@ -74,7 +76,7 @@ with DAG(
     scan_gate = ImageBuilderScanGateOperator(
         task_id="scan_gate",
         image_build_version_arn=image.result,
-        max_findings={"CRITICAL": 0, "HIGH": 3},
+        max_findings=MAX_FINDINGS,
     )
     verify_outputs = ImageBuilderVerifyOutputsOperator(
         task_id="verify_outputs",
@@ -102,7 +104,10 @@ with DAG(
         from airflow.providers.amazon.aws.hooks.ec2 import EC2Hook
 
         name = (params or {})["launch_template"]
-        newest = max(triggering_asset_events[GOLDEN_WEB], key=lambda event: event.timestamp)
+        events = triggering_asset_events[GOLDEN_WEB]
+        if not events:
+            raise ValueError("There is no new image: run golden_image_pipeline, which starts this Dag.")
+        newest = max(events, key=lambda event: event.timestamp)
         versions: dict[str, int] = {}
         for region, ami in newest.extra["amis"].items():
             ec2 = EC2Hook(region_name=region, api_type="client_type").conn
