@@ -24,6 +24,8 @@ from airflow_imagebuilder import (
 
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
 PIPELINE = PREFIX + ":image-pipeline/golden-web-container"
+# The same for both: an image that the gate refuses would count as the last one, and no other would follow it.
+MAX_FINDINGS = {"CRITICAL": 0}
 
 with DAG(
     dag_id="golden_container",
@@ -41,6 +43,7 @@ with DAG(
         task_id="needs_build",
         pipeline_arn=PIPELINE,
         max_age=timedelta(days=7),
+        max_findings=MAX_FINDINGS,
         force="{{ params.force }}",
     )
     bake = ImageBuilderStartPipelineOperator(
@@ -51,8 +54,7 @@ with DAG(
     scan_gate = ImageBuilderScanGateOperator(
         task_id="scan_gate",
         image_build_version_arn=bake.output,
-        max_findings={"CRITICAL": 0},
-        only_fixable=True,
+        max_findings=MAX_FINDINGS,
     )
     verify_outputs = ImageBuilderVerifyOutputsOperator(
         task_id="verify_outputs",

@@ -29,6 +29,7 @@ from airflow_imagebuilder import (
     TestGroup,
     Workflow,
 )
+from airflow_imagebuilder.assets import image_in
 
 PREFIX = "{{ var.value.get('golden_image_arn_prefix', 'arn:aws:imagebuilder:us-east-1:123456789012') }}"
 PIPELINE = PREFIX + ":image-pipeline/golden-web"
@@ -101,15 +102,16 @@ with DAG(
     @task
     def roll_out(params: dict[str, Any] | None = None, triggering_asset_events: Any = None) -> dict[str, int]:
         """Return the new default version of the launch template in each region."""
+        from airflow.exceptions import AirflowFailException
         from airflow.providers.amazon.aws.hooks.ec2 import EC2Hook
 
         name = (params or {})["launch_template"]
-        events = triggering_asset_events[GOLDEN_WEB]
-        if not events:
-            raise ValueError("There is no new image: run golden_image_pipeline, which starts this Dag.")
-        newest = max(events, key=lambda event: event.timestamp)
+        events = sorted(triggering_asset_events[GOLDEN_WEB], key=lambda event: event.timestamp)
+        images = [image for image in map(image_in, events) if image]
+        if not images:
+            raise AirflowFailException("No new image: run golden_image_pipeline, which starts this Dag.")
         versions: dict[str, int] = {}
-        for region, ami in newest.extra["amis"].items():
+        for region, ami in images[-1]["amis"].items():
             ec2 = EC2Hook(region_name=region, api_type="client_type").conn
             template: dict[str, Any] = {
                 "LaunchTemplateName": name,
