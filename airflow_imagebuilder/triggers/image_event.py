@@ -144,7 +144,9 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
     def wants(self, change: ImageStateChange) -> bool:
         """Return whether this trigger reports the image of a message, as far as the message shows."""
         name = ImageBuildVersionArn.parse(change.arn).name
-        return change.status in self.statuses and fnmatchcase(name, (self.image_name or "*").lower())
+        pattern = (self.image_name or "*").lower()
+        # A recipe's underscores may be hyphens in the ARN.
+        return change.status in self.statuses and fnmatchcase(_hyphened(name), _hyphened(pattern))
 
     def event(self, arrival: Arrival) -> TriggerEvent | None:
         """Return the event for an image; ``None`` if this trigger does not report it."""
@@ -243,3 +245,7 @@ def _payload(image: Mapping[str, Any]) -> dict[str, Any]:
     result = ImageResult.from_api(image)
     extra = asset_extra(result)
     return extra if result.status == ImageStatus.AVAILABLE else {**extra, "status": result.status}
+
+
+def _hyphened(name: str) -> str:
+    return name.replace("_", "-")

@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseEventTrigger
 from airflow_imagebuilder.assets import asset_extra
 from airflow_imagebuilder.hooks import ImageBuilderHook
 from airflow_imagebuilder.service.errors import InvalidRequestError
+from airflow_imagebuilder.service.events.messages import ImageStateChange, read_message
 from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.watcher.watcher import ImageWatcher
 from airflow_imagebuilder.triggers import ImageBuilderImageEventTrigger, ImageBuilderImageTrigger
@@ -194,6 +195,15 @@ def test_the_images_of_the_name_are_reported(outside: Outside, name: str | None,
 
     run(main())
     assert sorted(fired.arns) == sorted(arns)
+
+
+@pytest.mark.parametrize("name", ["golden_web", "golden-web", "Golden_*"])
+@pytest.mark.parametrize("shown", ["golden-web", "golden_web"])
+def test_an_underscore_of_a_name_is_a_hyphen_in_most_arns(name: str, shown: str) -> None:
+    arn = GOLDEN.replace("/golden/", f"/{shown}/")
+    change = read_message(state_change(arn))
+    assert isinstance(change, ImageStateChange)
+    assert trigger(image_name=name).wants(change)
 
 
 def test_an_event_has_what_a_task_reports(outside: Outside) -> None:

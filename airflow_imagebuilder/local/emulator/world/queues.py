@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from jsonpath_ng import ext
+import jsonpath_ng.ext
 from moto.core.utils import unix_time, unix_time_millis
 from moto.sqs.models import Queue, SQSBackend
 
@@ -24,8 +24,8 @@ def quicken() -> None:
     Queue.messages = property(_visible)
     Queue.approximate_number_of_messages_delayed = property(_delayed)
     Queue.approximate_number_of_messages_not_visible = property(_hidden)
-    if not hasattr(ext.parse, "cache_info"):
-        ext.parse = lru_cache(_PATHS)(ext.parse)
+    paths: Any = jsonpath_ng.ext
+    paths.parse = lru_cache(_PATHS)(paths.parse)
 
 
 def _is_retained(backend: Any, queue_name: str, message: Any) -> bool:
