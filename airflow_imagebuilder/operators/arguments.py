@@ -114,7 +114,9 @@ def partial_faults(operator: type[BaseOperator], given: Mapping[str, Any]) -> It
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    close = _SAME.get(name) if _SAME.get(name) in known else closest(name, known)
+    candidates = tuple(known)
+    same = _SAME.get(name)
+    close = same if same in candidates else closest(name, candidates)
     return f"did you mean {close}?" if close else "leave it out"
 
 
