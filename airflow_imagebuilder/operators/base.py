@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ from airflow_imagebuilder.service.request.fields.templates import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+    from airflow.sdk import Context
 
     from airflow_imagebuilder.hooks import ImageBuilderHook
     from airflow_imagebuilder.operators.options import Option
@@ -81,6 +85,21 @@ class ImageBuilderBaseOperator(BaseOperator):
         except TypeError as error:  # of botocore.config.Config, for an argument that it does not take
             value, allowed = self.botocore_config, "a mapping of botocore.config.Config's arguments"
             raise InvalidRequestError([Fault("botocore_config", value, allowed, str(error))]) from None
+
+    def wait_until(self, context: Context, timeout: timedelta, since: float | None = None) -> float:
+        """
+        Return the Unix time at which a wait is over.
+
+        :param context: the task's context.
+        :param timeout: how long the wait may take. ``execution_timeout``, from the start of the try, counts
+            too: Airflow's own does not reach a deferred task.
+        :param since: Unix time from which ``timeout`` counts; ``None`` (default) means now.
+        """
+        deadline = (since or time.time()) + timeout.total_seconds()
+        started = getattr(context["ti"], "start_date", None)
+        if self.execution_timeout and started:
+            deadline = min(deadline, (started + self.execution_timeout).timestamp())
+        return deadline
 
     def readable_steps(self, execution_id: str) -> list[dict[str, Any]]:
         """Return a workflow's steps; none if AWS does not list them: its failure is still reported."""

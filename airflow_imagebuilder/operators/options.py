@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_imagebuilder.operators.option_shapes import (
     Boolean,
@@ -99,6 +100,21 @@ def option_faults(
             yield from shape.faults(name, value, never)
         elif not shape.is_unset(value):
             yield from shape.faults(name, value, is_late)
+
+
+def read_json(name: str, text: str) -> Any:
+    """
+    Return the structure that a template rendered as JSON.
+
+    :param name: the parameter, for the error.
+    :raises InvalidRequestError: the text is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except ValueError:
+        allowed = "a template that renders to JSON"
+        remedy = "write {{ ... | tojson }}, or render_template_as_native_obj=True on the Dag"
+        raise InvalidRequestError([Fault(name, text, allowed, remedy)]) from None
 
 
 def as_seconds(interval: float | timedelta | None) -> float | None:

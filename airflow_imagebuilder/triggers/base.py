@@ -17,6 +17,12 @@ PUBLIC_MODULE = "airflow_imagebuilder.triggers"
 """The module that Airflow loads the triggers of this package from, in every release."""
 
 
+def class_path(cls: type) -> str:
+    """Return the path of a trigger that databases hold: the public one, whichever file has the class."""
+    module = PUBLIC_MODULE if cls.__module__.startswith(f"{PUBLIC_MODULE}.") else cls.__module__
+    return f"{module}.{cls.__qualname__}"
+
+
 class ImageBuilderTrigger(BaseTrigger):
     """
     The base of all triggers. Equal connections, regions and configurations share one watcher.
@@ -70,10 +76,7 @@ class ImageBuilderTrigger(BaseTrigger):
             "verify",
             "botocore_config",
         )
-        cls = type(self)
-        # Users' databases hold this path, so it is the public one, whichever file holds the class.
-        module = PUBLIC_MODULE if cls.__module__.startswith(f"{PUBLIC_MODULE}.") else cls.__module__
-        return f"{module}.{cls.__qualname__}", {name: getattr(self, name) for name in names}
+        return class_path(type(self)), {name: getattr(self, name) for name in names}
 
     @property
     def try_number(self) -> int | None:

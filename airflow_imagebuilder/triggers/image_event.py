@@ -17,7 +17,7 @@ from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn
 from airflow_imagebuilder.service.errors import Fault, InvalidRequestError
 from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.results.states import ImageStatus
-from airflow_imagebuilder.triggers.base import PUBLIC_MODULE
+from airflow_imagebuilder.triggers.base import class_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator, Sequence
@@ -101,9 +101,7 @@ class ImageBuilderImageEventTrigger(BaseEventTrigger):
             "verify",
             "botocore_config",
         )
-        cls = type(self)
-        module = PUBLIC_MODULE if cls.__module__.startswith(f"{PUBLIC_MODULE}.") else cls.__module__
-        return f"{module}.{cls.__qualname__}", {name: getattr(self, name) for name in names}
+        return class_path(type(self)), {name: getattr(self, name) for name in names}
 
     def _faults(self) -> Iterator[Fault]:
         if not isinstance(self.queue_url, str) or not _QUEUE_URL.fullmatch(self.queue_url):

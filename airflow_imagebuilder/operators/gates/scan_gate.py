@@ -222,12 +222,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
         )
 
     def _deadline(self, context: Context) -> float:
-        deadline = time.time() + self.timeout.total_seconds()
-        started = getattr(context["ti"], "start_date", None)
-        if self.execution_timeout and started:
-            # Airflow's own timeout does not reach a deferred task.
-            deadline = min(deadline, (started + self.execution_timeout).timestamp())
-        return deadline
+        return self.wait_until(context, self.timeout)
 
     # -- arguments -----------------------------------------------------------------------------------------
 

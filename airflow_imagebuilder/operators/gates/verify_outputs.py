@@ -11,8 +11,8 @@ from airflow_imagebuilder.links import ImageBuilderGoldenAmiLink, persist_ami_li
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.option_shapes import Boolean, Distributions, Seconds
-from airflow_imagebuilder.operators.options import Option, as_seconds, option_faults
-from airflow_imagebuilder.service.errors import Fault, ForbiddenError, InvalidRequestError
+from airflow_imagebuilder.operators.options import Option, as_seconds, option_faults, read_json
+from airflow_imagebuilder.service.errors import Fault, ForbiddenError
 from airflow_imagebuilder.service.gates.outputs.asked import More
 from airflow_imagebuilder.service.gates.outputs.difference import MOST_ROWS, table
 from airflow_imagebuilder.service.gates.outputs.judging import Judge
@@ -233,11 +233,4 @@ def _parsed(name: str, value: Any) -> Any:
     """Return a rendered parameter: a template renders structures as JSON text."""
     if value == "None" or is_blank(value):
         return None
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        allowed = "a template that renders to JSON"
-        remedy = "write {{ ... | tojson }}, or render_template_as_native_obj=True on the Dag"
-        raise InvalidRequestError([Fault(name, value, allowed, remedy)]) from None
+    return read_json(name, value) if isinstance(value, str) else value

@@ -236,12 +236,7 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
     def _deadline(self, context: Context, submitted: Submitted) -> float:
         """Return the Unix time at which the wait is over: it counts from the submit, through all tries."""
-        deadline = (submitted.submitted_at or time.time()) + self.timeout.total_seconds()
-        started = getattr(context["ti"], "start_date", None)
-        if self.execution_timeout and started:
-            # Airflow's own timeout does not reach a deferred task.
-            deadline = min(deadline, (started + self.execution_timeout).timestamp())
-        return deadline
+        return self.wait_until(context, self.timeout, submitted.submitted_at)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """

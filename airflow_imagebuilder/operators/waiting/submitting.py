@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_imagebuilder.operators.options import as_on_retry
+from airflow_imagebuilder.operators.options import as_on_retry, read_json
 from airflow_imagebuilder.operators.waiting.operator import ImageBuilderWaitingOperator
 from airflow_imagebuilder.operators.waiting.task_state import TaskStore, this_try
-from airflow_imagebuilder.service.errors import Fault, ImageBuilderError, InvalidRequestError
+from airflow_imagebuilder.service.errors import ImageBuilderError
 from airflow_imagebuilder.service.request.fields.templates import is_blank
 from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.service.submission.ports import Origin, Submitted
@@ -143,9 +142,4 @@ def parsed(name: str, value: Any) -> Any:
         return list(value)  # the outputs of mapped tasks are a sequence class of Airflow's
     if name not in STRUCTURED or not isinstance(value, str):
         return value
-    try:
-        return json.loads(value.lower() if value in ("True", "False") else value)
-    except ValueError:
-        allowed = "a template that renders to JSON"
-        remedy = "write {{ ... | tojson }}, or render_template_as_native_obj=True on the Dag"
-        raise InvalidRequestError([Fault(name, value, allowed, remedy)]) from None
+    return value == "True" if value in ("True", "False") else read_json(name, value)

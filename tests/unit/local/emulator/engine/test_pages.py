@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from airflow_imagebuilder.local.emulator.engine.operations.pagination import MOS
 from airflow_imagebuilder.local.emulator.engine.shelf import Shelf
 from airflow_imagebuilder.local.emulator.seed import seed
 from tests.support.bench import HEAD, image_request, workflow
+from tests.support.counted_calls import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,22 +55,6 @@ def account(images: int) -> Engine:
     engine.clock.advance(100)
     engine.run_due()
     return engine
-
-
-def work(call: Callable[[], Any]) -> int:
-    """Count the calls of functions, and the steps of generators, that a call makes."""
-    counted = 0
-
-    def profile(_frame: Any, event: str, _arg: Any) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    return counted
 
 
 def _filter(name: str, value: str) -> dict[str, Any]:

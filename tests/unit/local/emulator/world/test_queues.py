@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from moto.core.utils import unix_time
@@ -11,9 +10,7 @@ from moto.events.utils import EventTemplateParser
 from moto.sqs.models import SQSBackend, sqs_backends
 
 from airflow_imagebuilder.local.emulator.world import moto_world, queues  # noqa: F401  (it quickens them)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.support.counted_calls import work
 
 MESSAGES = 1000
 
@@ -30,22 +27,6 @@ def sqs() -> Any:
 
 def receive(sqs: Any, count: int = 10, visible_after: int = 30) -> list[str]:
     return [message.body for message in sqs.receive_message("events", count, 0, visible_after)]
-
-
-def calls_of(work: Callable[[], object]) -> int:
-    """Return how many functions a piece of work calls."""
-    counted = 0
-
-    def count(_: object, event: str, __: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return counted
 
 
 def test_messages_come_in_order_and_stay_hidden_until_their_time(sqs: Any) -> None:
@@ -65,12 +46,12 @@ def test_a_delayed_or_expired_message_is_not_received(sqs: Any, monkeypatch: pyt
 
 
 def test_a_message_costs_no_count_of_the_others(sqs: Any) -> None:
-    assert calls_of(lambda: receive(sqs)) < 20 * MESSAGES
+    assert work(lambda: receive(sqs)) < 20 * MESSAGES
     assert SQSBackend.is_message_valid_based_on_retention_period.__module__.endswith("world.queues")
 
 
 def test_a_message_that_is_sent_costs_no_clock_per_message_of_the_queue(sqs: Any) -> None:
-    assert calls_of(lambda: sqs.send_message("events", "one more")) < 10 * MESSAGES
+    assert work(lambda: sqs.send_message("events", "one more")) < 10 * MESSAGES
 
 
 def test_the_messages_of_a_queue_are_counted_by_what_becomes_of_them(sqs: Any) -> None:
@@ -87,4 +68,4 @@ def test_the_paths_of_a_target_are_parsed_once() -> None:
     event: Any = {"ingestion-time": 0.0, **{name: name for name in ("id", "account", "source", "region")}}
     template, paths = '{"from": "<source>"}', {"source": "$.source"}
     assert EventTemplateParser.parse(template, paths, event) == {"from": "source"}
-    assert calls_of(lambda: EventTemplateParser.parse(template, paths, event)) < 100
+    assert work(lambda: EventTemplateParser.parse(template, paths, event)) < 100
