@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients matrix bench lint types compose-env compose-demo test-compose constraints coverage-page verify-aws \
+.PHONY: help install demo up test test-faults test-clients matrix bench lint types ui ui-check compose-env compose-demo test-compose constraints coverage-page verify-aws \
 	verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -112,6 +112,21 @@ lint: $(STAMP)  ## ruff: rules and format
 
 types: $(STAMP)  ## mypy, strict
 	@$(BIN)/mypy
+
+# The pages in Airflow's UI. Only who changes frontend/ needs Node.js (18 or newer): what is built is in the repository.
+NODE_MODULES := frontend/node_modules/.package-lock.json
+
+ui: $(NODE_MODULES)  ## build frontend/ into airflow_imagebuilder/ui/static
+	@npm --prefix frontend run --silent types
+	@npm --prefix frontend run --silent build
+
+ui-check: $(NODE_MODULES)  ## types of frontend/, and whether what is built matches it
+	@npm --prefix frontend run --silent types
+	@npm --prefix frontend run --silent check
+
+$(NODE_MODULES): frontend/package.json frontend/package-lock.json
+	@npm --prefix frontend ci --silent --no-fund --no-audit
+	@touch $@
 
 install: $(STAMP)  ## fill .venv
 

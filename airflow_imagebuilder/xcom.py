@@ -22,6 +22,19 @@ SUBMISSION_KEY = "image_submission"
 TRY_KEY = "image_wait_try"
 """Key of the XCom, before Airflow 3.3, that holds the number of the try that has deferred."""
 
+BUILD_KEY = "imagebuilder_build"
+"""Key of the XCom with the record of an image that has ended: only a worker writes it, once per try."""
+
+LIVE_BUILD_KEY = "imagebuilder_build_live"
+"""Key of the XCom with the record of an image in progress, which a trigger writes too. Where both are there,
+:data:`BUILD_KEY` counts: a triggerer that stalled may write this one late."""
+
+WORKFLOW_KEY = "imagebuilder_workflow"
+"""Key of the XCom with one workflow of an image and its steps, of a task that monitors it."""
+
+FINDINGS_KEY = "imagebuilder_findings"
+"""Key of the XCom with the findings of an image, counted by severity."""
+
 
 def is_missing(rendered: object) -> bool:
     """Return whether a template rendered nothing: Jinja renders a missing value as ``None``, as text."""

@@ -36,6 +36,7 @@ FLOORS = (
     "service.submission",
     "service.monitoring",
     "service.gates",
+    "build_record",
     "variable_store",
     "clean_up",
     "compat",
@@ -47,6 +48,7 @@ FLOORS = (
     "operators",
     "sensors",
     "task_groups",
+    "ui",
     "local",
     "testing",
 )
@@ -110,7 +112,7 @@ def test_a_module_imports_only_from_its_floor_and_those_below(module: str) -> No
     assert not above
 
 
-@pytest.mark.parametrize("folder", ["service", "local"])
+@pytest.mark.parametrize("folder", ["service", "build_record", "local"])
 def test_what_is_below_airflow_does_not_import_it(folder: str) -> None:
     paths = list((PACKAGE / folder).rglob("*.py"))
     assert paths
@@ -170,8 +172,8 @@ def prose_of(path: Path) -> Iterator[tuple[int, str]]:
 
 def texts() -> list[Path]:
     """Return what a person reads of the repository: code, documents, build files."""
-    folders = ("airflow_imagebuilder", "dags", "tests", "benchmarks", "docs", "docker", ".ci")
-    kinds = {".py", ".md", ".sh", ".yaml", ".toml", "", ".Dockerfile"}
+    folders = ("airflow_imagebuilder", "dags", "tests", "benchmarks", "docs", "docker", "frontend", ".ci")
+    kinds = {".py", ".md", ".sh", ".yaml", ".toml", "", ".Dockerfile", ".ts", ".tsx", ".css", ".mjs"}
     found = {path for folder in folders for path in (REPOSITORY / folder).rglob("*")}
     found |= set(REPOSITORY.glob("*")) - {REPOSITORY / "LICENSE"}
     own = Path(__file__)  # it has the list itself
@@ -180,7 +182,7 @@ def texts() -> list[Path]:
         for path in found
         if path.is_file()
         and path.suffix in kinds
-        and "__pycache__" not in path.parts
+        and not {"__pycache__", "node_modules", "static"} & set(path.parts)
         and path != own
         and not path.name.startswith(".")
     )
