@@ -1,4 +1,4 @@
-"""The plugin that Airflow finds by the package's entry point. Every Airflow process imports it: it stays light."""
+"""The plugin that Airflow finds by the package's entry point. Every process of Airflow imports it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PREFIX = "/imagebuilder"
 """The path below Airflow's base URL at which the pages and their API are served."""
 
 RUN_ROUTE, IMAGES_ROUTE = "image-build", "golden-images"
-"""The last part of the address in Airflow's UI (3.1 and later): of the tab of a run or a task, of the page."""
+"""The last part of an address in Airflow's UI (3.1 and later): of the tab of a run, and of the page."""
 
 
 def base_path() -> str:
