@@ -134,9 +134,11 @@ __all__ = [
     "connection_read",
     "failures_of_tasks",
     "final_errors",
+    "is_asking",
     "metrics",
     "older_store",
     "only_question",
+    "redact",
     "register_dag",
     "share_execution_api",
     "stores_in_variables",
@@ -201,6 +203,15 @@ def can_ask_airflow() -> bool:
     the other one's answer. Later versions have a lock for that.
     """
     return calls_have_a_lock() or not _is_in_a_call(sys._getframe())  # noqa: SLF001 (the way to walk the stack)
+
+
+def is_asking() -> bool:
+    """
+    Return whether this thread is in the middle of a call to Airflow, or another one may be where two may not.
+
+    A signal handler that called Airflow then would wait for its own thread, or read another call's answer.
+    """
+    return _is_in_a_call(sys._getframe()) or (_connections > 0 and not calls_have_a_lock())  # noqa: SLF001
 
 
 def calls_have_a_lock() -> bool:
@@ -384,6 +395,27 @@ def register_dag(dag: DAG) -> None:
     bag.bag_dag(dag)
     # Any bundle will do, because the Dag is not read from it.
     dagbag.sync_bag_to_db(bag, next(iter(bundles.get_all_dag_bundles())).name, None)
+
+
+# -- secrets -----------------------------------------------------------------------------------------------
+
+
+def redact(value: T) -> T:
+    """
+    Return a value in which each secret that Airflow knows is replaced by ``***``.
+
+    :param value: text, or mappings and lists of it.
+    """
+    try:
+        masker: Any = import_module("airflow.sdk._shared.secrets_masker")
+    except ImportError:  # before 3.1
+        masker = import_module("airflow.sdk.execution_time.secrets_masker")
+    redacted: T = masker.redact(value, max_depth=_DEEPEST)
+    return redacted
+
+
+_DEEPEST = 20
+"""Levels of an answer of AWS that are searched for secrets; Airflow's default is five."""
 
 
 # -- metrics -----------------------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ def _add_end(record: dict[str, Any], answers: Answers, known: Mapping[str, Any])
     executions = answers.executions or ()
     ends = [when for when in (time_of(item.get("endTime")) for item in executions) if when]
     last_workflow = iso(max(ends, default=None))
-    # Whoever sees only the end, such as a late sensor, does not know when it came.
+    # A task that sees only the end, such as a late sensor, does not know when it came.
     seen = record["stages"][-1]["since"] if len(record["stages"]) > 1 else None
     by_workflow = record["status"] in IMAGE_FAILED or any(i.get("type") == "DISTRIBUTION" for i in executions)
     first, second = (last_workflow, seen) if by_workflow else (seen, last_workflow)
@@ -197,11 +197,18 @@ def _add_outputs(record: dict[str, Any], answers: Answers, known: Mapping[str, A
     record["failure"] = failure_in(image, answers.executions or (), answers.steps)
 
 
+def _drop_superseded(record: dict[str, Any]) -> bool:
+    kept = [item for item in record["workflows"] if not item["retried"]]
+    dropped = len(kept) < len(record["workflows"])
+    record["workflows"] = kept
+    return dropped
+
+
 _CUTS = (
     *(shorten("workflows.message", most) for most in (300, 100)),
     *(shorten("failure.text", most) for most in (4000, 2000)),
     *(shorten("workflows.message", most) for most in (0,)),
-    ("workflows", lambda record: _drop_superseded(record)),
+    ("workflows", _drop_superseded),
     *(keep("amis", most) for most in (50, 20)),
     *(keep("containers", most) for most in (20, 5)),
     *(shorten(path, 200) for path in ("reason", "failure.text", "failure.advice", "failure.message")),
@@ -210,10 +217,3 @@ _CUTS = (
     *(keep(name, 10) for name in ("declared", "stages")),
     *(keep(name, 0) for name in ("workflows", "declared", "amis", "containers", "stages", "instance_types")),
 )
-
-
-def _drop_superseded(record: dict[str, Any]) -> bool:
-    kept = [item for item in record["workflows"] if not item["retried"]]
-    dropped = len(kept) < len(record["workflows"])
-    record["workflows"] = kept
-    return dropped

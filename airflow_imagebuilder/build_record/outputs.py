@@ -45,7 +45,7 @@ def containers_in(containers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     return [
         {
             "region": word(item.get("region")) or "",
-            "image_uris": [uri for uri in (text(u, ARN) for u in (item.get("imageUris") or ())[:_URIS]) if uri],
+            "image_uris": [text(uri, ARN) for uri in (item.get("imageUris") or ())[:_URIS] if uri],
         }
         for item in containers
     ]

@@ -67,9 +67,7 @@ def workflow_record(
     return bounded(record, WORKFLOW_BYTES, _CUTS)
 
 
-def _shown(
-    execution: Mapping[str, Any] | None, executions: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def _shown(execution: Mapping[str, Any] | None, executions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     own = execution_of(execution or {})
     for item in executions_of(executions):
         if execution is not None and item["execution_id"] == own["execution_id"]:
