@@ -250,8 +250,8 @@ hostile = st.one_of(
     ),
 )
 TEXTS = (
-    "workflowBuildVersionArn", "workflowExecutionId", "type", "status", "parallelGroup", "startTime", "endTime",
-    "message",
+    "workflowBuildVersionArn", "workflowExecutionId", "type", "status", "parallelGroup", "startTime",
+    "endTime", "message",
 )  # fmt: skip
 executions = st.fixed_dictionaries(
     {}, optional={**dict.fromkeys(TEXTS, hostile), "totalStepCount": st.integers(), "retried": st.booleans()}
