@@ -38,7 +38,7 @@ def seen(airflow: AirflowStack, local_service: LocalService) -> Iterator[dict[st
     def live() -> Any:
         record = run.xcom("bake.image", LIVE_BUILD_KEY)
         held = run.xcom(monitor, WORKFLOW_KEY, 0)
-        waits = any(step["action"] == "WaitForAction" for step in held["steps"])
+        waits = held["attempt"] > 1 and any(step["action"] == "WaitForAction" for step in held["steps"])
         return record["status"] == "TESTING" and record["try_number"] > 1 and waits and record
 
     found = {"run": run, "live": until(live), "held": run.xcom(monitor, WORKFLOW_KEY, 0)}
