@@ -103,7 +103,7 @@ def test_an_image_that_is_cancelled_at_the_deadline_is_recorded(airflow: Airflow
     assert airflow.kept[BUILD_KEY]["status"] == "CANCELLED"
 
 
-def test_a_cancel_that_takes_time_is_no_end_yet(airflow: Airflow) -> None:
+def test_a_cancel_that_takes_time_has_not_ended_the_image(airflow: Airflow) -> None:
     aws = FakeImageBuilder("BUILDING")
     aws.cancel_takes = 60.0
     with pytest.raises(DeadlineExceededError):

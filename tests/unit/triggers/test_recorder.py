@@ -263,7 +263,7 @@ async def test_an_image_without_a_name_is_recorded(
 
 
 @pytest.mark.asyncio
-async def test_an_xcom_that_is_no_record_is_not_continued(
+async def test_an_xcom_that_holds_something_else_is_not_continued(
     airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A custom XCom backend keeps a reference there."""
