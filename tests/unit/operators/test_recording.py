@@ -147,7 +147,7 @@ def test_an_answer_that_no_record_can_be_made_of_fails_no_task(
     def broken(*_: Any, **__: Any) -> Any:
         raise KeyError("a fault of the builder")
 
-    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.recording.build_record", broken)
+    monkeypatch.setattr("airflow_imagebuilder.build_record.build.build_record", broken)
     aws = FakeImageBuilder("FAILED")
     with pytest.raises(ImageFailedError):
         guard(aws).execute_complete(FakeTask().context, event())
