@@ -32,6 +32,8 @@ const STEPS = [1000, 5000, 15_000, 30_000]
 const PAUSE_SHARE = 4
 /** Ticks that are closer together, in percent, would be written over each other. */
 const CLOSEST = 7
+/** A tick so close to the right edge would be cut. */
+const LAST = 95
 
 export function axisOf(timeline: Timeline): Axis {
   const edge = timeline.columns ? Math.max(50, 100 - 16 * timeline.columns) : 100
@@ -79,7 +81,7 @@ function ticksOf(timeline: Timeline, place: (time: number) => number, pauses: Pa
     if (pauses.some((pause) => time > pause.start && time < pause.end)) continue
     const at = place(time)
     const last = ticks.at(-1)
-    if (!last || at - last.at >= CLOSEST) ticks.push({ elapsed, at })
+    if (at <= LAST && (!last || at - last.at >= CLOSEST)) ticks.push({ elapsed, at })
   }
   return ticks
 }
