@@ -1,4 +1,5 @@
 // A table whose rows the server sorts and cuts into pages: TanStack Table keeps columns, order and page.
+// On a narrow page its rows are cards (images.css): then the roles say what `display: block` takes away.
 import {
   type ColumnDef,
   type RowData,
@@ -12,8 +13,7 @@ import type { Show } from './useView'
 
 export const features = tableFeatures({ rowSortingFeature, rowPaginationFeature })
 
-// biome-ignore lint: the type of a cell's value differs by column
-export type Columns<Row extends RowData> = ColumnDef<typeof features, Row, any>[]
+export type Columns<Row extends RowData> = ColumnDef<typeof features, Row, unknown>[]
 
 interface Properties<Row extends RowData> {
   /** What the table shows, for who does not see it. */
@@ -45,9 +45,9 @@ export function DataTable<Row extends RowData>(properties: Properties<Row>) {
     },
   })
   return (
-    <div class="ib-scroll" role="region" aria-label={`${caption}, scrolls sideways`} tabIndex={0}>
-      <table class="ib-table" aria-busy={busy}>
-        <caption class="ib-unseen">{caption}</caption>
+    <div class="ib-scroll" role="region" aria-label={caption} tabIndex={0}>
+      <table class="ib-table ib-cards" role="table" aria-busy={busy}>
+        <caption class="ib-hidden">{caption}</caption>
         <thead>
           {table.getHeaderGroups().map((group) => (
             <tr key={group.id}>
@@ -77,16 +77,21 @@ export function DataTable<Row extends RowData>(properties: Properties<Row>) {
             </tr>
           ))}
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {table.getRowModel().rows.map((row) => (
-            <tr key={row.id}>
+            <tr key={row.id} role="row">
               {row.getAllCells().map((cell) =>
                 cell.column.id === heading ? (
-                  <th key={cell.id} scope="row" class={`ib-col-${cell.column.id}`}>
+                  <th key={cell.id} scope="row" role="rowheader" class={`ib-col-${cell.column.id}`}>
                     <table.FlexRender cell={cell} />
                   </th>
                 ) : (
-                  <td key={cell.id} class={`ib-col-${cell.column.id}`}>
+                  <td
+                    key={cell.id}
+                    role="cell"
+                    class={`ib-col-${cell.column.id}`}
+                    data-label={String(cell.column.columnDef.header)}
+                  >
                     <table.FlexRender cell={cell} />
                   </td>
                 ),

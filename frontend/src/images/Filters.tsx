@@ -1,10 +1,24 @@
 // Search and filter. A pause in typing asks; Enter asks at once.
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Show } from './useView'
-import { change, LONGEST, STATUSES, type View } from './view'
+import { change, LONGEST, SORTS, STATUSES, type View } from './view'
 
 /** Milliseconds without a key, after which a text is searched for. */
 const QUIET = 250
+
+/** What a narrow page offers instead of the heads of columns. */
+const ORDERS = [
+  ['created_at descending', 'newest first'],
+  ['created_at ascending', 'oldest first'],
+  ['name ascending', 'name'],
+  ['name descending', 'name, from Z'],
+  ['status ascending', 'state'],
+  ['status descending', 'state, from Z'],
+  ['duration descending', 'longest build first'],
+  ['duration ascending', 'shortest build first'],
+] as const
+
+const orderOf = ({ sort, descending }: View): string => `${sort} ${descending ? 'descending' : 'ascending'}`
 
 interface Properties {
   view: View
@@ -20,16 +34,20 @@ export function Filters({ view, show, states, what }: Properties) {
   const present = useRef(view)
   present.current = view
 
-  // The address has changed by other means (back, a link): the field follows it, and what was being typed is over.
+  // The text has changed by other means (back, a link): the field follows it, and what was being typed is over.
+  const own = useRef(view.text)
   useEffect(() => {
+    if (view.text === own.current) return
     clearTimeout(timer.current)
-    setTyped((before) => (before.trim() === view.text ? before : view.text))
-  }, [view.text, view.tab, view.name])
+    own.current = view.text
+    setTyped(view.text)
+  }, [view.text])
   useEffect(() => () => clearTimeout(timer.current), [])
 
   const search = (text: string): void => {
     clearTimeout(timer.current)
     const asked = text.trim()
+    own.current = asked
     if (asked !== present.current.text) show(change(present.current, { text: asked }), 'replace')
   }
   const type = (text: string): void => {
@@ -47,9 +65,10 @@ export function Filters({ view, show, states, what }: Properties) {
         search(typed)
       }}
     >
-      <label class="ib-field">
+      <label class="ib-labelled">
         Search
         <input
+          class="ib-field"
           type="search"
           value={typed}
           maxLength={LONGEST}
@@ -60,9 +79,10 @@ export function Filters({ view, show, states, what }: Properties) {
         />
       </label>
       {states && (
-        <label class="ib-field">
+        <label class="ib-labelled">
           State
           <select
+          class="ib-field"
             value={view.status}
             onChange={(event) => show(change(view, { status: event.currentTarget.value }))}
           >
@@ -75,6 +95,24 @@ export function Filters({ view, show, states, what }: Properties) {
           </select>
         </label>
       )}
+      <label class="ib-labelled ib-narrow">
+        Sort by
+        <select
+          class="ib-field"
+          value={orderOf(view)}
+          onChange={(event) => {
+            const [sort, order] = event.currentTarget.value.split(' ')
+            const by = SORTS.find((each) => each === sort)
+            if (by) show(change(view, { sort: by, descending: order === 'descending' }))
+          }}
+        >
+          {ORDERS.map(([order, title]) => (
+            <option key={order} value={order}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
     </form>
   )
 }

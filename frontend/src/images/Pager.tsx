@@ -39,9 +39,10 @@ export function Pager({ view, show, total }: { view: View; show: Show; total: nu
           {label}
         </button>,
       ])}
-      <label class="ib-field">
+      <label class="ib-labelled">
         Rows
         <select
+          class="ib-field"
           value={String(view.size)}
           onChange={(event) => show(change(view, { size: Number(event.currentTarget.value) }))}
         >

@@ -130,7 +130,7 @@ function unitOf(seconds: number): { seconds: number; name: string } {
 
 /** Return dates for the axis, as many as have room; always the first and the last point's. */
 function dates(placed: Placed[], room: number): Tick[] {
-  const wanted = Math.max(1, Math.min(placed.length, Math.floor(room / 96)))
+  const wanted = Math.max(1, Math.min(placed.length, Math.floor(room / 120)))
   const last = placed.length - 1
   const chosen = new Set<number>()
   for (let n = 0; n < wanted; n++) chosen.add(wanted === 1 ? last : Math.round((n * last) / (wanted - 1)))
