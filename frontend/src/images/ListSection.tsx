@@ -36,7 +36,7 @@ export function ListSection<Row extends RowData>(properties: Properties<Row>) {
       <div class="ib-bar">
         <Filters view={view} show={show} states={states} what={placeholder} />
         <p class="ib-count" role="status">
-          {page === null ? 'Loading' : busy ? '' : position(view, page.items.length, page.total, noun)}
+          {busy ? (page ? '' : 'Loading') : page && position(view, page.items.length, page.total, noun)}
         </p>
         <button type="button" class="ib-button" onClick={refresh}>
           Refresh

@@ -32,7 +32,7 @@ export const NAME_COLUMNS: Columns<NameRow> = [
   { id: 'tests', header: 'Tests', cell: ({ row }) => <Tests image={row.original.latest} /> },
   { id: 'scan', header: 'Findings', cell: ({ row }) => <Findings scan={row.original.latest.scan} /> },
   { id: 'outputs', header: 'AMIs', cell: ({ row }) => <Outputs image={row.original.latest} /> },
-  { id: 'run', header: 'Built by', cell: ({ row }) => <BuiltBy image={row.original.latest} /> },
+  { id: 'run', header: 'Run', cell: ({ row }) => <BuiltBy image={row.original.latest} /> },
 ]
 
 const VERSION: Columns<ImageRow> = [
@@ -61,7 +61,7 @@ const OF_ONE: Columns<ImageRow> = [
   { id: 'tests', header: 'Tests', cell: ({ row }) => <Tests image={row.original} /> },
   { id: 'scan', header: 'Findings', cell: ({ row }) => <Findings scan={row.original.scan} /> },
   { id: 'outputs', header: 'AMIs', cell: ({ row }) => <Outputs image={row.original} /> },
-  { id: 'run', header: 'Built by', cell: ({ row }) => <BuiltBy image={row.original} /> },
+  { id: 'run', header: 'Run', cell: ({ row }) => <BuiltBy image={row.original} /> },
 ]
 
 /** All images of one name. */

@@ -39,7 +39,8 @@ export function useListed<T>(question: string, view: View, show: Show, { ask, ch
     if (there !== view) show(there, 'replace')
   }, [live.value])
   return {
-    page: kept.current,
+    // Rows of an older question never answer one that failed.
+    page: live.value ?? (live.problem ? null : kept.current),
     problem: live.problem,
     busy: live.value === null && live.problem === null,
     refresh: live.refresh,

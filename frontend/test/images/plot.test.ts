@@ -59,6 +59,14 @@ test('where a count is unknown the line has a gap: unknown is not zero', () => {
   assert.equal(placed[2]?.critical, null)
 })
 
+test('where there is no room for dots, one stays where no line leads', () => {
+  const counts = [1, 2, null, 4, null, 6]
+  const points = counts.map((critical, day) => point(day + 1, { critical }))
+  assert.deepEqual(plot(points, 600).placed.map(({ dotted }) => dotted), [true, true, true, true, true, true])
+  const narrow = plot(points, 80).placed
+  assert.deepEqual(narrow.map(({ dotted }) => dotted), [false, false, false, true, false, true])
+})
+
 test('zero findings lie on the ground, and their ticks are whole numbers', () => {
   const { placed, findingsBottom, findingTicks } = plot([point(1, { critical: 0 }), point(2, { critical: 1 })], 600)
   assert.equal(placed[0]?.critical, findingsBottom)

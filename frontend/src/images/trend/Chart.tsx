@@ -86,8 +86,12 @@ function Point({ placed, drawn, isStop, choose }: PointProperties) {
         d={MARKS[kind]}
         transform={`translate(${x} ${placed.duration ?? drawn.durationBottom})`}
       />
-      {placed.high !== null && <circle class="ib-mark ib-mark-high" cx={x} cy={placed.high} r={2.5} />}
-      {placed.critical !== null && <circle class="ib-mark ib-mark-critical" cx={x} cy={placed.critical} r={2.5} />}
+      {placed.dotted && placed.high !== null && (
+        <circle class="ib-mark ib-mark-high" cx={x} cy={placed.high} r={2.5} />
+      )}
+      {placed.dotted && placed.critical !== null && (
+        <circle class="ib-mark ib-mark-critical" cx={x} cy={placed.critical} r={2.5} />
+      )}
     </a>
   )
 }

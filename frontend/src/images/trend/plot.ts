@@ -18,6 +18,8 @@ export interface Placed {
   duration: number | null
   critical: number | null
   high: number | null
+  /** Whether its findings are dots on the lines: where there is room, and where no line leads to them. */
+  dotted: boolean
 }
 
 export interface Tick {
@@ -43,6 +45,9 @@ export interface Plot {
   /** Whether any image has counted findings. */
   counted: boolean
 }
+
+/** Pixels between two points, from which on dots do not cover the line. */
+const ROOM = 6
 
 const GOOD = new Set(['AVAILABLE', 'DEPRECATED', 'DISABLED', 'DELETED'])
 const BAD = new Set(['FAILED', 'CANCELLED'])
@@ -81,6 +86,7 @@ export function plot(points: readonly TrendPoint[], width: number): Plot {
       duration: point.duration === null ? null : up(point.duration / unit.seconds),
       critical: point.critical === null ? null : findingsUp(point.critical),
       high: point.high === null ? null : findingsUp(point.high),
+      dotted: half * 2 >= ROOM || (isUncounted(ordered[index - 1]) && isUncounted(ordered[index + 1])),
     }
   })
   return {
@@ -112,6 +118,10 @@ function path(placed: Placed[], member: 'duration' | 'critical' | 'high'): strin
     .defined((each) => each[member] !== null)
     .digits(1)
   return drawn(placed) ?? ''
+}
+
+function isUncounted(point: TrendPoint | undefined): boolean {
+  return !point || (point.critical === null && point.high === null)
 }
 
 function most(values: (number | null)[]): number {
