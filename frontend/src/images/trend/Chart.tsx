@@ -20,14 +20,14 @@ export function Chart({ points }: { points: TrendPoint[] }) {
   const width = useWidth(frame)
   const drawn = plot(points, width)
   const last = drawn.placed.length - 1
-  const [chosen, choose] = useState<number | null>(null)
-  const at = Math.min(chosen ?? last, last)
+  const [chosen, choose] = useState<string | null>(null)
+  const found = drawn.placed.findIndex(({ point }) => idOf(point) === chosen)
+  const at = found < 0 ? last : found
   const turn = (event: KeyboardEvent): void => {
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: last }[event.key]
     if (to === undefined) return
     event.preventDefault()
     const index = Math.max(0, Math.min(last, to))
-    choose(index)
     frame.current?.querySelectorAll<SVGElement>('a')[index]?.focus()
   }
   return (
@@ -46,7 +46,13 @@ export function Chart({ points }: { points: TrendPoint[] }) {
         {drawn.counted && <path class="ib-line ib-line-high" d={drawn.highs} />}
         {drawn.counted && <path class="ib-line ib-line-critical" d={drawn.criticals} />}
         {drawn.placed.map((placed, index) => (
-          <Point key={index} placed={placed} drawn={drawn} isStop={index === at} choose={() => choose(index)} />
+          <Point
+            key={idOf(placed.point)}
+            placed={placed}
+            drawn={drawn}
+            isStop={index === at}
+            choose={() => choose(idOf(placed.point))}
+          />
         ))}
       </svg>
       <p class="ib-text ib-chosen">{drawn.placed[at] && valuesOf(drawn.placed[at].point)}</p>
@@ -57,6 +63,9 @@ export function Chart({ points }: { points: TrendPoint[] }) {
     </div>
   )
 }
+
+/** The last images move on when one more is built; the chosen one stays the same. */
+const idOf = ({ version, created_at, run_id }: TrendPoint): string => JSON.stringify([version, created_at, run_id])
 
 interface PointProperties {
   placed: Placed

@@ -83,7 +83,8 @@ export function plot(points: readonly TrendPoint[], width: number): Plot {
       x,
       from: x - half,
       to: x + half,
-      duration: point.duration === null ? null : up(point.duration / unit.seconds),
+      // A clock that was put back makes a negative one.
+      duration: point.duration === null ? null : up(Math.max(0, point.duration) / unit.seconds),
       critical: point.critical === null ? null : findingsUp(point.critical),
       high: point.high === null ? null : findingsUp(point.high),
       dotted: half * 2 >= ROOM || (isUncounted(ordered[index - 1]) && isUncounted(ordered[index + 1])),
@@ -140,7 +141,7 @@ function unitOf(seconds: number): { seconds: number; name: string } {
 
 /** Return dates for the axis, as many as have room; always the first and the last point's. */
 function dates(placed: Placed[], room: number): Tick[] {
-  const wanted = Math.max(1, Math.min(placed.length, Math.floor(room / 120)))
+  const wanted = Math.min(placed.length, Math.max(room < 160 ? 1 : 2, Math.floor(room / 120)))
   const last = placed.length - 1
   const chosen = new Set<number>()
   for (let n = 0; n < wanted; n++) chosen.add(wanted === 1 ? last : Math.round((n * last) / (wanted - 1)))
