@@ -115,5 +115,5 @@ test('the description says how many, how long, how many failed, and the newest c
     '3 images, oldest first; images that became available took 10 minutes to 30 minutes; 1 failed or cancelled; ' +
       'newest counts: 2 critical, 0 high findings.',
   )
-  assert.equal(described([point(1, { duration: null, status: 'BUILDING' })]), '1 image, oldest first.')
+  assert.equal(described([point(1, { duration: null, status: 'BUILDING' })]), '1 image.')
 })

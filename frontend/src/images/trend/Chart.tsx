@@ -58,7 +58,7 @@ export function Chart({ points }: { points: TrendPoint[] }) {
       <p class="ib-text ib-chosen">{drawn.placed[at] && valuesOf(drawn.placed[at].point)}</p>
       <Legend counted={drawn.counted} />
       <p id="ib-trend-described" class="ib-muted">
-        {described(points)} Arrow keys go from image to image, Enter opens its run.
+        {described(points)} {last > 0 && 'Arrow keys go from image to image.'} Enter opens its run.
       </p>
     </div>
   )
@@ -83,7 +83,7 @@ function Point({ placed, drawn, isStop, choose }: PointProperties) {
     <a
       href={path}
       class={isStop ? 'ib-point ib-point-chosen' : 'ib-point'}
-      tabIndex={isStop ? 0 : -1}
+      tabindex={isStop ? 0 : -1}
       aria-label={valuesOf(point)}
       onFocus={choose}
       onMouseEnter={choose}

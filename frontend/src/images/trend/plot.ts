@@ -49,6 +49,9 @@ export interface Plot {
 /** Pixels between two points, from which on dots do not cover the line. */
 const ROOM = 6
 
+/** Pixels of the strip of a point, where there are few. */
+const WIDEST = 48
+
 const GOOD = new Set(['AVAILABLE', 'DEPRECATED', 'DISABLED', 'DELETED'])
 const BAD = new Set(['FAILED', 'CANCELLED'])
 
@@ -66,7 +69,8 @@ export function plot(points: readonly TrendPoint[], width: number): Plot {
   const ordered = inOrder(points)
   const right = Math.max(width - SIZE.right, SIZE.left + 1)
   const across = scalePoint<number>(ordered.keys(), [SIZE.left, right]).padding(0.5)
-  const half = Math.max(across.step(), 1) / 2
+  const half = Math.min(Math.max(across.step(), 1), WIDEST) / 2
+  const timed = ordered.some((point) => point.duration !== null)
   const durationBottom = SIZE.top + SIZE.duration
   const findingsTop = durationBottom + SIZE.gap
   const findingsBottom = findingsTop + SIZE.findings
@@ -97,7 +101,7 @@ export function plot(points: readonly TrendPoint[], width: number): Plot {
     durations: path(placed.filter(({ kind }) => kind === 'good'), 'duration'),
     criticals: path(placed, 'critical'),
     highs: path(placed, 'high'),
-    durationTicks: up.ticks(4).map((value) => ({ at: up(value), text: `${value} ${unit.name}` })),
+    durationTicks: (timed ? up.ticks(4) : []).map((value) => ({ at: up(value), text: `${value} ${unit.name}` })),
     // Findings are counted: between 1 and 2 there is nothing to name.
     findingTicks: findingsUp
       .ticks(3)
@@ -157,7 +161,7 @@ export function described(points: readonly TrendPoint[]): string {
   const good = ordered.filter((point) => kindOf(point.status) === 'good')
   const bad = ordered.filter((point) => kindOf(point.status) === 'bad').length
   const durations = good.flatMap(({ duration }) => (duration === null ? [] : [duration]))
-  const parts = [`${ordered.length} ${ordered.length === 1 ? 'image' : 'images'}, oldest first`]
+  const parts = [ordered.length === 1 ? '1 image' : `${ordered.length} images, oldest first`]
   if (durations.length) {
     const [least, greatest] = [Math.min(...durations), Math.max(...durations)]
     parts.push(`images that became available took ${minutes(least)} to ${minutes(greatest)}`)
