@@ -143,16 +143,13 @@ function unitOf(seconds: number): { seconds: number; name: string } {
   return seconds < 4 * 3600 ? { seconds: 60, name: 'min' } : { seconds: 3600, name: 'h' }
 }
 
-/** Return dates for the axis, as many as have room; always the first and the last point's. */
+/** Return dates for the axis, as many as have room, in equal steps back from the newest point. */
 function dates(placed: Placed[], room: number): Tick[] {
-  const wanted = Math.min(placed.length, Math.max(room < 160 ? 1 : 2, Math.floor(room / 120)))
-  const last = placed.length - 1
-  const chosen = new Set<number>()
-  for (let n = 0; n < wanted; n++) chosen.add(wanted === 1 ? last : Math.round((n * last) / (wanted - 1)))
-  return [...chosen].flatMap((index) => {
-    const each = placed[index]
-    return each ? [{ at: each.x, text: each.point.created_at.slice(0, 10) }] : []
-  })
+  const most = Math.max(room < 160 ? 1 : 2, Math.floor(room / 120))
+  const step = Math.ceil(placed.length / most)
+  return placed
+    .filter((_, index) => (placed.length - 1 - index) % step === 0)
+    .map(({ x, point }) => ({ at: x, text: point.created_at.slice(0, 10) }))
 }
 
 /** Return a sentence that says what the drawing shows. */
