@@ -1,5 +1,5 @@
 // Links. Inside of Airflow's UI a plain click does not load the page again; every other click is the browser's.
-import type { ComponentChildren, JSX } from 'preact'
+import type { ComponentChildren } from 'preact'
 import { BASE, type Navigation } from '../navigation'
 import { Icon } from './Icon'
 
@@ -41,7 +41,7 @@ export function webAddress(text: string): URL | null {
   }
 }
 
-function followed(event: JSX.TargetedMouseEvent<HTMLAnchorElement>, path: string, navigation: Navigation): void {
+export function followed(event: MouseEvent, path: string, navigation: Navigation): void {
   const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
   if (!plain || event.defaultPrevented) return
   if (path.startsWith(`${BASE}/imagebuilder/`)) return // not a page of Airflow's router

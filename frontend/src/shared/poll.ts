@@ -30,6 +30,8 @@ export interface PollSettings<T> {
   /** Whether an answer is older than the one that is shown: it came late, or from a cache. */
   isOlder?: ((value: T, shown: T) => boolean) | undefined
   timers: Timers
+  /** Milliseconds to the next question: while something is in progress, and else. */
+  pauses?: { soon: number; later: number } | undefined
 }
 
 export const SOON_MS = 3000
@@ -113,9 +115,10 @@ export class Poll<T> {
   }
 
   private wait(): number {
-    if (this.failures) return Math.min(LATER_MS, SOON_MS * 2 ** this.failures)
+    const { soon, later } = this.settings.pauses ?? { soon: SOON_MS, later: LATER_MS }
+    if (this.failures) return Math.min(later, soon * 2 ** this.failures)
     const { value } = this.answer
-    return value !== null && this.settings.inProgress(value) ? SOON_MS : LATER_MS
+    return value !== null && this.settings.inProgress(value) ? soon : later
   }
 
   private clear(): void {

@@ -6,7 +6,7 @@ export interface Live<T> extends Answer<T> {
   refresh(): void
 }
 
-type Asking<T> = Pick<PollSettings<T>, 'ask' | 'inProgress' | 'isOlder'>
+type Asking<T> = Pick<PollSettings<T>, 'ask' | 'inProgress' | 'isOlder' | 'pauses'>
 
 const NOTHING = { value: null, problem: null, receivedAt: 0 }
 
@@ -33,6 +33,7 @@ export function useLive<T>(key: string, asking: Asking<T>): Live<T> {
       isOlder: (value, shown) => newest.current.isOlder?.(value, shown) ?? false,
       changed: (answer) => setState({ key, answer }),
       timers: TIMERS,
+      pauses: newest.current.pauses,
     })
     poll.current = made
     const seen = () => made.pause(document.hidden)
