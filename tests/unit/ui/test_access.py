@@ -100,7 +100,7 @@ def two_dags(rows: Rows) -> None:
         record = build(number, recipe="golden/1.0.0")
         rows.xcom(BUILD_KEY, record, dag)
         rows.xcom(FINDINGS_KEY, findings(record["arn"], high=7), dag, task_id="gate")
-        rows.xcom(FINDINGS_KEY, findings(build(0)["arn"], high=9), "secret", task_id="other-gate")
+    rows.xcom(FINDINGS_KEY, findings(build(0)["arn"], high=9), "secret", task_id="other-gate")
     rows.flush()
 
 

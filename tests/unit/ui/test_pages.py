@@ -37,7 +37,7 @@ def test_a_file_that_is_known_is_not_sent_again(admin: TestClient) -> None:
 
 
 def test_names_in_an_address_are_text(admin: TestClient) -> None:
-    page = admin.get(f'{PREFIX}/runs/a%22%3E%3Cscript%3E/b%27%26/c', params={"task_id": '"><img src=x>'}).text
+    page = admin.get(f"{PREFIX}/runs/a%22%3E%3Cscript%3E/b%27%26/c", params={"task_id": '"><img src=x>'}).text
     assert "<script>" not in page
     assert "<img" not in page
     assert 'data-dag-id="a&quot;&gt;&lt;script&gt;"' in page
