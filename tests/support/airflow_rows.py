@@ -103,7 +103,7 @@ class Rows:
             pool_slots=1,
         )
 
-    def xcom(
+    def xcom(  # noqa: PLR0917 - the key of the table
         self,
         key: str,
         value: Any,

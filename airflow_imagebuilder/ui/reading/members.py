@@ -56,7 +56,7 @@ class Members:
         )
 
     def is_readable(self) -> ColumnElement[Any]:
-        """Return whether the database can read the column as JSON: SQLite refuses NaN, which Python writes."""
+        """Return whether the database can read the column: SQLite refuses NaN, which Python writes."""
         if self.dialect == SQLITE:
             return func.json_valid(self.value) == 1
         return self.value.is_not(None) if hasattr(self.value, "is_not") else self.value.isnot(None)

@@ -242,5 +242,5 @@ def _xcom() -> Any:
 
 
 def _may_be_an_ami(text: str | None) -> bool:
-    """Return whether a text may be part of an AMI id: other texts spare the database a walk through all AMIs."""
+    """Return whether a text may be part of an AMI id: else no list of AMIs is read."""
     return bool(text and PART_OF_AMI_ID.fullmatch(text))

@@ -27,7 +27,23 @@ PATHS = [
     f"{API}/trend?name=golden",
 ]
 NOT_RECORDS = [None, 7, "s3://bucket/key", [], [build()], {}, True, {**build(), "schema": 2}, {"schema": 1}]
-ODD = [None, True, -1, 1e300, 2**80, "", "x" * 100_000, "\ud800", [], [[]], {}, {"a": [1]}, [None, 5, {"region": 5}], "2026-13-45", "0001-01-01T00:00:00+23:00"]
+ODD = [
+    None,
+    True,
+    -1,
+    1e300,
+    2**80,
+    "",
+    "x" * 100_000,
+    "\ud800",
+    [],
+    [[]],
+    {},
+    {"a": [1]},
+    [None, 5, {"region": 5}],
+    "2026-13-45",
+    "0001-01-01T00:00:00+23:00",
+]
 
 
 def assert_all_answer(admin: TestClient) -> None:
@@ -37,7 +53,7 @@ def assert_all_answer(admin: TestClient) -> None:
 
 
 @pytest.mark.parametrize("key", [BUILD_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY, FINDINGS_KEY])
-def test_what_is_no_record_is_left_out(key: str, rows: Rows, admin: TestClient) -> None:
+def test_what_cannot_be_read_is_left_out(key: str, rows: Rows, admin: TestClient) -> None:
     for number, value in enumerate(NOT_RECORDS):
         rows.xcom(key, value, task_id="other", map_index=number)
     rows.xcom(BUILD_KEY, build())
@@ -67,7 +83,9 @@ def test_a_member_may_be_missing(rows: Rows, admin: TestClient) -> None:
     assert_all_answer(admin)
 
 
-@pytest.mark.parametrize("member", ["execution_id", "name", "type", "status", "start", "end", "attempt", "steps"])
+@pytest.mark.parametrize(
+    "member", ["execution_id", "name", "type", "status", "start", "end", "attempt", "steps"]
+)
 def test_workflows_may_be_anything(member: str, rows: Rows, admin: TestClient) -> None:
     for number, value in enumerate(ODD):
         record = build(number)

@@ -44,7 +44,9 @@ def test_without_images_there_is_an_empty_page(rows: Rows, admin: TestClient) ->
     assert admin.get(f"{API}/trend", params={"name": "none"}).json() == []
 
 
-def test_an_image_of_several_tasks_is_one_row_of_the_run_that_submitted_it(rows: Rows, admin: TestClient) -> None:
+def test_an_image_of_several_tasks_is_one_row_of_the_run_that_submitted_it(
+    rows: Rows, admin: TestClient
+) -> None:
     rows.xcom(BUILD_KEY, build(), run_id="submits")
     for number in range(3):
         record = build(submitted=False, observed_at=at(5000 + number))
@@ -146,7 +148,8 @@ def test_a_part_beyond_the_end_still_says_how_many_there_are(rows: Rows, admin: 
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": 0}, {"limit": 201}, {"offset": -1}, {"offset": 2**63}, {"sort": "arn"}, {"text": "x" * 513}]
+    "query",
+    [{"limit": 0}, {"limit": 201}, {"offset": -1}, {"offset": 2**63}, {"sort": "arn"}, {"text": "x" * 513}],
 )
 def test_a_query_out_of_bounds_is_refused(query: dict[str, Any], admin: TestClient) -> None:
     assert admin.get(f"{API}/images", params=query).status_code == 422

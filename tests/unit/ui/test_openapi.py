@@ -64,7 +64,9 @@ def test_an_answer_is_as_it_is_described(rows: Rows, admin: TestClient) -> None:
 def test_the_front_end_has_the_same_members() -> None:
     text = TYPES.read_text("utf-8")
     compared = 0
-    for name, body in re.findall(r"export interface (\w+)(?:<T>)?(?: extends \w+)? \{\n(.*?)\n\}", text, re.DOTALL):
+    for name, body in re.findall(
+        r"export interface (\w+)(?:<T>)?(?: extends \w+)? \{\n(.*?)\n\}", text, re.DOTALL
+    ):
         model = getattr(models, name, None)
         if model is None:
             continue

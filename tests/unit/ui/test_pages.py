@@ -19,7 +19,17 @@ STATIC = f"{PREFIX}/static"
 
 @pytest.mark.parametrize(
     "name",
-    ["../app.py", "..%2Fapp.py", "%2e%2e/app.py", "..%5capp.py", "/etc/passwd", "%2Fetc%2Fpasswd", "...", "x.js", "imagebuilder.js%00"],
+    [
+        "../app.py",
+        "..%2Fapp.py",
+        "%2e%2e/app.py",
+        "..%5capp.py",
+        "/etc/passwd",
+        "%2Fetc%2Fpasswd",
+        "...",
+        "x.js",
+        "imagebuilder.js%00",
+    ],
 )
 def test_a_file_outside_is_not_found(admin: TestClient, name: str) -> None:
     answer = admin.get(f"{STATIC}/{name}")

@@ -46,7 +46,11 @@ def test_a_statement_compiles(dialect: str, name: str) -> None:
 
 
 def test_every_function_that_makes_a_statement_is_tried() -> None:
-    made = {name for name, value in vars(statements).items() if callable(value) and value.__module__ == statements.__name__}
+    made = {
+        name
+        for name, value in vars(statements).items()
+        if callable(value) and value.__module__ == statements.__name__
+    }
     assert {name for name in made if name[0] != "_" and name != "Wanted"} == set(every_statement("sqlite"))
 
 
@@ -64,5 +68,7 @@ def test_text_from_outside_is_a_parameter(dialect: str) -> None:
 def test_no_number_is_made_of_a_text_on_postgresql() -> None:
     from sqlalchemy import column
 
-    text = str(Members("postgresql", column("value")).number("duration").compile(dialect=DIALECTS["postgresql"]))
+    text = str(
+        Members("postgresql", column("value")).number("duration").compile(dialect=DIALECTS["postgresql"])
+    )
     assert "jsonb_typeof" in text
