@@ -59,5 +59,5 @@ class ImageBuilderPlugin(AirflowPlugin):
     """The pages of EC2 Image Builder in Airflow's UI."""
 
     name = "imagebuilder"
-    fastapi_apps = _Lazily(_apps)  # type: ignore[assignment]
-    react_apps = _Lazily(_react_apps)  # type: ignore[assignment]
+    fastapi_apps = _Lazily(_apps)
+    react_apps = _Lazily(_react_apps)

@@ -141,7 +141,7 @@ class Rows:
     def _newest_run(self) -> int:
         from airflow.models.dagrun import DagRun
 
-        return max([0, *self._session.scalars(select(DagRun.id))])
+        return max([0, *map(int, self._session.scalars(select(DagRun.id)))])
 
     def _one(self, table: Any, **members: Any) -> None:
         self._session.execute(insert(table), [members])
@@ -175,7 +175,7 @@ def fill(session: Session, images: int = 10_000, runs: int = 1_000, dags: int = 
     rows = Rows(session)
     for number in range(images):
         run = number * runs // images
-        place = {"dag_id": f"bake-{run % dags}", "run_id": f"run-{run}", "map_index": number}
+        place: dict[str, Any] = {"dag_id": f"bake-{run % dags}", "run_id": f"run-{run}", "map_index": number}
         record = build(
             number, f"golden-{number % names}", begun=number * 300, duration=900.0 + number * 7919 % 600
         )

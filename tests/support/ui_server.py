@@ -37,7 +37,7 @@ def served(root_path: str = "") -> FastAPI:
     """Return an application as Airflow's API server: ours is mounted in it."""
     from airflow.api_fastapi import app as airflow_app
 
-    manager = OneDagManager()
+    manager = OneDagManager()  # type: ignore[no-untyped-call]
     if hasattr(airflow_app, "_AuthManagerState"):
         airflow_app._AuthManagerState.instance = manager
     else:  # before 3.1
@@ -50,7 +50,7 @@ def served(root_path: str = "") -> FastAPI:
 def token_of(user: str) -> str:
     """Return a token as the login of the simple auth manager makes it."""
     return str(
-        OneDagManager().generate_jwt(
+        OneDagManager().generate_jwt(  # type: ignore[no-untyped-call]
             SimpleAuthManagerUser(username=user, role="admin" if user == ADMIN else "viewer")
         )
     )

@@ -27,7 +27,7 @@ PATHS = [
     f"{API}/trend?name=golden",
 ]
 NOT_RECORDS = [None, 7, "s3://bucket/key", [], [build()], {}, True, {**build(), "schema": 2}, {"schema": 1}]
-ODD = [
+ODD: list[Any] = [
     None,
     True,
     -1,

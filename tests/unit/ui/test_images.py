@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.airflow_rows import Rows
 
 API = f"{PREFIX}/api/v1"
-LIVE = {"ended": False, "ended_at": None, "duration": None, "status": "TESTING"}
+LIVE: dict[str, Any] = {"ended": False, "ended_at": None, "duration": None, "status": "TESTING"}
 
 
 def listed(admin: TestClient, path: str = "images", **query: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def test_a_final_record_hides_the_live_one_beside_it(rows: Rows, admin: TestClie
 
 
 def test_a_task_that_runs_again_shows_its_current_try(rows: Rows, admin: TestClient) -> None:
-    task = {"state": "deferred", "try_number": 2}
+    task: dict[str, Any] = {"state": "deferred", "try_number": 2}
     rows.xcom(BUILD_KEY, build(status="FAILED", try_number=1), **task)
     rows.xcom(LIVE_BUILD_KEY, build(**LIVE, try_number=2), **task)
     rows.flush()

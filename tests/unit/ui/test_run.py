@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.airflow_rows import Rows
 
 RUN = f"{PREFIX}/api/v1/dags/bake/runs/run-1"
-LIVE = {"ended": False, "ended_at": None, "duration": None, "status": "TESTING"}
+LIVE: dict[str, Any] = {"ended": False, "ended_at": None, "duration": None, "status": "TESTING"}
 
 
 def images(admin: TestClient) -> list[dict[str, Any]]:
@@ -58,7 +58,7 @@ def test_a_late_live_record_does_not_hide_the_end(rows: Rows, admin: TestClient)
 
 
 def test_a_record_of_an_earlier_try_does_not_hide_the_current_one(rows: Rows, admin: TestClient) -> None:
-    task = {"state": "deferred", "try_number": 2}
+    task: dict[str, Any] = {"state": "deferred", "try_number": 2}
     rows.xcom(BUILD_KEY, build(status="FAILED", try_number=1), **task)
     rows.xcom(LIVE_BUILD_KEY, build(**LIVE, try_number=2), **task)
     rows.flush()
@@ -99,7 +99,7 @@ def test_monitors_add_steps_and_newer_states(rows: Rows, admin: TestClient) -> N
     )
     rows.xcom(LIVE_BUILD_KEY, record, state="deferred")
     failed = {**running, "status": "FAILED", "end": at(660), "message": "no sshd"}
-    task = {"task_id": "functional.test", "state": "failed"}
+    task: dict[str, Any] = {"task_id": "functional.test", "state": "failed"}
     rows.xcom(WORKFLOW_KEY, monitored(failed, record["arn"], 710), **task, map_index=0)
     unseen = workflow("users", "TEST", 650, status="RUNNING", parallel_group="functional")
     rows.xcom(WORKFLOW_KEY, monitored(unseen, record["arn"], 720), **task, map_index=1)

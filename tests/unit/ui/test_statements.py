@@ -13,7 +13,7 @@ from airflow_imagebuilder.ui.reading.statements import Wanted
 
 DIALECTS: dict[str, Any] = {
     "mysql": mysql.dialect(),
-    "postgresql": postgresql.dialect(),
+    "postgresql": postgresql.dialect(),  # type: ignore[no-untyped-call]
     "sqlite": sqlite.dialect(),
 }
 EVERYTHING = Wanted("golden", "ami-1", "FAILED", "duration", descending=False, limit=10, offset=20)
