@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients matrix bench lint types ui ui-check compose-env compose-demo test-compose constraints coverage-page verify-aws \
+.PHONY: help install demo up test test-faults test-clients matrix bench lint types ui ui-check node compose-env compose-demo test-compose constraints coverage-page verify-aws \
 	verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -115,17 +115,26 @@ types: $(STAMP)  ## mypy, strict
 
 # The pages in Airflow's UI. Only who changes frontend/ needs Node.js (18 or newer): what is built is in the repository.
 NODE_MODULES := frontend/node_modules/.package-lock.json
+NPM := npm --prefix frontend
 
-ui: $(NODE_MODULES)  ## build frontend/ into airflow_imagebuilder/ui/static
-	@npm --prefix frontend run --silent types
-	@npm --prefix frontend run --silent build
+ui: node $(NODE_MODULES)  ## build frontend/ into airflow_imagebuilder/ui/static
+	@$(NPM) run --silent types
+	@$(NPM) run --silent build
 
-ui-check: $(NODE_MODULES)  ## types of frontend/, and whether what is built matches it
-	@npm --prefix frontend run --silent types
-	@npm --prefix frontend run --silent check
+ui-check: node $(NODE_MODULES)  ## types and tests of frontend/, and whether what is built matches it
+	@$(NPM) run --silent types
+	@$(NPM) run --silent --if-present test
+	@$(NPM) run --silent check
 
-$(NODE_MODULES): frontend/package.json frontend/package-lock.json
-	@npm --prefix frontend ci --silent --no-fund --no-audit
+node:
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null && command -v npm >/dev/null || { \
+		echo "frontend/ needs Node.js, 18 or newer, and npm; one of them is missing or older." >&2; \
+		echo "On Debian and Ubuntu: apt-get install nodejs npm" >&2; exit 1; }
+
+$(NODE_MODULES): frontend/package.json frontend/package-lock.json frontend/.npmrc | node
+	@$(NPM) ci --loglevel=error --no-fund --no-audit || { \
+		echo "npm could not install what frontend/package-lock.json names (its reason is above)." >&2; \
+		echo "It asks the registry that this prints: npm config get registry" >&2; exit 1; }
 	@touch $@
 
 install: $(STAMP)  ## fill .venv
@@ -163,5 +172,5 @@ constraints: $(STAMP)  ## resolve constraints/ again, for every supported Python
 	@UV=$(BIN)/uv sh constraints/resolve.sh $(VERSIONS)
 
 clean:  ## remove everything that was made here
-	rm -rf .venv .venv-* .clients .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .clients .demo build dist frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
