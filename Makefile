@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients matrix bench lint types ui ui-check node compose-env compose-demo test-compose constraints coverage-page verify-aws \
+.PHONY: help install demo up test test-faults test-clients matrix bench lint types ui ui-check node compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws \
 	verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -95,6 +95,9 @@ matrix:  ## unit tests, a bake and kills on every version of Airflow; fills the 
 
 compose-env:  ## secrets and settings for docker-compose.yaml, into .env
 	@sh docker/make-env.sh
+
+compose-build: $(STAMP)  ## build the images of docker-compose.yaml
+	@$(BIN)/python -m tests.distributed.build_images
 
 compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, two schedulers and triggerers
 	@$(BIN)/python -m airflow_imagebuilder.local.demo.compose $(ARGS)
