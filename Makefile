@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients matrix bench lint types ui ui-check compose-env compose-demo test-compose constraints coverage-page verify-aws \
+.PHONY: help install demo up test test-faults test-clients matrix bench lint types ui ui-check node compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws \
 	verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -66,8 +66,18 @@ ifeq ($(UNIT),)
 endif
 endif
 
+# Without ARGS the tests that need no Airflow run beside the others, because they mostly wait; their output follows.
+FAULTS := $(BIN)/python -m pytest tests/faults -m
+
 test-faults: $(STAMP)  ## the fault suite: servers killed in the middle of a bake
-	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+ifneq ($(strip $(ARGS)),)
+	@$(FAULTS) faults $(ARGS)
+else
+	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && \
+	{ $(FAULTS) "faults and not airflow" >"$$log" 2>&1 & } && beside=$$! && \
+	code=0 && { $(FAULTS) "faults and airflow" || code=$$?; } && { wait $$beside || code=$$?; } && \
+	cat "$$log" && exit $$code
+endif
 
 # ACCOUNT and REGION must be given: nothing is sent without them (docs/local-image-builder.md).
 VERIFY = $(BIN)/python -m tests.contract $(1) --account "$(ACCOUNT)" --region "$(REGION)" $(if $(YES),--yes)
@@ -96,6 +106,9 @@ matrix:  ## unit tests, a bake and kills on every version of Airflow; fills the 
 compose-env:  ## secrets and settings for docker-compose.yaml, into .env
 	@sh docker/make-env.sh
 
+compose-build: $(STAMP)  ## build the images of docker-compose.yaml
+	@$(BIN)/python -m tests.distributed.build_images
+
 compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, two schedulers and triggerers
 	@$(BIN)/python -m airflow_imagebuilder.local.demo.compose $(ARGS)
 
@@ -115,18 +128,26 @@ types: $(STAMP)  ## mypy, strict
 
 # The pages in Airflow's UI. Only who changes frontend/ needs Node.js (18 or newer): what is built is in the repository.
 NODE_MODULES := frontend/node_modules/.package-lock.json
+NPM := npm --prefix frontend
 
-ui: $(NODE_MODULES)  ## build frontend/ into airflow_imagebuilder/ui/static
-	@npm --prefix frontend run --silent types
-	@npm --prefix frontend run --silent build
+ui: node $(NODE_MODULES)  ## build frontend/ into airflow_imagebuilder/ui/static
+	@$(NPM) run --silent types
+	@$(NPM) run --silent build
 
-ui-check: $(NODE_MODULES)  ## types and tests of frontend/, and whether what is built matches it
-	@npm --prefix frontend run --silent types
-	@npm --prefix frontend run --silent test
-	@npm --prefix frontend run --silent check
+ui-check: node $(NODE_MODULES)  ## types and tests of frontend/, and whether what is built matches it
+	@$(NPM) run --silent types
+	@$(NPM) run --silent test
+	@$(NPM) run --silent check
 
-$(NODE_MODULES): frontend/package.json frontend/package-lock.json
-	@npm --prefix frontend ci --silent --no-fund --no-audit
+node:
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null && command -v npm >/dev/null || { \
+		echo "frontend/ needs Node.js, 18 or newer, and npm; one of them is missing or older." >&2; \
+		echo "On Debian and Ubuntu: apt-get install nodejs npm" >&2; exit 1; }
+
+$(NODE_MODULES): frontend/package.json frontend/package-lock.json frontend/.npmrc | node
+	@$(NPM) ci --loglevel=error --no-fund --no-audit || { \
+		echo "npm could not install what frontend/package-lock.json names (its reason is above)." >&2; \
+		echo "It asks the registry that this prints: npm config get registry" >&2; exit 1; }
 	@touch $@
 
 install: $(STAMP)  ## fill .venv
@@ -164,5 +185,5 @@ constraints: $(STAMP)  ## resolve constraints/ again, for every supported Python
 	@UV=$(BIN)/uv sh constraints/resolve.sh $(VERSIONS)
 
 clean:  ## remove everything that was made here
-	rm -rf .venv .venv-* .clients .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .clients .demo build dist frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -42,20 +42,22 @@ if (process.argv.includes('--check')) {
   for (const [name, contents] of files) console.log(`${name}: ${contents.length} bytes`)
 }
 
-// The licences of all packages of which something is in the bundle.
+// The licences of all packages of which something is in the bundle; a package without the text of one fails the build.
 async function licenses(inputs) {
   const folders = new Set()
   for (const input of inputs) {
-    const found = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)
+    // The innermost one: a package may have its own version of another one below it.
+    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)
     if (found) folders.add(found[1])
   }
   const texts = []
-  for (const name of [...folders].sort()) {
-    const folder = join(here, 'node_modules', name)
-    const { version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
-    const file = (await readdir(folder)).find((entry) => /^licen[cs]e/i.test(entry))
-    const text = file ? await readFile(join(folder, file), 'utf8') : ''
-    texts.push(`${name} ${version} (${license})\n\n${text.trim()}\n`)
+  for (const path of [...folders].sort()) {
+    const folder = join(here, path)
+    const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
+    const file = (await readdir(folder)).sort().find((entry) => /^licen[cs]e/i.test(entry))
+    const text = file ? (await readFile(join(folder, file), 'utf8')).trim() : ''
+    if (!text) throw new Error(`${name} ${version} is in the bundle, and its package has no text of a licence.`)
+    texts.push(`${name} ${version} (${license})\n\n${text.replaceAll('\r\n', '\n')}\n`)
   }
   return texts.join(`\n${'-'.repeat(80)}\n\n`)
 }

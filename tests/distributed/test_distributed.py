@@ -8,8 +8,10 @@ as it found it.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.distributed.wave import Report, Wave
@@ -24,6 +26,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(3
 
 FULL = pytest.mark.full
 
+STATIC = Path(__file__).parents[2] / "airflow_imagebuilder" / "ui" / "static"
 WIDTH = 5
 AWAY = 30.0
 CUT = 60.0
@@ -86,6 +89,15 @@ def test_images_at_once_share_two_triggerers_and_never_run_more_than_five_tests_
     print_row(f"{size.at_once} at once, no fault", report)
     assert_wave(report, size.at_once)
     assert len(report.waits) == len(stack.containers("triggerer"))
+
+
+def test_the_image_serves_the_pages_as_they_are_in_the_repository_to_users_alone(stack: ComposeStack) -> None:
+    api, path = stack.api, "/imagebuilder/static/imagebuilder.js"
+    assert "imagebuilder" in {plugin["name"] for plugin in api.call("GET", "plugins")["plugins"]}
+    served = api._http.get(path)
+    assert (served.status_code, served.content) == (httpx.codes.OK, (STATIC / "imagebuilder.js").read_bytes())
+    anybody = httpx.get(f"{stack.url}{path}", trust_env=False)
+    assert not anybody.is_success
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.faults)
             item.add_marker(pytest.mark.timeout(1200))
+            if needs_airflow(item):
+                item.add_marker(pytest.mark.airflow)
+
+
+def needs_airflow(item: pytest.Item) -> bool:
+    """Return whether a test needs a real Airflow."""
+    return "scene" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
@@ -84,11 +91,18 @@ def report(pytestconfig: pytest.Config) -> Report:
     return pytestconfig.stash[_report]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
+def throttled_first(request: pytest.FixtureRequest) -> None:
+    """Start the throttled waits before the first test without an Airflow."""
+    if not needs_airflow(request.node):
+        request.getfixturevalue("throttled")
+
+
+@pytest.fixture(scope="session")
 def throttled(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Future[dict[str, dict[str, int]]]]]:
-    """The throttled waits, started first if the session has their test: they mostly sleep."""
+    """The throttled waits, if the session has their test: they mostly sleep."""
     wanted = any(item.path.name == "test_throttling.py" for item in request.session.items)
     cases = CASES if wanted else ()
     with ThreadPoolExecutor(len(CASES)) as pool:
