@@ -103,7 +103,7 @@ LINKS = (BUILD_LINK, ImageBuilderImagesLink(), ImageBuilderLogLink())
 
 
 def console_address(arn: str) -> str:
-    """Return the address of the images of an image's region in the console; empty text if it is not an ARN."""
+    """Return the address of the images of a region in the console; empty text if it is not an ARN."""
     place = _place(arn)
     return ImageBuilderImagesLink().format_link(**place) if place else ""
 
@@ -126,7 +126,8 @@ def _place(arn: str) -> dict[str, str]:
     if not ImageBuildVersionArn.accepts(arn):
         return {}
     parsed = ImageBuildVersionArn.parse(arn)
-    return {"region_name": parsed.region, "aws_partition": parsed.partition}
+    domain = BaseAwsLink.get_aws_domain(parsed.partition)
+    return {"region_name": parsed.region, "aws_domain": domain} if domain else {}
 
 
 def persist_links(
