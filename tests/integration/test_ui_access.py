@@ -81,7 +81,7 @@ def addresses() -> list[str]:
 
 
 def tokens(server: AccessServer, viewer: str) -> dict[str, str | None]:
-    """Return what somebody without a login might send."""
+    """Return what may be sent without a login."""
     claims = {"sub": "admin", "role": "admin"}
     return {
         "nothing": None,
@@ -93,7 +93,7 @@ def tokens(server: AccessServer, viewer: str) -> dict[str, str | None]:
     }
 
 
-# -- nobody ------------------------------------------------------------------------------------------------
+# -- without a login ---------------------------------------------------------------------------------------
 
 
 def assert_refused(answer: Answer, address: str) -> None:
@@ -318,7 +318,7 @@ def test_slashes_open_no_way_in(
 
 
 def test_no_secret_is_in_an_answer(server: AccessServer, admin: str, addresses: list[str]) -> None:
-    """Not of a Variable, a connection, another XCom, or a member of a record that nobody documents."""
+    """Not of a Variable, a connection, another XCom, or a member of a record that has no documentation."""
     for address in addresses:
         for query in QUERIES:
             assert server.ask(f"{address}?{query}", admin).holds(SECRET) == [], address
