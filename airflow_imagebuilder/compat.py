@@ -2,7 +2,8 @@
 What differs between the versions of Airflow that this package runs on. No other module asks for a version.
 
 =========  ==============================================================================================
-since 3.1  ``airflow.sdk.TriggerRule``; ``dag.test()`` takes only a Dag that is in the database
+since 3.1  ``airflow.sdk.TriggerRule``; ``dag.test()`` takes only a Dag that is in the database; pages of
+           plugins in Airflow's UI
 since 3.2  exceptions of tasks in ``airflow.sdk.exceptions``; a task may ask Airflow from two threads; a
            trigger may be cancelled while it asks Airflow; ``airflow.dag_processing.dagbag``; tasks have a
            manager of listeners of their own, ``airflow.sdk.listener``
@@ -142,6 +143,7 @@ __all__ = [
     "register_dag",
     "secrets_masker",
     "share_execution_api",
+    "shows_plugin_pages",
     "stores_in_variables",
     "trigger_has_on_kill",
     "uninterrupted",
@@ -456,6 +458,16 @@ def secrets_masker() -> Any:
 
 _DEEPEST = 20
 """Levels of an answer of AWS that are searched for secrets; Airflow's default is five."""
+
+
+# -- the UI ------------------------------------------------------------------------------------------------
+
+
+def shows_plugin_pages() -> bool:
+    """Return whether Airflow's UI shows pages of plugins in its frame (``react_apps``)."""
+    from airflow.plugins_manager import AirflowPlugin
+
+    return hasattr(AirflowPlugin, "react_apps")
 
 
 # -- metrics -----------------------------------------------------------------------------------------------

@@ -193,4 +193,5 @@ def fill(session: Session, images: int = 10_000, runs: int = 1_000, dags: int = 
 def _identity(kind: Any) -> Any:
     """Return a new id: text before Airflow 3.1."""
     identity = uuid.uuid4()
+    # SQLAlchemy 1.4 wraps a type that differs between databases.
     return str(identity) if isinstance(getattr(kind, "impl", kind), String) else identity
