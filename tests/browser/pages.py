@@ -1,0 +1,70 @@
+"""The pages: their addresses, how they are opened, looked at and photographed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from tests.browser.axe import OURS, findings
+from tests.browser.chromium import NARROW, WIDE, Watched
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext, Page
+
+    from tests.browser.scenes import Scenes
+
+LOOKS = [(scheme, width) for width in (WIDE, NARROW) for scheme in ("light", "dark")]
+
+
+@dataclass
+class Pages:
+    """Opens pages in one context, and remembers what happened on them."""
+
+    context: BrowserContext
+    stage: Scenes
+    shots: Path
+    opened: list[Watched] = field(default_factory=list)
+
+    @property
+    def base(self) -> str:
+        return self.stage.airflow.url
+
+    def open(self, address: str, ready: str = f"{OURS} *") -> Watched:
+        """Open an address below Airflow's, and wait for an element."""
+        watched = Watched(self.context.new_page(), urlsplit(self.base).netloc)
+        self.opened.append(watched)
+        watched.page.goto(self.base + address)
+        watched.page.wait_for_selector(ready)
+        return watched
+
+    def run(self, scene: str, *, framed: bool = True, ready: str = f"{OURS} h2") -> Watched:
+        """Open the run view of a scene, in Airflow's UI or without its frame."""
+        run = self.stage.runs[scene]
+        parts = (quote(run.dag_id, safe=""), quote(run.run_id, safe=""))
+        framed_address = "/dags/{}/runs/{}/plugin/image-build".format(*parts)
+        return self.open(framed_address if framed else "/imagebuilder/runs/{}/{}".format(*parts), ready)
+
+    def images(self, *, framed: bool = True, query: str = "") -> Watched:
+        """Open the images page."""
+        return self.open(("/plugin/golden-images" if framed else "/imagebuilder/") + query)
+
+    def look(self, watched: Watched, name: str, *, whole: bool = False) -> list[str]:
+        """Photograph a page light and dark, wide and narrow, and return what axe finds in each."""
+        found = []
+        for scheme, width in LOOKS:
+            watched.dress(scheme, width)
+            self.shoot(watched.page, f"{name}-{scheme}-{width}")
+            found += [f"{scheme} {width}: {finding}" for finding in findings(watched.page, whole=whole)]
+        return found
+
+    def shoot(self, page: Page, name: str) -> None:
+        """Keep a screenshot below build/."""
+        page.screenshot(path=self.shots / f"{name}.png", full_page=True, animations="disabled")
+
+    def assert_clean(self) -> None:
+        """Assert that no page has had an error, asked another host, or broken its content security policy."""
+        troubles = [f"{w.page.url}: {text}" for w in self.opened for text in w.troubles()]
+        assert not troubles, "\n".join(troubles)
