@@ -2,7 +2,8 @@
 What differs between the versions of Airflow that this package runs on. No other module asks for a version.
 
 =========  ==============================================================================================
-since 3.1  ``airflow.sdk.TriggerRule``; ``dag.test()`` takes only a Dag that is in the database
+since 3.1  ``airflow.sdk.TriggerRule``; ``dag.test()`` takes only a Dag that is in the database; pages of
+           plugins in Airflow's UI
 since 3.2  exceptions of tasks in ``airflow.sdk.exceptions``; a task may ask Airflow from two threads; a
            trigger may be cancelled while it asks Airflow; ``airflow.dag_processing.dagbag``; tasks have a
            manager of listeners of their own, ``airflow.sdk.listener``
@@ -139,6 +140,7 @@ __all__ = [
     "only_question",
     "register_dag",
     "share_execution_api",
+    "shows_plugin_pages",
     "stores_in_variables",
     "trigger_has_on_kill",
     "uninterrupted",
@@ -384,6 +386,16 @@ def register_dag(dag: DAG) -> None:
     bag.bag_dag(dag)
     # Any bundle will do, because the Dag is not read from it.
     dagbag.sync_bag_to_db(bag, next(iter(bundles.get_all_dag_bundles())).name, None)
+
+
+# -- the UI ------------------------------------------------------------------------------------------------
+
+
+def shows_plugin_pages() -> bool:
+    """Return whether Airflow's UI shows pages of plugins in its frame (``react_apps``)."""
+    from airflow.plugins_manager import AirflowPlugin
+
+    return hasattr(AirflowPlugin, "react_apps")
 
 
 # -- metrics -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Extra links of the operators to the AWS console, shown from the start of the build."""
+"""Extra links of the operators, shown from the start of the build: to the pages, and to AWS's consoles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
+from airflow.providers.amazon.aws.utils.suppress import return_on_error
+from airflow.sdk import BaseOperatorLink
 
+from airflow_imagebuilder.compat import shows_plugin_pages
+from airflow_imagebuilder.pages import run_page
 from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn, ImagePipelineArn
 from airflow_imagebuilder.service.results.image import log_location
 
@@ -14,8 +18,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import BaseOperator, Context
+    from airflow.sdk.types import TaskInstanceKey
 
     from airflow_imagebuilder.service.results.image import ImageResult
+
+
+class ImageBuildLink(BaseOperatorLink):
+    """The images of the task's run in Airflow's own UI: the run's tab; before 3.1 a page without the frame."""
+
+    name = "Image build"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's
+        """Return the address: a path on Airflow's host."""
+        return run_page(ti_key.dag_id, ti_key.run_id, framed=shows_plugin_pages())
+
+    @return_on_error(None)
+    def show(self, context: Context, operator: BaseOperator) -> None:
+        """
+        Show the link while a task waits on a worker. Airflow stores links when the process of a task ends.
+
+        :param context: the task's context.
+        :param operator: the operator that shows the link.
+        """
+        if not getattr(operator, "deferrable", True) and operator.do_xcom_push:
+            ti: Any = context["ti"]
+            ti.xcom_push(key=self.xcom_key, value=self.get_link(operator, ti_key=ti))
 
 
 class ImageBuilderImagesLink(BaseAwsLink):
@@ -71,7 +98,8 @@ class ImageBuilderGoldenAmiLink(BaseAwsLink):
     format_str = BASE_AWS_CONSOLE_LINK + "/ec2/home?region={region_name}#ImageDetails:imageId={ami}"
 
 
-LINKS = (ImageBuilderImagesLink(), ImageBuilderLogLink())
+BUILD_LINK = ImageBuildLink()
+LINKS = (BUILD_LINK, ImageBuilderImagesLink(), ImageBuilderLogLink())
 
 
 def persist_links(
@@ -84,6 +112,7 @@ def persist_links(
     :param arn: the image build version ARN.
     :param image: GetImage's ``image``, whose name has the case of the log group; ``None`` if not known.
     """
+    BUILD_LINK.show(context, operator)
     parsed = ImageBuildVersionArn.parse(arn)
     group, stream = log_location(image or {"name": parsed.name, "arn": arn})
     place = {"region_name": parsed.region, "aws_partition": parsed.partition}
@@ -106,12 +135,13 @@ def persist_pipelines_link(context: Context, operator: BaseOperator, arn: str) -
 
 
 def persist_scan_links(context: Context, operator: BaseOperator, arn: str) -> None:
-    """Store the values that :data:`SCAN_LINKS` need.
+    """Store the values that :data:`SCAN_LINKS` need, before the wait begins.
 
     :param context: the task's context.
     :param operator: the operator that shows the links.
     :param arn: the image build version ARN.
     """
+    BUILD_LINK.show(context, operator)
     parsed = ImageBuildVersionArn.parse(arn)
     for link in SCAN_LINKS:
         link.persist(

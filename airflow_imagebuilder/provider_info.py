@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.sensors"]}],
         "triggers": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.triggers"]}],
         "extra-links": [
+            "airflow_imagebuilder.links.ImageBuildLink",
             "airflow_imagebuilder.links.ImageBuilderImagesLink",
             "airflow_imagebuilder.links.ImageBuilderLogLink",
             "airflow_imagebuilder.links.ImageBuilderPipelinesLink",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_imagebuilder.compat import AirflowFailException, AirflowSkipException
+from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.options import as_seconds
 from airflow_imagebuilder.operators.waiting.operator import MAX_RESUMES
@@ -67,6 +68,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
 
     template_fields: Sequence[str] = (*AWS_FIELDS, "image_build_version_arn", "stale_until")
     ui_color = "#eef4fb"
+    operator_extra_links = LINKS
 
     def __init__(
         self,
@@ -98,7 +100,9 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
 
     def execute(self, context: Context) -> NoReturn:
         """Defer at once: the trigger watches the workflow."""
-        self._watch(known_arn(self.image_build_version_arn), {})
+        arn = known_arn(self.image_build_version_arn)
+        persist_links(context, self, arn, None)
+        self._watch(arn, {})
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | str | None = None) -> None:
         """

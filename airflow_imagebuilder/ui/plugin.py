@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlsplit
+import logging
+from typing import TYPE_CHECKING, Any
 
-from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
-PREFIX = "/imagebuilder"
-"""The path below Airflow's base URL at which the pages and their API are served."""
+from airflow_imagebuilder.pages import IMAGES_ROUTE, PREFIX, RUN_ROUTE, base_path
 
-RUN_ROUTE, IMAGES_ROUTE = "image-build", "golden-images"
-"""The last part of an address in Airflow's UI (3.1 and later): of the tab of a run, and of the page."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-
-def base_path() -> str:
-    """Return the path at which Airflow is served; empty text at the root of its host."""
-    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+log = logging.getLogger(__name__)
 
 
 class _Lazily:
-    """A plugin's list that is made when an API server asks for it: workers and Dag processors never do."""
+    """
+    A plugin's list that is made when an API server asks for it: workers and Dag processors never do.
 
-    def __init__(self, make: Any) -> None:
+    Where it cannot be made it is empty, and the log has the reason: Airflow's API server would not start with
+    a plugin that raises here.
+    """
+
+    def __init__(self, make: Callable[[], list[Any]]) -> None:
         self._make = make
         self._made: list[Any] | None = None
 
     def __get__(self, instance: object, owner: type) -> list[Any]:
         if self._made is None:
-            self._made = self._make()
+            try:
+                self._made = self._make()
+            except Exception:
+                log.exception("The pages of EC2 Image Builder are not served")
+                self._made = []
         return self._made
 
 
@@ -40,6 +44,8 @@ def _apps() -> list[Any]:
 
 
 def _react_apps() -> list[Any]:
+    if not ImageBuilderPlugin.fastapi_apps:
+        return []  # they would have no bundle
     # From 3.1 to 3.2 Airflow imports this address as it is: it has to begin with a slash.
     served = base_path() + PREFIX + "/static/"
     common = {
@@ -56,7 +62,7 @@ def _react_apps() -> list[Any]:
 
 
 class ImageBuilderPlugin(AirflowPlugin):
-    """The pages of EC2 Image Builder in Airflow's UI."""
+    """The pages of EC2 Image Builder in Airflow's UI. Airflow 3.0 ignores ``react_apps``."""
 
     name = "imagebuilder"
     fastapi_apps = _Lazily(_apps)  # type: ignore[assignment]

@@ -42,6 +42,7 @@ FLOORS = (
     "compat",
     "xcom",
     "assets",
+    "pages",
     "links",
     "hooks",
     "triggers",

@@ -87,4 +87,4 @@ def test_the_escaped_log_group_is_read_back_as_it_was(name: str) -> None:
 
 def test_every_link_has_a_name_and_a_key_of_its_own() -> None:
     every = (*LINKS, ImageBuilderPipelinesLink())
-    assert len({link.name for link in every}) == len({link.key for link in every}) == len(every) == 3
+    assert len({link.name for link in every}) == len({link.xcom_key for link in every}) == len(every) == 4

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.compat import AirflowFailException
-from airflow_imagebuilder.links import SCAN_LINKS, persist_scan_links
+from airflow_imagebuilder.links import BUILD_LINK, SCAN_LINKS, persist_scan_links
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.gates.allow_list import load_allow_list
@@ -102,7 +102,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
         "scan_type",
     )
     own_options = _OPTIONS
-    operator_extra_links = SCAN_LINKS
+    operator_extra_links = (BUILD_LINK, *SCAN_LINKS)
     ui_color = "#f8efe4"
 
     def __init__(

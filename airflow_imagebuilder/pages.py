@@ -1,0 +1,41 @@
+"""Where the pages are in Airflow's UI. Every process of Airflow imports this module, so it imports little."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from airflow.configuration import conf
+
+PREFIX = "/imagebuilder"
+"""The path below Airflow's base URL at which the pages and their API are served."""
+
+RUN_ROUTE, IMAGES_ROUTE = "image-build", "golden-images"
+"""The last part of an address in Airflow's UI (3.1 and later): of the tab of a run, and of the page."""
+
+
+def base_path() -> str:
+    """Return the path at which Airflow is served; empty text at the root of its host."""
+    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+
+
+def run_page(dag_id: str, run_id: str, *, framed: bool) -> str:
+    """
+    Return the address of a run's images: a path, without the host, which a worker may not know.
+
+    :param dag_id: the run's Dag.
+    :param run_id: the run.
+    :param framed: the tab of the run in Airflow's UI (3.1 and later); otherwise the page without its frame.
+    """
+    dag, run = quote(dag_id, safe=""), quote(run_id, safe="")
+    if framed:
+        return f"{base_path()}/dags/{dag}/runs/{run}/plugin/{RUN_ROUTE}"
+    return f"{base_path()}{PREFIX}/runs/{dag}/{run}"
+
+
+def images_page(*, framed: bool) -> str:
+    """
+    Return the address of the images page, as :func:`run_page` does.
+
+    :param framed: inside of Airflow's UI (3.1 and later); otherwise the page without its frame.
+    """
+    return base_path() + (f"/plugin/{IMAGES_ROUTE}" if framed else f"{PREFIX}/")

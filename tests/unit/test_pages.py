@@ -1,0 +1,95 @@
+"""Addresses of the pages: with and without a base path, with ids that need escapes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from airflow_imagebuilder import links
+from airflow_imagebuilder.compat import shows_plugin_pages
+from airflow_imagebuilder.links import BUILD_LINK
+from airflow_imagebuilder.pages import base_path, images_page, run_page
+from tests.support.task import FakeTask
+
+RUN = "manual__2026-01-01T00:00:00+00:00"
+BASES = [
+    ("", ""),
+    ("/", ""),
+    ("http://airflow.example.com", ""),
+    ("http://airflow.example.com/", ""),
+    ("https://example.com/airflow", "/airflow"),
+    ("https://example.com/data/airflow/", "/data/airflow"),
+]
+
+
+@pytest.fixture(params=BASES, ids=[base or "unset" for base, _ in BASES])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The path at which Airflow is served, with each way to write its base URL."""
+    base, path = request.param
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
+    return str(path)
+
+
+def test_pages_are_below_the_path_of_airflow(path: str) -> None:
+    assert base_path() == path
+    assert images_page(framed=True) == f"{path}/plugin/golden-images"
+    assert images_page(framed=False) == f"{path}/imagebuilder/"
+    run = "manual__2026-01-01T00%3A00%3A00%2B00%3A00"
+    assert run_page("golden", RUN, framed=True) == f"{path}/dags/golden/runs/{run}/plugin/image-build"
+    assert run_page("golden", RUN, framed=False) == f"{path}/imagebuilder/runs/golden/{run}"
+
+
+@pytest.mark.parametrize("framed", [True, False])
+@pytest.mark.parametrize(
+    "run", [RUN, "a/b", "100%", "50%2F", "a b?c#d", "<script>", "früh", "..", "//x.example"]
+)
+def test_an_id_cannot_change_the_address(run: str, framed: bool) -> None:
+    address = run_page("data.früh", run, framed=framed)
+    parsed = urlsplit(address)
+    assert (parsed.scheme, parsed.netloc, parsed.query, parsed.fragment) == ("", "", "", "")
+    plain = run_page("data.früh", "plain", framed=framed)
+    assert address.count("/") == plain.count("/")
+    place = plain.split("/").index("plain")
+    assert unquote(address.split("/")[place]) == run
+
+
+def key(**members: str) -> SimpleNamespace:
+    return SimpleNamespace(**{"dag_id": "golden", "run_id": "r", **members})
+
+
+@pytest.mark.parametrize("framed", [True, False], ids=["since 3.1", "3.0"])
+def test_the_link_of_a_task_leads_to_its_run(monkeypatch: pytest.MonkeyPatch, framed: bool) -> None:
+    monkeypatch.setattr(links, "shows_plugin_pages", lambda: framed)
+    address = BUILD_LINK.get_link(SimpleNamespace(), ti_key=key(run_id="a/b"))  # type: ignore[arg-type]
+    assert address == run_page("golden", "a/b", framed=framed)
+
+
+def test_the_frame_is_asked_for_where_airflow_has_it() -> None:
+    from airflow.plugins_manager import AirflowPlugin
+
+    assert shows_plugin_pages() is ("react_apps" in vars(AirflowPlugin))
+
+
+@pytest.mark.parametrize(
+    ("deferrable", "do_xcom_push", "pushed"), [(True, True, 0), (False, True, 1), (False, False, 0)]
+)
+def test_a_task_that_waits_on_a_worker_shows_its_link_at_once(
+    deferrable: bool, do_xcom_push: bool, pushed: int
+) -> None:
+    task = FakeTask()
+    operator = SimpleNamespace(deferrable=deferrable, do_xcom_push=do_xcom_push)
+    BUILD_LINK.show(task.context, operator)  # type: ignore[arg-type]
+    assert len(task.ti.xcoms) == pushed
+    if pushed:
+        assert task.ti.xcoms["_link_ImageBuildLink"].endswith(("/plugin/image-build", "/runs/d/r"))
+
+
+def test_trouble_with_a_link_does_not_fail_a_task() -> None:
+    def broken() -> None:
+        raise OSError("no answer")
+
+    task = FakeTask()
+    task.ti.at_push = broken
+    BUILD_LINK.show(task.context, SimpleNamespace(deferrable=False, do_xcom_push=True))  # type: ignore[arg-type]
