@@ -36,8 +36,7 @@ def findings(page: Page, *, whole: bool = False) -> list[str]:
     context: Any = None if whole else {"include": [OURS]}
     found = page.evaluate("context => axe.run(context ?? document, {resultTypes: ['violations']})", context)
     return [
-        f"{violation['id']} ({violation['impact']}): {violation['help']}: {node['target']} {node['html'][:160]} "
-        f"{node.get('failureSummary', '')}"
+        f"{violation['id']}: {violation['help']}: {node['html'][:160]} {node['failureSummary']}"
         for violation in found["violations"]
         for node in violation["nodes"]
     ]

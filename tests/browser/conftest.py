@@ -61,6 +61,22 @@ def stage(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sce
 
 
 @pytest.fixture(scope="session")
+def many(stage: scenes.Scenes) -> None:
+    """Thousands of images beside those of the scenes."""
+    from tests.browser.many import add_many
+
+    add_many(stage.airflow)
+
+
+@pytest.fixture(scope="session")
+def hostile(stage: scenes.Scenes) -> None:
+    """An image with markup in every text."""
+    from tests.browser.many import add_hostile
+
+    add_hostile(stage.airflow)
+
+
+@pytest.fixture(scope="session")
 def browser(tools: None) -> Iterator[Browser]:
     """Chromium."""
     from playwright.sync_api import sync_playwright

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from playwright.sync_api import expect
+
 from tests.browser.axe import OURS, findings
 from tests.browser.chromium import NARROW, WIDE, Watched
 
@@ -50,6 +52,11 @@ class Pages:
     def images(self, *, framed: bool = True, query: str = "") -> Watched:
         """Open the images page."""
         return self.open(("/plugin/golden-images" if framed else "/imagebuilder/") + query)
+
+    def settled(self, page: Page) -> None:
+        """Wait until our part of the page has all that it asks for."""
+        page.wait_for_load_state("networkidle")
+        expect(page.locator(f"{OURS} [aria-busy=true]")).to_have_count(0)
 
     def look(self, watched: Watched, name: str, *, whole: bool = False) -> list[str]:
         """Photograph a page light and dark, wide and narrow, and return what axe finds in each."""

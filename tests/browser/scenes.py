@@ -34,7 +34,9 @@ ENDED = {
 }
 """Scenes that end, with the state in which Airflow ends the run."""
 
-RUNNING = "running"
+RUNNING, LIVE = HELD = "running", "live"
+"""Scenes that are held in the middle of their tests: one is only looked at, one is let go by a test."""
+MAPPED = ("mapped-one", "mapped-two", "mapped-three")
 MARKUP = "<img src=x onerror=alert(1)>"
 WEAK = "weak password rules: PASS_MAX_DAYS is 99999"
 FAILURES: list[dict[str, Any]] = [
@@ -55,9 +57,7 @@ _RECIPES = (
     "ten",
     "alone",
     "sensed",
-    "mapped-one",
-    "mapped-two",
-    "mapped-three",
+    *MAPPED,
 )
 
 
@@ -76,8 +76,18 @@ class Scenes:
 
     def image(self, name: str) -> dict[str, Any]:
         """Return the local service's own record of an image, by the name of its recipe."""
-        service = self.slow if name == RUNNING else self.service
-        return the_image(service, "golden-al2023" if name in {RUNNING, "passed"} else name)
+        recipe = "golden-al2023" if name in {RUNNING, "passed"} else name.replace("_", "-")
+        return the_image(self._service(name), recipe)
+
+    def aws_image(self, name: str) -> dict[str, Any]:
+        """Return an image as GetImage answers it."""
+        client = self._service(name).client("imagebuilder")
+        asked = client.get_image(imageBuildVersionArn=self.image(name)["arn"])
+        image: dict[str, Any] = asked["image"]
+        return image
+
+    def _service(self, name: str) -> LocalService:
+        return self.slow if name in HELD else self.service
 
 
 def prepare(service: LocalService, slow: LocalService) -> None:
@@ -86,6 +96,7 @@ def prepare(service: LocalService, slow: LocalService) -> None:
     add_workflow(service, "HELD", "soak", 1, SPEED)
     add_workflow(service, "TEST", "secrets", 0.5, SPEED)
     add_workflow(slow, "HELD", "soak", 1, SLOW_SPEED)
+    add_recipes(slow, ["live"], account=SLOW_ACCOUNT)
     service.control(failures=FAILURES, findings={"high": 2, "medium": 5})
 
 
@@ -97,7 +108,7 @@ def start(airflow: AirflowStack, service: LocalService, slow: LocalService) -> S
         clientToken="a-colleague",
     )
     # The long ones first: the others end while these wait.
-    order = sorted([*ENDED, RUNNING], key=lambda name: name not in {RUNNING, "cancelled", "repaired", "ten"})
+    order = sorted([*HELD, *ENDED], key=lambda name: name not in {*HELD, "cancelled", "repaired", "ten"})
     runs = {name: Run.start(airflow.api, f"scene_{name}") for name in order}
     return Scenes(airflow, service, slow, runs)
 
@@ -115,10 +126,15 @@ def play(scenes: Scenes) -> None:
 
 
 def _hold(scenes: Scenes) -> None:
-    until(lambda: held(scenes.slow, "golden-al2023"))
+    until(lambda: held(scenes.slow, "golden-al2023") and held(scenes.slow, LIVE), 150)
+    until(lambda: _tests(scenes).get("boot") == "COMPLETED")
     scenes.slow.control(speed=1)
-    run = scenes.runs[RUNNING]
-    until(lambda: _deferred(run, ("bake.image", "bake.functional.test[1]")))
+    until(lambda: _deferred(scenes.runs[RUNNING], ("bake.image", "bake.functional.test[1]")))
+    until(lambda: _deferred(scenes.runs[LIVE], ("bake.image", "bake.functional.test[0]")))
+
+
+def _tests(scenes: Scenes) -> dict[str, str]:
+    return {execution["workflow"]: execution["status"] for execution in scenes.image(RUNNING)["executions"]}
 
 
 def _kill(scenes: Scenes) -> None:
@@ -134,7 +150,7 @@ def _deferred(run: Run, tasks: tuple[str, ...]) -> bool:
     return all(states.get(task) == "deferred" for task in tasks)
 
 
-def resume(scenes: Scenes) -> None:
-    """Let the running scene run to its end."""
-    scenes.slow.control(speed=SLOW_SPEED)
-    let_go(scenes.slow, "golden-al2023")
+def let_live_go(scenes: Scenes) -> None:
+    """Let the live scene run to its end."""
+    let_go(scenes.slow, LIVE)
+    scenes.slow.control(speed=SPEED)

@@ -65,15 +65,13 @@ SECURITY = ("security", ["cis-level-1", "package-audit"])
 with scene("passed"):
     bake("golden-al2023", FUNCTIONAL, SECURITY, **built())
 
+SLOW: dict[str, Any] = {"account": SLOW_ACCOUNT, "aws_conn_id": "aws_slow", **built(SLOW_ACCOUNT)}
+
 with scene("running"):
-    bake(
-        "golden-al2023",
-        ("functional", ["boot", "soak"]),
-        SECURITY,
-        account=SLOW_ACCOUNT,
-        aws_conn_id="aws_slow",
-        **built(SLOW_ACCOUNT),
-    )
+    bake("golden-al2023", ("functional", ["boot", "soak"]), SECURITY, **SLOW)
+
+with scene("live"):
+    bake("live", ("functional", ["soak"]), **SLOW)
 
 with scene("failed_test"):
     bake("failed-test", FUNCTIONAL, SECURITY, **built())
