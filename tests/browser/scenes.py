@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.browser.accounts import arn
+from tests.browser.accounts import SLOW_ACCOUNT, arn
 from tests.integration.bakes import Run, add_recipes, add_workflow, held, let_go, the_image, until
 
 if TYPE_CHECKING:
