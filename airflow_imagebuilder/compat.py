@@ -135,9 +135,11 @@ __all__ = [
     "connection_read",
     "failures_of_tasks",
     "final_errors",
+    "is_asking",
     "metrics",
     "older_store",
     "only_question",
+    "redact",
     "register_dag",
     "share_execution_api",
     "shows_plugin_pages",
@@ -203,6 +205,15 @@ def can_ask_airflow() -> bool:
     the other one's answer. Later versions have a lock for that.
     """
     return calls_have_a_lock() or not _is_in_a_call(sys._getframe())  # noqa: SLF001 (the way to walk the stack)
+
+
+def is_asking() -> bool:
+    """
+    Return whether this thread is in the middle of a call to Airflow, or another one may be where two may not.
+
+    A signal handler that called Airflow then would wait for its own thread, or read another call's answer.
+    """
+    return _is_in_a_call(sys._getframe()) or (_connections > 0 and not calls_have_a_lock())  # noqa: SLF001
 
 
 def calls_have_a_lock() -> bool:
@@ -396,6 +407,27 @@ def shows_plugin_pages() -> bool:
     from airflow.plugins_manager import AirflowPlugin
 
     return hasattr(AirflowPlugin, "react_apps")
+
+
+# -- secrets -----------------------------------------------------------------------------------------------
+
+
+def redact(value: T) -> T:
+    """
+    Return a value in which each secret that Airflow knows is replaced by ``***``.
+
+    :param value: text, or mappings and lists of it.
+    """
+    try:
+        masker: Any = import_module("airflow.sdk._shared.secrets_masker")
+    except ImportError:  # before 3.1
+        masker = import_module("airflow.sdk.execution_time.secrets_masker")
+    redacted: T = masker.redact(value, max_depth=_DEEPEST)
+    return redacted
+
+
+_DEEPEST = 20
+"""Levels of an answer of AWS that are searched for secrets; Airflow's default is five."""
 
 
 # -- metrics -----------------------------------------------------------------------------------------------

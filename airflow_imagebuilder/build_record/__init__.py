@@ -1,4 +1,10 @@
-"""The record of an image that tasks write for the pages in Airflow's UI, and for anybody's own tools.
-
-It is an XCom, written once per change, small and versioned. ``docs/build-record.md`` documents each member.
 """
+What a task records of its image, for Airflow's pages and for a user's own tools.
+
+``build`` makes the record of an image, ``workflow`` that of one workflow with its steps. Each is a JSON-safe
+mapping of a bounded size. docs/build-record.md documents the members.
+"""
+
+SCHEMA = 1
+"""The version of both records. It rises when an older reader would misread a record; a new member that an
+older reader can ignore does not raise it."""

@@ -12,6 +12,7 @@ from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.options import as_seconds
 from airflow_imagebuilder.operators.waiting.operator import MAX_RESUMES
+from airflow_imagebuilder.operators.waiting.recording import Recording
 from airflow_imagebuilder.operators.waiting.task_state import is_of_another_try
 from airflow_imagebuilder.service.errors import (
     ForbiddenError,
@@ -21,7 +22,7 @@ from airflow_imagebuilder.service.errors import (
     TransientError,
     WorkflowFailedError,
 )
-from airflow_imagebuilder.service.monitoring import Outcome, WorkflowSelector, judge, may_be_undone
+from airflow_imagebuilder.service.monitoring import Outcome, Verdict, WorkflowSelector, judge, may_be_undone
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.results.image import ImageFailure
 from airflow_imagebuilder.service.results.snapshot import ImageSnapshot
@@ -122,9 +123,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         # Asked before AWS: what AWS shows after the guard has ended is final.
         guarded = self._is_guarded(context, known)
         try:
-            snapshot = ImageSnapshot.of(
-                arn, self.hook.get_image(arn), tuple(self.hook.list_workflow_executions(arn))
-            )
+            snapshot = self._read(arn)
         except _TROUBLE as trouble:
             self._resume(arn, known, trouble)
         verdict = judge(snapshot, self._selector, failed_is_stale=self._may_be_stale())
@@ -133,10 +132,29 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         elif guarded and may_be_undone(snapshot, self._selector, verdict):
             self.log.info("%s. Waiting: %s may still repair the image.", verdict.reason, self.guard)
             self._watch(arn, known)
-        elif verdict.outcome is Outcome.SKIPPED:
+        else:
+            self._end(context, snapshot, verdict, supervised=known.get("supervised") is not False)
+
+    def _read(self, arn: str) -> ImageSnapshot:
+        image = self.hook.get_image(arn)
+        found = self.hook.list_workflow_executions(arn, include_retried=True)
+        superseded = tuple(execution for execution in found if execution.get("retried"))
+        return ImageSnapshot.of(
+            arn, image, tuple(execution for execution in found if not execution.get("retried")), superseded
+        )
+
+    def _end(self, context: Context, snapshot: ImageSnapshot, verdict: Verdict, *, supervised: bool) -> None:
+        """End as the workflow did, and record it, unless the trigger has."""
+        execution = self._selector.execution(snapshot.executions)
+        steps: list[dict[str, Any]] = []
+        if verdict.outcome is Outcome.FAILED or not supervised:
+            ended = execution is not None and is_workflow_terminal(str(execution.get("status")))
+            steps = self.readable_steps(execution["workflowExecutionId"]) if execution and ended else []
+            Recording(context, self.log).workflow(snapshot, self._selector, steps)
+        if verdict.outcome is Outcome.SKIPPED:
             raise AirflowSkipException(verdict.reason)
-        elif verdict.outcome is Outcome.FAILED:
-            raise AirflowFailException(str(self._failure(snapshot, verdict.reason)))
+        if verdict.outcome is Outcome.FAILED:
+            raise AirflowFailException(str(self._failure(snapshot, verdict.reason, steps)))
 
     def _in_progress(self, snapshot: ImageSnapshot, event: Mapping[str, Any], *, guarded: bool) -> NoReturn:
         """Wait again for a workflow that has not ended, unless this task's time is over."""
@@ -227,11 +245,12 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
             f"{aws_command('cancel-image-creation', snapshot.arn)}"
         )
 
-    def _failure(self, snapshot: ImageSnapshot, reason: str) -> ImageBuilderError:
+    def _failure(
+        self, snapshot: ImageSnapshot, reason: str, steps: list[dict[str, Any]]
+    ) -> ImageBuilderError:
         execution = self._selector.execution(snapshot.executions)
         if execution is None or not is_workflow_terminal(str(execution.get("status"))):
             return ImageBuilderError(f"{self._label}: {reason}. {_WHAT_TO_CLEAR}")
-        steps = self.readable_steps(execution["workflowExecutionId"])
         return WorkflowFailedError(
             workflow=self._label,
             status=str(execution.get("status")),

@@ -164,6 +164,7 @@ class ImageBuilderTaskGroup(TaskGroup):
             self.submitter = self.create_image = self._draw_submitter(
                 declared, trigger_rule=trigger_rule, run_tests=run_tests, **waiting
             )
+            self.submitter.records_image = False  # the image is recorded once, by ``image``
             self._draw_image(waiting, image_only)
             limit = min(timeout + MARGIN, LONGEST)
             self._draw_monitors(declared, **aws, poll_interval=as_seconds(poll_interval), timeout=limit)

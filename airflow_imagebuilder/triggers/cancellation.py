@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.client.tokens import random_token
-from airflow_imagebuilder.service.results.states import IMAGE_SUCCEEDED, ImageStatus
+from airflow_imagebuilder.service.results.states import IMAGE_SUCCEEDED, ImageStatus, is_image_terminal
 from airflow_imagebuilder.service.submission.cancel_text import cancel_by_hand, cancel_result, outputs_left
+from airflow_imagebuilder.triggers.recorder import BuildRecorder
 from airflow_imagebuilder.triggers.supervisor import KillCheck, NoAnswerError, check_kill
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from airflow_imagebuilder.hooks import ImageBuilderHook
     from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
+
+SHOWN_AFTER = (1.0, 3.0, 6.0)
+"""Seconds after which a cancelled image is read again, until AWS shows its end: for its record alone."""
 
 CANCEL_PATIENCE = 600.0
 """Seconds for which the cancel of a killed task's image is retried through throttling and outages."""
@@ -49,6 +53,8 @@ class Cancellation:
         self.submitter = submitter
         self.submitted_by = submitted_by
         self.delete_outputs = delete_outputs
+        self.again = False
+        """Whether a new try follows, which writes its own record of the image."""
         self.attempts = 0
         """Attempts of CancelImageCreation so far. The first one follows the first proof of a kill."""
 
@@ -64,7 +70,7 @@ class Cancellation:
         :raises asyncio.CancelledError: the triggerer is stopping. Every other error is logged.
         """
         try:
-            await self._cancel(self.trigger.hook)
+            image = await self._cancel(self.trigger.hook)
         except _NotKilledError as found:
             self._log_left_alone(str(found))
         except NoAnswerError as error:
@@ -74,8 +80,29 @@ class Cancellation:
             raise
         except Exception as error:  # noqa: BLE001 (no other code reports that the build continues)
             self._log_unfinished(str(error) or type(error).__name__)
+        else:
+            await self._record(image)
 
-    async def _cancel(self, hook: ImageBuilderHook) -> None:
+    async def _record(self, image: Mapping[str, Any]) -> None:
+        """Write how the image ended into its record, if no new try writes one."""
+        if self.again:
+            return
+        record = BuildRecorder(self.trigger, submitted=True)
+        try:
+            async with self.trigger.watcher() as watcher:
+                for pause in SHOWN_AFTER:
+                    if is_image_terminal(str(image["state"]["status"])):
+                        break
+                    await asyncio.sleep(pause)
+                    image = await watcher.image(self.arn)
+            record.offer_image(image)
+            await record.recorder.finish()
+        except Exception as error:  # noqa: BLE001 (the cancel has succeeded)
+            self.log.debug("The end of image %s was not recorded: %r", self.arn, error)
+        finally:
+            record.recorder.close()
+
+    async def _cancel(self, hook: ImageBuilderHook) -> Mapping[str, Any]:
         image = await hook.acancel_image(
             self.arn,
             random_token(),
@@ -90,6 +117,7 @@ class Cancellation:
             await self._delete_outputs(hook, image)
         elif self.delete_outputs:
             self.log.warning("%s", outputs_left(image))
+        return image
 
     async def _before_attempt(self) -> None:
         found = await self._check_kill()
@@ -111,6 +139,7 @@ class Cancellation:
         )
         if not found.killed:
             raise _NotKilledError(found.why)
+        self.again = found.again
         return found
 
     async def _delete_outputs(self, hook: ImageBuilderHook, image: Mapping[str, Any]) -> None:

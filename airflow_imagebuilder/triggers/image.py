@@ -13,11 +13,12 @@ from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuil
 from airflow_imagebuilder.service.text import image_name, one_line
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
 from airflow_imagebuilder.triggers.cancellation import Cancellation
+from airflow_imagebuilder.triggers.recorder import BuildRecorder
 from airflow_imagebuilder.triggers.supervisor import warm_up
 from airflow_imagebuilder.xcom import ARN_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from airflow_imagebuilder.service.watcher.watcher import ImageSnapshot, ImageWatcher
 
@@ -111,21 +112,31 @@ class ImageBuilderImageTrigger(ImageBuilderTrigger):
     async def _outcome(self) -> dict[str, Any]:
         try:
             async with self.watcher() as watcher:
-                status = await follow(
-                    watcher,
-                    self.image_build_version_arn,
-                    self.log,
-                    deadline=self.deadline,
-                    stale_until=self.stale_until,
-                    stale_failure=self.stale_failure,
-                    first_look=self._pause,
-                )
+                status = await self._follow(watcher)
         except DeadlineExceededError as error:
             return {"outcome": "deadline", "status": None, "message": str(error)}
         except ImageBuilderError as error:
             missing = isinstance(error, NotFoundError)
             return {"outcome": "error", "status": None, "message": str(error), "missing": missing}
         return {"outcome": "ended", "status": status, "message": ""}
+
+    async def _follow(self, watcher: ImageWatcher) -> str:
+        record = BuildRecorder(self, submitted=self.cancel_on_kill or self.submitter is not None)
+        try:
+            status = await follow(
+                watcher,
+                self.image_build_version_arn,
+                self.log,
+                deadline=self.deadline,
+                stale_until=self.stale_until,
+                stale_failure=self.stale_failure,
+                first_look=self._pause,
+                on_change=lambda snapshot: record.offer(snapshot, watcher),
+            )
+            await record.recorder.finish()
+        finally:
+            record.recorder.close()
+        return status
 
     async def on_kill(self) -> None:
         """
@@ -170,6 +181,7 @@ async def follow(
     stale_until: float | None = None,
     stale_failure: str | None = None,
     first_look: float | None = None,
+    on_change: Callable[[ImageSnapshot], None] | None = None,
 ) -> str:
     """
     Log every change of an image's state until it has finished.
@@ -181,6 +193,7 @@ async def follow(
     :param stale_until: Unix time until which AWS may still show the FAILED or CANCELLED from before a repair.
     :param stale_failure: the workflow execution that had failed before the repair.
     :param first_look: minimum seconds of the wait; ``None`` (default) takes ``[imagebuilder] first_look``.
+    :param on_change: called with each change of the status; ``None`` (default) if nothing is.
     :return: the image's last status.
     :raises DeadlineExceededError: the image had not finished by the deadline.
     :raises ImageBuilderError: AWS does not show the image.
@@ -197,6 +210,8 @@ async def follow(
         if snapshot.status != status:
             status = snapshot.status
             log.info("Image %s is %s%s", image_name(arn), status, _reason(snapshot))
+            if on_change is not None:
+                on_change(snapshot)
     return status
 
 

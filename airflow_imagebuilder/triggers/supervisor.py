@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import tenacity
@@ -15,6 +15,9 @@ import tenacity
 from airflow_imagebuilder.compat import uninterrupted
 from airflow_imagebuilder.service.arns.grammar import path_of
 from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,13 @@ _PATIENTLY: dict[str, Any] = {
     "reraise": True,
 }
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_Turns = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
+_turns: _Turns = WeakKeyDictionary()
+_record_turns: _Turns = WeakKeyDictionary()
+"""Records have a turn of their own, so that no question about a kill waits behind a thousand of them."""
+
+RECORD_PATIENCE = 30.0
+"""Seconds to wait for the answer to a message about a record."""
 
 _warm: list[asyncio.Task[None]] = []
 """The first question of this process; empty before it is asked."""
@@ -91,11 +100,48 @@ async def ask(question: Any) -> Any:
     :raises TimeoutError: no answer within :data:`ASK_PATIENCE` seconds.
     :raises Exception: Airflow does not answer, or this process has no supervisor (a worker, ``dag.test()``).
     """
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_QUESTIONS_AT_ONCE)):
+        return await _send(question, ASK_PATIENCE)
+
+
+async def _send(message: Any, patience: float) -> Any:
     from airflow.sdk.execution_time import task_runner
 
-    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_QUESTIONS_AT_ONCE)):
-        answer = uninterrupted(task_runner.SUPERVISOR_COMMS.asend(question))
-        return await asyncio.wait_for(answer, ASK_PATIENCE)
+    return await asyncio.wait_for(uninterrupted(task_runner.SUPERVISOR_COMMS.asend(message)), patience)
+
+
+def _record_turn() -> asyncio.Semaphore:
+    return _record_turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(1))
+
+
+async def own_record(ti: Any, key: str) -> Any:
+    """
+    Return an XCom of a trigger's own task; ``None`` if there is none. One trigger asks at a time.
+
+    :raises TimeoutError: no answer within :data:`RECORD_PATIENCE` seconds.
+    """
+    from airflow.sdk.execution_time.comms import GetXCom
+
+    async with _record_turn():
+        return (await _send(GetXCom(key=key, **_whose(ti)), RECORD_PATIENCE)).value
+
+
+async def write_record(ti: Any, key: str, record: Any, *, still: Callable[[], bool]) -> None:
+    """
+    Write an XCom of a trigger's own task. One trigger writes at a time.
+
+    :param still: returns, when it is this trigger's turn, whether to write.
+    :raises TimeoutError: no answer within :data:`RECORD_PATIENCE` seconds.
+    """
+    from airflow.sdk.execution_time.comms import SetXCom
+
+    async with _record_turn():
+        if still():
+            await _send(SetXCom(key=key, value=record, **_whose(ti)), RECORD_PATIENCE)
+
+
+def _whose(ti: Any) -> dict[str, Any]:
+    return {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
 
 
 async def task_states(ti: Any, task_id: str | None = None) -> set[str]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
+from airflow_imagebuilder.build_record.workflow import workflow_record
+from airflow_imagebuilder.compat import redact
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError
 from airflow_imagebuilder.service.monitoring import (
     Outcome,
@@ -21,7 +23,9 @@ from airflow_imagebuilder.service.monitoring import (
 from airflow_imagebuilder.service.request.workflows import WorkflowType
 from airflow_imagebuilder.service.results.states import WorkflowStatus
 from airflow_imagebuilder.triggers.base import ImageBuilderTrigger
+from airflow_imagebuilder.triggers.recorder import Recorder
 from airflow_imagebuilder.triggers.supervisor import TASK_ENDED, task_states
+from airflow_imagebuilder.xcom import WORKFLOW_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -90,6 +94,8 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
         self.guard = guard
         self.resumes = resumes
         self._known: Mapping[str, Any] | None = None
+        self._recorder = Recorder(self, WORKFLOW_KEY)
+        self._recorded = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and all arguments of the constructor."""
@@ -130,10 +136,13 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
         try:
             async with self.watcher() as watcher:
                 verdict = await self._verdict(watcher)
+                await self._recorder.finish()
         except DeadlineExceededError as error:
             return "deadline", str(error)
         except ImageBuilderError as error:
             return "error", str(error)
+        finally:
+            self._recorder.close()
         return verdict.outcome.value, verdict.reason
 
     async def _verdict(self, watcher: ImageWatcher) -> Verdict:
@@ -215,16 +224,42 @@ class ImageBuilderWorkflowTrigger(ImageBuilderTrigger):
 
     async def _log_new_steps(self, watcher: ImageWatcher, steps: StepLog, snapshot: ImageSnapshot) -> None:
         execution = self.selector.execution(snapshot.executions)
-        if execution is None or execution == self._known:
+        if execution == self._known and (execution is not None or self._recorded):
             return
         self._known = execution
-        if execution.get("status") == WorkflowStatus.PENDING:  # it has no steps yet
-            return
+        found = await self._steps(watcher, execution)
+        for line in steps.news(found):
+            self.log.info(line)
+        self._record(watcher, snapshot, execution, found)
+
+    async def _steps(self, watcher: ImageWatcher, execution: Mapping[str, Any] | None) -> list[Any]:
+        if execution is None or execution.get("status") == WorkflowStatus.PENDING:  # it has no steps yet
+            return []
         try:
-            found = await watcher.steps(execution["workflowExecutionId"])
+            return await watcher.steps(execution["workflowExecutionId"])
         except ImageBuilderError as error:
             # The verdict does not depend on them: a role that may not list steps must not wake a worker.
             self.log.warning("Could not list the workflow's steps: %s", error)
+            return []
+
+    def _record(
+        self,
+        watcher: ImageWatcher,
+        snapshot: ImageSnapshot,
+        execution: Mapping[str, Any] | None,
+        steps: list[Any],
+    ) -> None:
+        """Write the workflow as AWS shows it, in the background."""
+        self._recorded = True
+        if self.task_instance is None:
             return
-        for line in steps.news(found):
-            self.log.info(line)
+        asked_at = watcher.asked_at(snapshot.arn) or time.time()
+
+        async def make() -> Mapping[str, Any]:
+            everything = redact([*snapshot.superseded, *snapshot.executions])
+            own = redact(dict(execution)) if execution else None
+            return workflow_record(
+                snapshot.arn, self.selector, own, redact(steps), executions=everything, asked_at=asked_at
+            )
+
+        self._recorder.offer(make, asked_at)

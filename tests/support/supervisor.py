@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import GetTaskStates, GetXCom
+from airflow.sdk.execution_time.comms import GetTaskStates, GetXCom, SetXCom
 
 from airflow_imagebuilder.triggers import supervisor
 from tests.support.task import GONE
@@ -43,6 +43,8 @@ class Supervisor:
         self.asked: list[str] = []
         self.tasks: list[str] = []
         """The tasks whose states were asked for."""
+        self.written: list[tuple[str, Any]] = []
+        """The XComs that were set, each with its key, in order."""
         self.answered = 0
         self.at_once = self.most_at_once = 0
         self.error: Exception | None = None
@@ -73,6 +75,10 @@ class Supervisor:
             self.tasks.append(task_id)
             state = self._other(task_id) if task_id in self.others else self.state
             return SimpleNamespace(task_states={} if state == GONE else {"r": {task_id: state}})
+        if isinstance(question, SetXCom):
+            self.xcoms[question.task_id, question.key] = question.value
+            self.written.append((question.key, question.value))
+            return None
         assert isinstance(question, GetXCom)
         return SimpleNamespace(value=self.xcoms.get((question.task_id, question.key)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder import triggers
@@ -35,6 +36,13 @@ class FakeWatcher:
         self.asked: dict[str, Any] = {}
         self.asked_steps: list[str] = []
         self.endless = False
+        self.answered_at: float | None = None
+        self.images = 1
+        self.lists: list[str] = []
+        self.lists_error: Exception | None = None
+        self.all_executions: list[dict[str, Any]] = []
+        self.images_read: list[str] = []
+        self.read_image: dict[str, Any] | None = None
 
     async def watch(self, arn: str, **options: Any) -> AsyncIterator[ImageSnapshot]:
         self.asked = {"arn": arn, **options}
@@ -44,6 +52,22 @@ class FakeWatcher:
             raise self.error
         if self.endless:
             await asyncio.sleep(3600)
+
+    def asked_at(self, _arn: str) -> float | None:
+        return self.answered_at
+
+    def stats(self) -> Any:
+        return SimpleNamespace(images=self.images)
+
+    async def listed(self, operation: str, _member: str, **_: Any) -> list[Any]:
+        self.lists.append(operation)
+        if self.lists_error:
+            raise self.lists_error
+        return self.all_executions
+
+    async def image(self, arn: str) -> dict[str, Any]:
+        self.images_read.append(arn)
+        return dict(self.read_image or self.snapshots[-1].image)
 
     async def steps(self, execution_id: str) -> list[dict[str, Any]]:
         self.asked_steps.append(execution_id)

@@ -21,6 +21,7 @@ from airflow_imagebuilder.operators.waiting.operator import (
     MAX_RESUMES,
     MAX_RESUMES_MISSING,
 )
+from airflow_imagebuilder.operators.waiting.recording import Recording
 from airflow_imagebuilder.operators.waiting.task_state import is_of_another_try
 from airflow_imagebuilder.service.errors import (
     AwsError,
@@ -289,6 +290,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
             self.log.warning("Expired entries of the allow-list: %s", names(verdict.expired))
         value = report(scan, verdict, limits, aws_counts=read.aws_counts, complete=complete)
         context["ti"].xcom_push(key=XCOM_KEY, value=value)
+        Recording(context, self.log).findings(scan.arn, verdict.counts)
         return verdict
 
 

@@ -18,6 +18,7 @@ from airflow_imagebuilder.links import LINKS, persist_links
 from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.retry_policy import default_retry_policy
 from airflow_imagebuilder.operators.waiting.cancellation import Cancellation, Stop
+from airflow_imagebuilder.operators.waiting.recording import Recording
 from airflow_imagebuilder.operators.waiting.task_state import (
     TaskStore,
     forget,
@@ -86,6 +87,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
     ui_color = "#e8f2ec"
     record_kind: type[Record] = SubmissionRecord
     """What the task keeps between its tries."""
+    records_image = True
+    """Whether the task records its image. In a task group ``image`` does, not the task that submits it."""
 
     def __init__(
         self,
@@ -147,6 +150,8 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         publish_arn(context, arn)
         image = self._image_or_none(arn)
         persist_links(context, self, arn, image)
+        if image and self.records_image:
+            self.recording(context).seen(image)
         return image
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -297,12 +302,19 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         :raises ImageFailedError: (or ImageCancelledError) it did not end well.
         :raises TestsFailedError: a test failed, and ``fail_on_test_failure`` is on.
         """
-        result = image_result(self, image)
+        result = image_result(self, image, self.recording(context).ended)
         self.record_finished(context)
         if self.fail_on_test_failure:
             refuse_failed_tests(result)
         update_asset_events(context, self.outlets, result)
         return result.to_dict()
+
+    def recording(self, context: Context) -> Recording:
+        """Return what writes the records of this try."""
+        kept = self.__dict__.get("_recording")
+        if not isinstance(kept, Recording) or kept.ti is not context["ti"]:
+            kept = self.__dict__["_recording"] = Recording(context, self.log)
+        return kept
 
     def record_finished(self, context: Context) -> None:
         """Note for later tries that this one is finished: only a clear can follow it."""
@@ -331,7 +343,10 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
 
     def cancel(self, arn: str) -> dict[str, Any]:
         """Submit CancelImageCreation, and return GetImage's ``image`` after it."""
-        return self.cancellation.submit(arn)
+        image = self.cancellation.submit(arn)
+        if self.records_image and self.cancellation.context is not None:
+            self.recording(self.cancellation.context).ended(image)
+        return image
 
     def learn_arn(self) -> str | None:
         """Return this try's image before it is announced; ``None`` where there is none yet."""

@@ -20,6 +20,7 @@ from airflow_imagebuilder.operators.waiting.operator import (
     MAX_RESUMES,
     MAX_RESUMES_MISSING,
 )
+from airflow_imagebuilder.operators.waiting.recording import Recording
 from airflow_imagebuilder.operators.waiting.task_state import (
     is_of_another_try,
     lost_its_trigger,
@@ -149,6 +150,7 @@ class ImageBuilderWaitingSensor(ImageBuilderBaseOperator, BaseSensorOperator):
         persist_links(context, self, arn, image)
         if image:
             self.log.info("This task waits for image %s, which is %s", arn, image["state"]["status"])
+            self._recording(context).seen(image)
         return image
 
     # -- after the wait ------------------------------------------------------------------------------------
@@ -248,6 +250,7 @@ class ImageBuilderWaitingSensor(ImageBuilderBaseOperator, BaseSensorOperator):
         if not self.wait_for_completion:
             return PokeReturnValue(is_done=True, xcom_value=arn)
         if not is_image_terminal(image["state"]["status"]):
+            self._recording(context).seen(image)
             return False
         ended = self._verdict(context, image)
         if isinstance(ended, str):
@@ -263,8 +266,9 @@ class ImageBuilderWaitingSensor(ImageBuilderBaseOperator, BaseSensorOperator):
 
     def _verdict(self, context: Context, image: Mapping[str, Any]) -> ImageResult | str:
         """Return the result of an image that has finished, or a newer image where this one ended badly."""
+        seen: list[Any] = []
         try:
-            result = image_result(self, image)
+            result = image_result(self, image, lambda *answers: seen.extend(answers))
             if self.fail_on_test_failure:
                 refuse_failed_tests(result)
         except ENDED_BADLY as failure:
@@ -274,11 +278,16 @@ class ImageBuilderWaitingSensor(ImageBuilderBaseOperator, BaseSensorOperator):
                     "%s\nThere is a newer image, so this task waits for that: %s", failure, newer
                 )
                 return newer
+            self._recording(context).ended(*seen)
             if not isinstance(failure, TestsFailedError):
                 failure.args = (f"{failure.without_next_step()}\n{choice.advice}",)
             raise
+        self._recording(context).ended(*seen)
         update_asset_events(context, self.outlets, result)
         return result
+
+    def _recording(self, context: Context) -> Recording:
+        return Recording(context, self.log, submitted=False)
 
     @contextmanager
     def _skips(self) -> Iterator[None]:

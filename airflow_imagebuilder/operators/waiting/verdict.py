@@ -10,24 +10,31 @@ from airflow_imagebuilder.service.results.image import ImageResult
 from airflow_imagebuilder.service.results.states import IMAGE_SUCCEEDED, WORKFLOW_FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_imagebuilder.operators.base import ImageBuilderBaseOperator
 
+    Answer = Mapping[str, Any]
+    Record = Callable[[Answer, Sequence[Answer], Sequence[Answer]], None]
 
-def image_result(operator: ImageBuilderBaseOperator, image: Mapping[str, Any]) -> ImageResult:
+
+def image_result(operator: ImageBuilderBaseOperator, image: Mapping[str, Any], record: Record) -> ImageResult:
     """
     Return the result of an image that has finished, and log it.
 
     :param operator: the operator of the task, for its hook and its log.
     :param image: GetImage's ``image``.
+    :param record: called with the image, all its executions, and the steps of the one that failed.
     :raises ImageFailedError: (or ImageCancelledError) it did not end well.
     """
-    executions = operator.hook.list_workflow_executions(image["arn"])
+    everything = operator.hook.list_workflow_executions(image["arn"], include_retried=True)
+    executions = [execution for execution in everything if not execution.get("retried")]
     if image["state"]["status"] not in IMAGE_SUCCEEDED:
         failed = failed_execution(image, executions)
         steps = operator.readable_steps(failed["workflowExecutionId"]) if failed else []
+        record(image, everything, steps)
         raise error_for_image(image["arn"], image, executions, steps)
+    record(image, everything, ())
     result = ImageResult.from_api(image, executions)
     _log(operator.log, result)
     return result

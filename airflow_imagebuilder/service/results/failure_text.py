@@ -45,7 +45,7 @@ def headline(failure: FailureRecord, head: str | None = None) -> str:
     head = head or f"Image {image_name(failure.arn or '(unknown)')} {verb}"
     if failure.stage:
         head = f"{head} in {one_line(failure.stage, _NAME)}"
-    component = _component(failure)
+    component = component_line(failure)
     named = {
         "workflow": None if head.startswith("Workflow ") else failure.workflow.name,
         "step": failure.step.name,
@@ -120,7 +120,7 @@ def _why(failure: FailureRecord) -> str:
     return one_line(unframed(text), _HEAD)
 
 
-def _component(failure: FailureRecord) -> str | None:
+def component_line(failure: FailureRecord) -> str | None:
     """Return a component on one line: ``cis-hardening 1.2.0/4 (build step HardenSshd)``."""
     component = failure.component
     if not component.arn:

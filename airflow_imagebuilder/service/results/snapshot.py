@@ -23,6 +23,8 @@ class ImageSnapshot:
     :param executions: the image's workflow executions without those that a RetryImage superseded; empty (the
         default) unless the wait asked for workflows.
     :param terminal: whether the image has stopped changing.
+    :param superseded: the workflow executions that a RetryImage superseded; empty (the default) unless the
+        wait asked for workflows.
     """
 
     arn: str
@@ -30,16 +32,22 @@ class ImageSnapshot:
     status: str
     executions: tuple[Mapping[str, Any], ...] = ()
     terminal: bool = False
+    superseded: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(
-        cls, arn: str, image: Mapping[str, Any], executions: tuple[Mapping[str, Any], ...] = ()
+        cls,
+        arn: str,
+        image: Mapping[str, Any],
+        executions: tuple[Mapping[str, Any], ...] = (),
+        superseded: tuple[Mapping[str, Any], ...] = (),
     ) -> ImageSnapshot:
         """Return the snapshot of an image.
 
         :param arn: the image build version ARN.
         :param image: GetImage's ``image``.
         :param executions: the image's workflow executions; none by default.
+        :param superseded: those that a RetryImage superseded; none by default.
         """
         status = str(image["state"]["status"])
-        return cls(arn, image, status, executions, is_image_terminal(status))
+        return cls(arn, image, status, executions, is_image_terminal(status), superseded)

@@ -127,12 +127,16 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
     if not start or not end:
         return None
     try:
-        return max((_time(end) - _time(start)).total_seconds(), 0.0)
+        return max((moment(end) - moment(start)).total_seconds(), 0.0)
     except ValueError:
         return None
 
 
-def _time(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """Return one of AWS's times.
+
+    :raises ValueError: the text is not a time.
+    """
     # Python 3.10 cannot read Z, and reads fractions of three or six digits only.
     found = _TIME.fullmatch(text)
     if found is None:

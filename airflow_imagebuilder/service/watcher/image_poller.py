@@ -112,6 +112,7 @@ class ImagePoller:
         tracked.take_image(answer["image"], now, interval)
         if not hint and self._relaxed(tracked):
             tracked.image_timer.due = now + max(interval, min(_RELAXED * interval, _LONGEST_RELAXED))
+        tracked.asked_at = wall
         tracked.offer(wall, workflows=False)
 
     def _relaxed(self, tracked: TrackedImage) -> bool:
@@ -144,6 +145,7 @@ class ImagePoller:
             if now < tracked.verified_at:
                 continue  # the list began before an event caused a call that was answered
             tracked.take_summary(summary, now, self._settings.poll_interval, cost=1 / len(found))
+            tracked.asked_at = wall
             tracked.offer(wall, workflows=False)
             if tracked.next_poll is NextPoll.GET_AT_ONCE:
                 self._reschedule(tracked)  # without waiting for the other pages
@@ -190,4 +192,5 @@ class ImagePoller:
             timer.due = asyncio.get_running_loop().time()  # behind the other images that are due
             return
         tracked.take_executions(reading.found, reading.asked_at, self._settings.poll_interval)
+        tracked.asked_at = reading.wall
         tracked.offer(reading.wall, workflows=True)

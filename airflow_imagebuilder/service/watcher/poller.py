@@ -141,6 +141,11 @@ class Poller:
         """Poll some images less often while events announce each end."""
         self._image_poller.trusting = lambda: hints.trusted
 
+    def asked_at(self, arn: str) -> float | None:
+        """Return the absolute time of the last call that showed an image; ``None`` if none has."""
+        tracked = self._tracked.get(arn)
+        return None if tracked is None or tracked.asked_at == float("-inf") else tracked.asked_at
+
     def waiting_since(self, arn: str) -> float | None:
         """Return the absolute time at which the first wait for an image began; None without a wait."""
         tracked = self._tracked.get(arn)

@@ -64,8 +64,8 @@ class TrackedImage:
     """
 
     __slots__ = (
-        "_budget", "_full_snapshot", "_image", "_snapshot", "_stage_changed", "announced", "arn", "complete",
-        "executions_timer", "image_timer", "next_poll", "reading", "verified_at", "waits",
+        "_budget", "_full_snapshot", "_image", "_snapshot", "_stage_changed", "announced", "arn", "asked_at",
+        "complete", "executions_timer", "image_timer", "next_poll", "reading", "verified_at", "waits",
     )  # fmt: skip
 
     def __init__(self, arn: str, due: float) -> None:
@@ -83,6 +83,8 @@ class TrackedImage:
         """The loop's time of the last answered call that an event caused; older answers are out of date."""
         self.announced = False
         """Whether the end that the last snapshot shows was announced by an event, or noted as unannounced."""
+        self.asked_at = float("-inf")
+        """Absolute time of the call that was answered last."""
         self._budget = PollBudget()
         self._image: Mapping[str, Any] = {}
         self._stage_changed = False
@@ -207,7 +209,8 @@ class TrackedImage:
         if self.executions_timer is None:
             return
         executions = tuple(one for one in found if not one.get("retried"))
-        now = ImageSnapshot.of(self.arn, self._image, executions)
+        superseded = tuple(one for one in found if one.get("retried"))
+        now = ImageSnapshot.of(self.arn, self._image, executions, superseded)
         if now != self._full_snapshot:
             self._full_snapshot = now
         slow = _SLOW if now.status in _BEFORE_TESTS else 1

@@ -233,6 +233,10 @@ class ImageWatcher:
             raise malformed(answer, "get_image", "image.state.status")
         return image
 
+    def asked_at(self, arn: str) -> float | None:
+        """Return the absolute time of the last call that showed an image; ``None`` if none has."""
+        return self._poller.asked_at(arn)
+
     def stats(self) -> WatcherStats:
         """Return what the watcher is doing now, in numbers."""
         return self._poller.stats()
