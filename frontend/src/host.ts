@@ -1,7 +1,7 @@
 // The seam to Airflow's UI. Airflow renders our component with its own React; ours renders with Preact below it, so
 // that one bundle serves every version of Airflow, and the page without Airflow's frame.
 import { render, type VNode } from 'preact'
-import { inAirflow, type Navigation } from './navigation'
+import { ADDRESS_CHANGED, inAirflow, type Navigation } from './navigation'
 
 /** What Airflow passes to a component: the place in its UI that shows it. */
 export interface Place {
@@ -18,7 +18,7 @@ interface Host {
     useEffect(effect: () => () => void, dependencies: unknown[]): void
     useRef<T>(initial: T): { current: T }
   }
-  ReactRouterDOM?: { useNavigate(): (path: string) => void }
+  ReactRouterDOM?: { useNavigate(): (path: string) => void; useLocation(): unknown }
 }
 
 const STYLES = new URL('imagebuilder.css', import.meta.url).href
@@ -37,6 +37,12 @@ export function hosted(name: string, draw: (place: Place, navigation: Navigation
       render(draw(place, inAirflow(navigate)), container)
       return () => render(null, container)
     }, [place.dagId, place.runId, place.taskId, place.mapIndex])
+    const location = ReactRouterDOM?.useLocation()
+    // The router changes the address without an event that the browser gives.
+    React.useEffect(() => {
+      dispatchEvent(new Event(ADDRESS_CHANGED))
+      return () => undefined
+    }, [location])
     return React.createElement('div', { ref: element, className: 'imagebuilder imagebuilder-hosted' })
   }
 }

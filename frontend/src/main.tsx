@@ -5,6 +5,7 @@ import { hosted } from './host'
 import { ImagesPage } from './images/ImagesPage'
 import { standalone } from './navigation'
 import { RunPage } from './run/RunPage'
+import { followTheme } from './shared/theme'
 
 // Airflow finds the component of a React app by the app's name: ui/plugin.py has the same names.
 hosted('Image build', (place, navigation) => (
@@ -20,6 +21,7 @@ hosted('Golden images', (_, navigation) => <ImagesPage navigation={navigation} /
 
 const page = document.getElementById('imagebuilder-page')
 if (page) {
+  followTheme()
   const { dagId, runId, taskId, mapIndex } = page.dataset
   const navigation = standalone()
   render(

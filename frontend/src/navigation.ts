@@ -14,6 +14,9 @@ export interface Navigation {
 /** Where Airflow is served: this module is at <base>/imagebuilder/static/. */
 export const BASE = new URL('../..', import.meta.url).pathname.replace(/\/$/, '')
 
+/** Dispatched at the window when Airflow's router has another address. */
+export const ADDRESS_CHANGED = 'imagebuilder:address'
+
 const part = encodeURIComponent
 
 function task(dagId: string, runId: string, taskId: string, mapIndex: number): string {
