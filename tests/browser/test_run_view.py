@@ -173,23 +173,36 @@ def test_a_running_build_says_how_long_it_still_takes_from_the_last_one(pages: P
 # -- keyboard, links ---------------------------------------------------------------------------------------
 
 
-def test_the_tab_key_comes_to_every_bar_enter_opens_it_and_escape_closes_it(pages: Pages) -> None:
+def test_tab_leads_to_the_timeline_and_arrow_keys_to_every_bar_of_it(pages: Pages) -> None:
     page = pages.run("failed_test").page
     wanted = set(names_of(bars(page)))
-    bars(page).first.focus()
-    met = {focused(page)}
-    for _ in range(2 * len(wanted) + 20):
+    page.locator(OURS).get_by_role("button", name="Workflows as a table").focus()
+    for _ in range(30):
         page.keyboard.press("Tab")
+        if focused(page) in wanted:
+            break
+    page.keyboard.press("Home")
+    met = {focused(page)}
+    for _ in range(len(wanted)):
+        page.keyboard.press("ArrowRight")
         met.add(focused(page))
-    assert wanted <= met, wanted - met
-    failed = page.locator(OURS).get_by_role("button", name=re.compile("^cis-level-1, test"))
-    failed.focus()
+    assert wanted == met
+
+
+def test_enter_opens_the_details_of_a_bar_and_escape_closes_them(pages: Pages) -> None:
+    page = pages.run("failed_test").page
+    bar = bar_of(page, "cis-level-1")
+    bar.focus()
     page.keyboard.press("Enter")
-    details = page.locator(OURS).get_by_text("RunTests", exact=True)
-    expect(details.first).to_be_visible()
+    details = page.get_by_role("region", name="Workflow cis-level-1")
+    expect(details).to_contain_text(WEAK)
     page.keyboard.press("Escape")
     expect(details).to_have_count(0)
-    expect(failed).to_be_focused()
+    expect(bar).to_be_focused()
+
+
+def bar_of(page: Page, workflow: str) -> Locator:
+    return page.locator(OURS).get_by_role("button", name=re.compile(f"^{workflow}, "))
 
 
 def focused(page: Page) -> str:
@@ -203,14 +216,27 @@ def test_the_details_of_a_failed_test_have_its_steps_and_lead_to_its_task(
     pages: Pages, stage: Scenes
 ) -> None:
     run = stage.runs["failed_test"]
-    page = pages.run("failed_test").page
-    page.locator(OURS).get_by_role("button", name=re.compile("^cis-level-1, test")).click()
+    opened = pages.run("failed_test")
+    page = opened.page
+    bar_of(page, "cis-level-1").click()
+    details = page.get_by_role("region", name="Workflow cis-level-1")
+    details.get_by_role("button", name=re.compile("^Steps")).click()
     for step in ("LaunchTestInstance", "RunTests", "TerminateTestInstance"):
-        expect(page.locator(OURS).get_by_text(step, exact=True).first).to_be_visible()
+        expect(details.get_by_role("rowheader", name=step)).to_be_visible()
+    assert pages.look(opened, "run-failed_test-details") == []
     task = f"/dags/{run.dag_id}/runs/{quote(run.run_id)}/tasks/bake.security.test/mapped/0"
-    page.locator(f'{OURS} a[href="{task}"]').first.click()
+    link = details.locator(f'a[href="{task}"]')
+    link.click()
     page.wait_for_url(re.compile(re.escape(task)))
     expect(page.get_by_text("cis-level-1").first).to_be_visible()
+
+
+def test_the_workflows_are_shown_as_a_table_too(pages: Pages, stage: Scenes) -> None:
+    opened = pages.run("repaired")
+    opened.page.get_by_role("button", name="Workflows as a table").click()
+    rows = opened.page.get_by_role("region", name=re.compile("^Workflows of")).locator("tbody tr")
+    assert rows.count() >= len(stage.image("repaired")["executions"])
+    assert pages.look(opened, "run-repaired-table") == []
 
 
 def test_the_tab_of_a_task_instance_shows_the_image_of_the_task(pages: Pages, stage: Scenes) -> None:
