@@ -334,6 +334,41 @@ def _make_final(error: Exception) -> None:
         raise AirflowFailException(str(error)) from error
 
 
+# -- pages in Airflow's UI ---------------------------------------------------------------------------------
+
+
+def cookie_logins() -> dict[Any, Any]:
+    """
+    Return what a FastAPI application overrides so that the cookie of Airflow's login counts as a login.
+
+    Before Airflow 3.1 ``get_user`` reads the header ``Authorization`` alone, which a browser does not send
+    when it opens a page.
+
+    :return: dependencies by the dependency of Airflow that they replace; nothing where Airflow reads the cookie.
+    """
+    from inspect import signature
+
+    from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+    from airflow.api_fastapi.core_api import security
+    from fastapi import HTTPException, Request
+
+    if "request" in signature(security.get_user).parameters:
+        return {}
+
+    async def from_header_or_cookie(request: Request) -> Any:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            token = request.cookies.get(COOKIE_NAME_JWT_TOKEN, "")
+        if not token:
+            raise HTTPException(401, "Not authenticated")
+        read_user: Any = security.get_user
+        return await read_user(token)
+
+    # FastAPI reads the annotation, which is text here and not in reach of this module.
+    from_header_or_cookie.__annotations__["request"] = Request
+    return {security.get_user: from_header_or_cookie}
+
+
 # -- runs in the process of a test ------------------------------------------------------------------------
 
 

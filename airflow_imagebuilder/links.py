@@ -102,6 +102,33 @@ BUILD_LINK = ImageBuildLink()
 LINKS = (BUILD_LINK, ImageBuilderImagesLink(), ImageBuilderLogLink())
 
 
+def console_address(arn: str) -> str:
+    """Return the address of the images of an image's region in the console; empty text if it is not an ARN."""
+    place = _place(arn)
+    return ImageBuilderImagesLink().format_link(**place) if place else ""
+
+
+def log_address(arn: str, name: str | None = None) -> str:
+    """
+    Return the address of an image's log in CloudWatch Logs; empty text if ``arn`` is not an ARN.
+
+    :param arn: the image build version ARN.
+    :param name: the image's name in its own case, as the log group has it (default: that of the ARN).
+    """
+    place = _place(arn)
+    if not place:
+        return ""
+    group, stream = log_location({"name": name, "arn": arn})
+    return ImageBuilderLogLink().format_link(log_group=group, log_stream=stream, **place)
+
+
+def _place(arn: str) -> dict[str, str]:
+    if not ImageBuildVersionArn.accepts(arn):
+        return {}
+    parsed = ImageBuildVersionArn.parse(arn)
+    return {"region_name": parsed.region, "aws_partition": parsed.partition}
+
+
 def persist_links(
     context: Context, operator: BaseOperator, arn: str, image: Mapping[str, Any] | None
 ) -> None:

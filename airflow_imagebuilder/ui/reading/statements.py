@@ -1,0 +1,240 @@
+"""The statements that list images: one row for each ARN."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, case, func, or_, select, tuple_
+from sqlalchemy.orm import aliased
+
+from airflow_imagebuilder.ui.reading.members import Members, escaped
+from airflow_imagebuilder.ui.run_view.records import SCHEMA
+from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy.sql.selectable import Select
+
+UNFINISHED = ("running", "deferred", "queued", "scheduled", "restarting", "up_for_retry", "up_for_reschedule")
+PART_OF_AMI_ID = re.compile(r"[ami\-0-9a-f]{2,}", re.IGNORECASE)
+IDENTITY = ("dag_run_id", "task_id", "map_index", "key")
+SORTED_BY = ("created_at", "name", "status", "duration")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which images, in which order, and which part of the list."""
+
+    name: str | None = None
+    text: str | None = None
+    status: str | None = None
+    sort: str = "created_at"
+    descending: bool = True
+    limit: int = 50
+    offset: int = 0
+
+
+def page(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
+    """
+    Return the statement for a part of the list of images.
+
+    :param dialect: SQLAlchemy's name of the database.
+    :param dags: ids of the Dags whose records are read.
+    :param wanted: filters, order and part.
+    :return: it selects :data:`IDENTITY` and ``total``, the number of images in the whole list.
+    """
+    images = select(_images(dialect, dags, wanted).subquery("images"))
+    found = images.subquery("found")
+    chosen = select(*(found.c[name] for name in IDENTITY), func.count().over().label("total"))
+    return _part(chosen, found.c, wanted)
+
+
+def names(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
+    """
+    Return the statement for a part of the list of names, as :func:`page` does.
+
+    :return: it selects :data:`IDENTITY` of the newest image of each name, ``versions`` and ``total``.
+    """
+    images = _images(dialect, dags, wanted).subquery("images")
+    newest = func.row_number().over(partition_by=images.c.name, order_by=_order(images.c, "created_at"))
+    grouped = select(
+        images, newest.label("age"), func.count().over(partition_by=images.c.name).label("versions")
+    ).subquery("grouped")
+    latest = select(grouped).where(grouped.c.age == 1).subquery("latest")
+    chosen = select(
+        *(latest.c[name] for name in IDENTITY), latest.c.versions, func.count().over().label("total")
+    )
+    return _part(chosen, latest.c, wanted)
+
+
+def total(statement: Select[Any]) -> Select[Any]:
+    """Return the statement that counts a list, where a part beyond its end has no row that says it."""
+    everything = statement.order_by(None).limit(None).offset(None).subquery("everything")
+    return select(func.count()).select_from(everything)
+
+
+def findings(dialect: str, dags: Collection[str], arns: Collection[str]) -> Select[Any]:
+    """Return the statement for the findings of images, the newest last; it selects ``arn`` and ``value``."""
+    xcom = _xcom()
+    members = Members(dialect, xcom.value)
+    arn = _guarded(members, "arn")
+    return (
+        select(arn.label("arn"), xcom.value)
+        .where(xcom.key == FINDINGS_KEY, xcom.dag_id.in_(sorted(dags)), arn.in_(sorted(arns)))
+        .order_by(xcom.timestamp, xcom.dag_run_id)
+    )
+
+
+def history(dialect: str, dags: Collection[str], recipes: Collection[str], most: int) -> Select[Any]:
+    """
+    Return the statement for earlier images of recipes that are available, the newest runs first.
+
+    :param recipes: names of recipes, without a version.
+    :param most: the maximum number of images, of all recipes together.
+    :return: it selects ``arn``, ``recipe`` and ``duration``.
+    """
+    xcom = _xcom()
+    members = Members(dialect, xcom.value)
+    recipe = members.text("recipe")
+    same = or_(*(recipe.like(escaped(name)[1:-1] + "/%", escape="/") for name in sorted(recipes)))
+    return (
+        select(
+            members.text("arn").label("arn"),
+            recipe.label("recipe"),
+            members.number("duration").label("duration"),
+        )
+        .where(
+            xcom.key == BUILD_KEY,
+            xcom.dag_id.in_(sorted(dags)),
+            case((members.is_readable(), and_(*_available(members), same)), else_=False),
+        )
+        .order_by(xcom.dag_run_id.desc(), xcom.map_index.desc())
+        .limit(most)
+    )
+
+
+def skipped(dialect: str) -> Select[Any]:
+    """Return the statement that counts records of images that :func:`page` leaves out."""
+    xcom = _xcom()
+    members = Members(dialect, xcom.value)
+    readable = and_(members.equals("schema", str(SCHEMA)), members.text("arn").isnot(None))
+    return select(func.count()).where(
+        xcom.key.in_([BUILD_KEY, LIVE_BUILD_KEY]),
+        case((members.is_readable(), case((readable, 0), else_=1)), else_=1) == 1,
+    )
+
+
+def _images(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
+    """Return one row for each ARN: of the task that submitted it before others, final before live, newest."""
+    records = _records(dialect, dags, with_amis=_may_be_an_ami(wanted.text)).subquery("records")
+    order = (
+        records.c.follows,
+        records.c.try_number.desc(),
+        records.c.live,
+        records.c.observed_at.desc(),
+        *(records.c[name] for name in IDENTITY),
+    )
+    place = func.row_number().over(partition_by=records.c.arn, order_by=order)
+    ranked = select(records, place.label("place")).subquery("ranked")
+    images = select(ranked).where(ranked.c.place == 1)
+    if wanted.name:
+        images = images.where(ranked.c.name == wanted.name)
+    if wanted.status:
+        images = images.where(ranked.c.status == wanted.status)
+    if wanted.text:
+        members = ["name", "version", "arn", *(["amis"] if _may_be_an_ami(wanted.text) else [])]
+        pattern = escaped(wanted.text)
+        images = images.where(or_(*(ranked.c[member].ilike(pattern, escape="/") for member in members)))
+    return images
+
+
+def _records(dialect: str, dags: Collection[str], *, with_amis: bool) -> Select[Any]:
+    xcom = _xcom()
+    members = Members(dialect, xcom.value)
+    chosen = [
+        *(getattr(xcom, name) for name in IDENTITY),
+        *(
+            members.text(name).label(name)
+            for name in ("arn", "name", "version", "status", "created_at", "observed_at")
+        ),
+        members.number("duration").label("duration"),
+        members.number("try_number").label("try_number"),
+        case((members.equals("submitted", "true"), 0), else_=1).label("follows"),
+        case((xcom.key == BUILD_KEY, 0), else_=1).label("live"),
+    ]
+    if with_amis:
+        chosen.append(members.images().label("amis"))
+    return select(*chosen).where(
+        _counts(xcom),
+        xcom.dag_id.in_(sorted(dags)),
+        case((members.is_readable(), members.equals("schema", str(SCHEMA))), else_=False),
+        members.text("arn").isnot(None),
+        members.text("name").isnot(None),
+    )
+
+
+def _counts(xcom: Any) -> Any:
+    """
+    Return the condition of records that may count: final ones, and live ones without a final one beside.
+
+    Where a task runs again, both are read: an older Airflow keeps the final record of its earlier try.
+    """
+    from airflow.models.taskinstance import TaskInstance
+
+    final = aliased(xcom)
+    beside = (
+        select(final.key)
+        .where(
+            final.dag_run_id == xcom.dag_run_id,
+            final.task_id == xcom.task_id,
+            final.map_index == xcom.map_index,
+            final.key == BUILD_KEY,
+        )
+        .exists()
+    )
+    instance = (TaskInstance.dag_id, TaskInstance.task_id, TaskInstance.run_id, TaskInstance.map_index)
+    running = select(*instance).where(TaskInstance.state.in_(UNFINISHED))
+    runs_again = tuple_(xcom.dag_id, xcom.task_id, xcom.run_id, xcom.map_index).in_(running)
+    return and_(
+        xcom.key.in_([BUILD_KEY, LIVE_BUILD_KEY]),
+        or_(xcom.key == BUILD_KEY, ~beside, runs_again),
+    )
+
+
+def _part(chosen: Select[Any], columns: Any, wanted: Wanted) -> Select[Any]:
+    sort = wanted.sort if wanted.sort in SORTED_BY else SORTED_BY[0]
+    ordered = chosen.order_by(*_order(columns, sort, descending=wanted.descending))
+    return ordered.limit(wanted.limit).offset(wanted.offset)
+
+
+def _order(columns: Any, sort: str, *, descending: bool = True) -> tuple[Any, ...]:
+    """Return a stable order in which what has no value is last, on every database."""
+    by = columns[sort]
+    missing = case((by.is_(None), 1), else_=0)
+    return missing, by.desc() if descending else by.asc(), columns.arn
+
+
+def _available(members: Members) -> tuple[Any, ...]:
+    return (
+        members.equals("schema", str(SCHEMA)),
+        members.text("status") == "AVAILABLE",
+        members.equals("submitted", "true"),
+    )
+
+
+def _guarded(members: Members, member: str) -> Any:
+    return case((members.is_readable(), members.text(member)))
+
+
+def _xcom() -> Any:
+    from airflow.models.xcom import XComModel
+
+    return XComModel
+
+
+def _may_be_an_ami(text: str | None) -> bool:
+    """Return whether a text may be part of an AMI id: other texts spare the database a walk through all AMIs."""
+    return bool(text and PART_OF_AMI_ID.fullmatch(text))

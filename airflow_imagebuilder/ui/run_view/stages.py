@@ -1,0 +1,68 @@
+"""The stages of an image's life, from the changes of its status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_imagebuilder.ui.api.models import Stage
+from airflow_imagebuilder.ui.run_view import values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from airflow_imagebuilder.ui.api.models import Outcome, StageName, Workflow
+
+STAGES: dict[str, StageName] = {
+    "PENDING": "build",
+    "CREATING": "build",
+    "BUILDING": "build",
+    "TESTING": "test",
+    "DISTRIBUTING": "distribution",
+    "INTEGRATING": "integration",
+}
+
+ENDED_BY: dict[str, Outcome] = {"FAILED": "failed", "CANCELLED": "cancelled"}
+"""How a stage ended that one of these statuses followed; else it passed."""
+
+
+def stages_of(record: Mapping[str, Any], workflows: Sequence[Workflow], *, ended: bool) -> list[Stage]:
+    """
+    Return the stages; a repaired image has some of them twice.
+
+    :param record: the record of the image.
+    :param workflows: its workflows: a stage with a failed test has failed, also where the build went further.
+    :param ended: whether the image has stopped changing.
+    """
+    stages: list[Stage] = []
+    for change in values.items(record, "stages"):
+        since = values.written(values.time(change, "since"))
+        status = values.text(change, "status") or ""
+        if since is None:
+            continue
+        name = STAGES.get(status)
+        if stages and stages[-1].end is None and name != stages[-1].name:
+            _end(stages, since, ENDED_BY.get(status, "passed"))
+        if name and not (stages and stages[-1].end is None):
+            stages.append(Stage(name=name, start=since, end=None, outcome="running"))
+    if ended and stages and stages[-1].end is None:
+        last = values.written(values.time(record, "ended_at")) or stages[-1].start
+        _end(stages, last, ENDED_BY.get(values.text(record, "status") or "", "passed"))
+    return [_judged(stage, workflows) for stage in stages]
+
+
+def _end(stages: list[Stage], when: str, outcome: Outcome) -> None:
+    stages[-1] = stages[-1].model_copy(update={"end": when, "outcome": outcome})
+
+
+def _judged(stage: Stage, workflows: Sequence[Workflow]) -> Stage:
+    failed = any(
+        one.type == "TEST"
+        and one.outcome == "failed"
+        and one.start is not None
+        and stage.start <= one.start <= (stage.end or one.start)
+        for one in workflows
+    )
+    if stage.name == "test" and failed and stage.outcome == "passed":
+        return stage.model_copy(update={"outcome": "failed"})
+    return stage
