@@ -5,6 +5,8 @@ export interface Navigation {
   framed: boolean
   /** The address of the run view. */
   run(dagId: string, runId: string): string
+  /** The address of a Dag run in Airflow. */
+  dagRun(dagId: string, runId: string): string
   /** The address of a task instance in Airflow. */
   task(dagId: string, runId: string, taskId: string, mapIndex: number): string
   /** Follow a link of this page; false leaves it to the browser. */
@@ -19,15 +21,18 @@ export const ADDRESS_CHANGED = 'imagebuilder:address'
 
 const part = encodeURIComponent
 
+const dagRun = (dagId: string, runId: string) => `${BASE}/dags/${part(dagId)}/runs/${part(runId)}`
+
 function task(dagId: string, runId: string, taskId: string, mapIndex: number): string {
   const mapped = mapIndex >= 0 ? `/mapped/${mapIndex}` : ''
-  return `${BASE}/dags/${part(dagId)}/runs/${part(runId)}/tasks/${part(taskId)}${mapped}`
+  return `${dagRun(dagId, runId)}/tasks/${part(taskId)}${mapped}`
 }
 
 export function inAirflow(navigate?: (path: string) => void): Navigation {
   return {
     framed: true,
     run: (dagId, runId) => `${BASE}/dags/${part(dagId)}/runs/${part(runId)}/plugin/image-build`,
+    dagRun,
     task,
     follow(address) {
       if (!navigate) return false
@@ -41,6 +46,7 @@ export function standalone(): Navigation {
   return {
     framed: false,
     run: (dagId, runId) => `${BASE}/imagebuilder/runs/${part(dagId)}/${part(runId)}`,
+    dagRun,
     task,
     follow: () => false,
   }
