@@ -126,7 +126,8 @@ def _place(arn: str) -> dict[str, str]:
     if not ImageBuildVersionArn.accepts(arn):
         return {}
     parsed = ImageBuildVersionArn.parse(arn)
-    return {"region_name": parsed.region, "aws_partition": parsed.partition}
+    domain = BaseAwsLink.get_aws_domain(parsed.partition)
+    return {"region_name": parsed.region, "aws_domain": domain} if domain else {}
 
 
 def persist_links(

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, insert, select
+from sqlalchemy import String, delete, insert, select
 
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY
 from tests.support.image_records import build, findings
@@ -148,6 +148,18 @@ class Rows:
 
     def _later(self, table: Any, **members: Any) -> None:
         self._pending.setdefault(table, []).append(members)
+
+
+def emptied(session: Session) -> None:
+    """Remove the rows of every table that :class:`Rows` writes."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+
+    for model in (XComModel, TaskInstance, DagRun, DagModel):
+        session.execute(delete(model.__table__))
+    session.commit()
 
 
 def fill(session: Session, images: int = 10_000, runs: int = 1_000, dags: int = 10, names: int = 50) -> None:

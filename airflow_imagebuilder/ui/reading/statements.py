@@ -99,7 +99,7 @@ def history(dialect: str, dags: Collection[str], recipes: Collection[str], most:
     xcom = _xcom()
     members = Members(dialect, xcom.value)
     recipe = members.text("recipe")
-    same = or_(*(recipe.like(escaped(name)[1:-1] + "/%", escape="/") for name in sorted(recipes)))
+    same = or_(*(recipe.like(escaped(name)[1:-1] + "//%", escape="/") for name in sorted(recipes)))
     return (
         select(
             members.text("arn").label("arn"),

@@ -1,0 +1,247 @@
+"""The run view's answer: which record counts, workflows, stages, estimate, cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_imagebuilder.ui.plugin import PREFIX
+from airflow_imagebuilder.ui.run_view.cost import prices_in
+from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY
+from tests.support.image_records import at, build, findings, monitored, steps, workflow
+from tests.support.ui_server import counted_queries
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
+    from tests.support.airflow_rows import Rows
+
+RUN = f"{PREFIX}/api/v1/dags/bake/runs/run-1"
+LIVE = {"ended": False, "ended_at": None, "duration": None, "status": "TESTING"}
+
+
+def images(admin: TestClient) -> list[dict[str, Any]]:
+    answer = admin.get(RUN)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["images"]
+    return found
+
+
+def image(admin: TestClient) -> dict[str, Any]:
+    (found,) = images(admin)
+    return found
+
+
+def test_a_run_that_does_not_exist_is_not_found(rows: Rows, admin: TestClient) -> None:
+    rows.run("bake", "another")
+    rows.flush()
+    answer = admin.get(RUN)
+    assert answer.status_code == 404
+    assert "run-1" in answer.json()["detail"]
+
+
+def test_a_run_without_images_is_empty(rows: Rows, admin: TestClient) -> None:
+    rows.run("bake", state="queued")
+    rows.flush()
+    run = admin.get(RUN).json()
+    assert (run["images"], run["state"]) == ([], "queued")
+
+
+def test_a_late_live_record_does_not_hide_the_end(rows: Rows, admin: TestClient) -> None:
+    # A triggerer that stalled writes what it saw, later and with a clock that is ahead.
+    rows.xcom(BUILD_KEY, build(), age=60)
+    rows.xcom(LIVE_BUILD_KEY, build(**LIVE, observed_at=at(99_999)))
+    rows.flush()
+    assert image(admin)["status"] == "AVAILABLE"
+    assert image(admin)["stale"] is False
+
+
+def test_a_record_of_an_earlier_try_does_not_hide_the_current_one(rows: Rows, admin: TestClient) -> None:
+    task = {"state": "deferred", "try_number": 2}
+    rows.xcom(BUILD_KEY, build(status="FAILED", try_number=1), **task)
+    rows.xcom(LIVE_BUILD_KEY, build(**LIVE, try_number=2), **task)
+    rows.flush()
+    assert image(admin)["status"] == "TESTING"
+
+
+def test_a_task_that_failed_before_its_image_ended_leaves_a_stale_record(rows: Rows, admin: TestClient) -> None:
+    rows.xcom(LIVE_BUILD_KEY, build(**LIVE), state="failed")
+    rows.flush()
+    assert image(admin)["stale"] is True
+    assert image(admin)["observed_at"] == build()["observed_at"]
+
+
+def test_an_image_that_a_follower_still_watches_is_not_stale(rows: Rows, admin: TestClient) -> None:
+    rows.xcom(LIVE_BUILD_KEY, build(**LIVE, observed_at=at(900)), state="failed")
+    follower = build(**{**LIVE, "submitted": False, "observed_at": at(950), "status": "DISTRIBUTING"})
+    rows.xcom(LIVE_BUILD_KEY, follower, task_id="follower", state="deferred")
+    rows.flush()
+    found = image(admin)
+    assert (found["stale"], found["status"]) == (False, "DISTRIBUTING")
+    assert (found["submitted"], found["task"]["task_id"]) == (True, "image")
+
+
+def test_monitors_add_steps_and_newer_states(rows: Rows, admin: TestClient) -> None:
+    running = workflow("boot", "TEST", 600, status="RUNNING", parallel_group="functional")
+    record = build(
+        **LIVE,
+        observed_at=at(700),
+        workflows=[workflow("golden-build", "BUILD", 0, 600), running],
+        declared=[
+            {"name": "golden-build", "type": "BUILD", "parallel_group": None},
+            {"name": "boot", "type": "TEST", "parallel_group": "functional"},
+            {"name": "users", "type": "TEST", "parallel_group": "functional"},
+            {"name": "cis", "type": "TEST", "parallel_group": "security"},
+        ],
+    )
+    rows.xcom(LIVE_BUILD_KEY, record, state="deferred")
+    failed = {**running, "status": "FAILED", "end": at(660), "message": "no sshd"}
+    task = {"task_id": "functional.test", "state": "failed"}
+    rows.xcom(WORKFLOW_KEY, monitored(failed, record["arn"], 710), **task, map_index=0)
+    unseen = workflow("users", "TEST", 650, status="RUNNING", parallel_group="functional")
+    rows.xcom(WORKFLOW_KEY, monitored(unseen, record["arn"], 720), **task, map_index=1)
+    rows.xcom(WORKFLOW_KEY, monitored(unseen, "arn:of:another", 720), **task, map_index=2)
+    rows.flush()
+    found = {one["name"]: one for one in image(admin)["workflows"]}
+    assert list(found) == ["golden-build", "boot", "users", "cis"]
+    assert [one["outcome"] for one in found.values()] == ["passed", "failed", "running", "pending"]
+    assert found["boot"]["message"] == "no sshd"
+    assert [one["name"] for one in found["boot"]["steps"]] == ["Launch", "Run"]
+    assert found["boot"]["task"]["map_index"] == 0
+    assert (found["cis"]["execution_id"], found["cis"]["steps"]) == (None, None)
+
+
+def test_a_monitor_that_saw_less_does_not_take_back_an_end(rows: Rows, admin: TestClient) -> None:
+    record = build()
+    seen = {**record["workflows"][1], "status": "RUNNING", "end": None}
+    rows.xcom(BUILD_KEY, record)
+    rows.xcom(WORKFLOW_KEY, monitored(seen, record["arn"], 9_999), task_id="test", state="deferred")
+    rows.flush()
+    assert image(admin)["workflows"][1]["outcome"] == "passed"
+    assert image(admin)["workflows"][1]["steps"]
+
+
+def test_a_repaired_image_shows_every_life(rows: Rows, admin: TestClient) -> None:
+    changes = [("BUILDING", 0), ("TESTING", 600), ("FAILED", 700), ("TESTING", 800), ("AVAILABLE", 900)]
+    record = build(
+        stages=[{"status": status, "since": at(since)} for status, since in changes],
+        workflows=[
+            workflow("golden-build", "BUILD", 0, 600),
+            workflow("boot", start=600, end=700, status="FAILED", retried=True, execution_id="wf-1"),
+            workflow("boot", start=800, end=900, attempt=2, execution_id="wf-2"),
+        ],
+        declared=[{"name": "boot", "type": "TEST", "parallel_group": None}],
+    )
+    rows.xcom(BUILD_KEY, record)
+    rows.flush()
+    found = image(admin)
+    assert [(one["name"], one["outcome"]) for one in found["stages"]] == [
+        ("build", "passed"),
+        ("test", "failed"),
+        ("test", "passed"),
+    ]
+    lives = [(one["attempt"], one["attempts"], one["outcome"]) for one in found["workflows"][1:]]
+    assert lives == [(1, 2, "failed"), (2, 2, "passed")]
+    # Instances of the superseded life were paid for too.
+    assert found["build_minutes"]["total"] == pytest.approx((600 + 100 + 100) / 60, abs=0.01)
+
+
+def test_what_never_began_is_skipped_when_the_image_has_ended(rows: Rows, admin: TestClient) -> None:
+    record = build(status="CANCELLED", workflows=[], stages=[{"status": "BUILDING", "since": at(0)}])
+    rows.xcom(BUILD_KEY, record)
+    rows.flush()
+    found = image(admin)
+    assert {one["outcome"] for one in found["workflows"]} == {"skipped"}
+    assert (found["stages"][0]["outcome"], found["stages"][0]["end"]) == ("cancelled", at(1000))
+    assert found["build_minutes"] is None
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "remaining", "slower"),
+    [(0, (1150, 1000, 1300), False), (1100, (100, 100, 200), False), (1350, (None, None, None), True)],
+)
+def test_the_estimate(
+    elapsed: int, remaining: tuple[float, ...], slower: bool, rows: Rows, admin: TestClient
+) -> None:
+    for place, duration in enumerate((1000, 1100, 1200, 1300)):
+        rows.xcom(BUILD_KEY, build(10 + place, duration=duration), run_id=f"earlier-{place}")
+    rows.xcom(BUILD_KEY, build(20, duration=1, status="FAILED"), run_id="failed")
+    rows.xcom(BUILD_KEY, build(21, duration=1, submitted=False), run_id="follower")
+    rows.xcom(BUILD_KEY, build(22, duration=1, recipe="golden-2/1.0.0"), run_id="other-recipe")
+    record = build(**LIVE, observed_at=at(elapsed), written_at=at(99_999_999))
+    rows.xcom(LIVE_BUILD_KEY, record, state="deferred")
+    rows.flush()
+    found = image(admin)["estimate"]
+    assert (found["based_on"], found["fastest"], found["slowest"]) == (4, 1000, 1300)
+    assert found["elapsed"] == elapsed
+    expected = {0: (1150, 1000, 1300), 1100: (150, 100, 200), 1350: (None, None, None)}[elapsed]
+    assert tuple(found[name] for name in ("remaining", "remaining_low", "remaining_high")) == expected
+    assert found["slower_than_all"] is slower
+
+
+def test_no_more_than_ten_images_make_an_estimate(rows: Rows, admin: TestClient) -> None:
+    for place in range(12):
+        rows.xcom(BUILD_KEY, build(10 + place, duration=5000 if place < 2 else 1000), run_id=f"earlier-{place}")
+    rows.xcom(BUILD_KEY, build())
+    rows.flush()
+    found = image(admin)["estimate"]
+    assert (found["based_on"], found["slowest"], found["remaining"]) == (10, 1000, None)
+
+
+def test_an_image_counts_findings_of_a_scan_gate_and_links(rows: Rows, admin: TestClient) -> None:
+    rows.xcom(BUILD_KEY, build())
+    rows.xcom(FINDINGS_KEY, findings(build()["arn"], critical=1), task_id="gate")
+    rows.flush()
+    found = image(admin)
+    assert found["scan"] == {"status": "COMPLETED", "counts": {"critical": 1, "high": 0, "medium": 0}}
+    assert found["console_url"].startswith("https://console.aws.amazon.com/imagebuilder/")
+    assert "$252Faws$252Fimagebuilder$252Fgolden" in found["log_url"]
+
+
+def test_the_cost(rows: Rows, admin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows.xcom(BUILD_KEY, build(instance_types=["m6i.large", "c6i.large"]))
+    rows.flush()
+    monkeypatch.setenv("AIRFLOW__IMAGEBUILDER__INSTANCE_PRICES", '{"m6i.large": 6, "c6i.large": 60}')
+    monkeypatch.setenv("AIRFLOW__IMAGEBUILDER__PRICES_CURRENCY", "EUR")
+    found = image(admin)["build_minutes"]
+    assert found["currency"] == "EUR"
+    assert found["cost_low"] == pytest.approx(found["total"] / 10, rel=0.01)
+    assert found["cost_high"] == pytest.approx(found["total"], rel=0.01)
+    monkeypatch.setenv("AIRFLOW__IMAGEBUILDER__INSTANCE_PRICES", '{"m6i.large": 6}')
+    assert image(admin)["build_minutes"]["cost_low"] is None
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"m6i.large": "six"}', '{"m6i.large": NaN}', '{"m": -1}', "7"])
+def test_malformed_prices_are_logged_once_and_break_nothing(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    prices_in.cache_clear()
+    assert prices_in(text) == prices_in(text) == {}
+    assert caplog.text.count("instance_prices") == 1
+
+
+@pytest.mark.parametrize("number", [1, 12])
+def test_the_number_of_queries_does_not_grow_with_the_images(number: int, rows: Rows, admin: TestClient) -> None:
+    for place in range(number):
+        record = build(place, f"golden-{place}")
+        rows.xcom(BUILD_KEY, record, map_index=place)
+        rows.xcom(WORKFLOW_KEY, monitored(record["workflows"][1], record["arn"]), task_id="test", map_index=place)
+        rows.xcom(FINDINGS_KEY, findings(record["arn"]), task_id="gate", map_index=place)
+    rows.flush()
+    with counted_queries() as queries:
+        assert len(images(admin)) == number
+    # Airflow asks three times for the Dag's team on some versions, once for the Dags of the user.
+    ours = [one for one in queries if "xcom" in one or "task_instance" in one or "FROM dag_run" in one]
+    assert len(ours) == 4
+    assert len(queries) <= 8
+
+
+def test_steps_that_are_many_are_kept(rows: Rows, admin: TestClient) -> None:
+    record = build()
+    names = [f"step-{number}" for number in range(50)]
+    value = monitored(record["workflows"][0], record["arn"], steps=steps(*names, message="last"))
+    rows.xcom(BUILD_KEY, record)
+    rows.xcom(WORKFLOW_KEY, value, task_id="build")
+    rows.flush()
+    kept = image(admin)["workflows"][0]["steps"]
+    assert [one["name"] for one in kept] == names
+    assert kept[-1]["message"] == "last"
