@@ -113,24 +113,28 @@ def start(airflow: AirflowStack, service: LocalService, slow: LocalService) -> S
     return Scenes(airflow, service, slow, runs)
 
 
+PATIENCE = 240
+"""Seconds for which a scene may take: a busy machine starts a worker in seconds, and there are many."""
+
+
 def play(scenes: Scenes) -> None:
     """Hold the running scene, kill the one to be cancelled, and wait until the others have ended."""
     with ThreadPoolExecutor() as pool:
         for job in [pool.submit(_hold, scenes), pool.submit(_kill, scenes)]:
             job.result()
     for name, expected in ENDED.items():
-        state = scenes.runs[name].wait()
+        state = scenes.runs[name].wait(PATIENCE)
         if state != expected:
             states = scenes.runs[name].states()
             raise AssertionError(f"scene {name} ended {state}, not {expected}: {states}")
 
 
 def _hold(scenes: Scenes) -> None:
-    until(lambda: held(scenes.slow, "golden-al2023") and held(scenes.slow, LIVE), 150)
-    until(lambda: _tests(scenes).get("boot") == "COMPLETED")
+    until(lambda: held(scenes.slow, "golden-al2023") and held(scenes.slow, LIVE), PATIENCE)
+    until(lambda: _tests(scenes).get("boot") == "COMPLETED", PATIENCE)
     scenes.slow.control(speed=1)
-    until(lambda: _deferred(scenes.runs[RUNNING], ("bake.image", "bake.functional.test[1]")))
-    until(lambda: _deferred(scenes.runs[LIVE], ("bake.image", "bake.functional.test[0]")))
+    until(lambda: _deferred(scenes.runs[RUNNING], ("bake.image", "bake.functional.test[1]")), PATIENCE)
+    until(lambda: _deferred(scenes.runs[LIVE], ("bake.image", "bake.functional.test[0]")), PATIENCE)
 
 
 def _tests(scenes: Scenes) -> dict[str, str]:
@@ -139,8 +143,8 @@ def _tests(scenes: Scenes) -> dict[str, str]:
 
 def _kill(scenes: Scenes) -> None:
     run = scenes.runs["cancelled"]
-    until(lambda: held(scenes.service, "cancelled"))
-    until(lambda: _deferred(run, ("bake.image", "bake.functional.test[1]")))
+    until(lambda: held(scenes.service, "cancelled"), PATIENCE)
+    until(lambda: _deferred(run, ("bake.image", "bake.functional.test[1]")), PATIENCE)
     scenes.api.set_task_state(run.dag_id, run.run_id, "bake.image", "failed")
     until(lambda: scenes.image("cancelled")["status"] == "CANCELLED")
 

@@ -59,7 +59,7 @@ def built(account: str = ACCOUNT) -> dict[str, Any]:
     return {"build_workflow": Workflow(arn("workflow/build/golden-build/1.0.0/1", account))}
 
 
-FUNCTIONAL = ("functional", ["boot", "network", "services"])
+FUNCTIONAL = ("functional", ["boot", "network"])
 SECURITY = ("security", ["cis-level-1", "package-audit"])
 
 with scene("passed"):
@@ -68,7 +68,7 @@ with scene("passed"):
 SLOW: dict[str, Any] = {"account": SLOW_ACCOUNT, "aws_conn_id": "aws_slow", **built(SLOW_ACCOUNT)}
 
 with scene("running"):
-    bake("golden-al2023", ("functional", ["boot", "soak"]), SECURITY, **SLOW)
+    bake("golden-al2023", ("functional", ["boot", "soak"]), ("security", ["cis-level-1"]), **SLOW)
 
 with scene("live"):
     bake("live", ("functional", ["soak"]), **SLOW)
@@ -77,7 +77,7 @@ with scene("failed_test"):
     bake("failed-test", FUNCTIONAL, SECURITY, **built())
 
 with scene("failed_build"):
-    bake("failed-build", FUNCTIONAL, **built())
+    bake("failed-build", ("functional", ["boot"]), **built())
 
 with scene("repaired"):
     bake("repaired", FUNCTIONAL, ("last", ["users"]), on_failure="ABORT", retries=1, **built())
