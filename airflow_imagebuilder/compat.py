@@ -141,6 +141,7 @@ __all__ = [
     "only_question",
     "redact",
     "register_dag",
+    "secrets_masker",
     "share_execution_api",
     "shows_plugin_pages",
     "stores_in_variables",
@@ -453,12 +454,16 @@ def redact(value: T) -> T:
 
     :param value: text, or mappings and lists of it.
     """
-    try:
-        masker: Any = import_module("airflow.sdk._shared.secrets_masker")
-    except ImportError:  # before 3.1
-        masker = import_module("airflow.sdk.execution_time.secrets_masker")
-    redacted: T = masker.redact(value, max_depth=_DEEPEST)
+    redacted: T = secrets_masker().redact(value, max_depth=_DEEPEST)
     return redacted
+
+
+def secrets_masker() -> Any:
+    """Return Airflow's module of this name, with ``redact`` and ``mask_secret``, as tasks use it."""
+    try:
+        return import_module("airflow.sdk._shared.secrets_masker")
+    except ImportError:  # before 3.1
+        return import_module("airflow.sdk.execution_time.secrets_masker")
 
 
 _DEEPEST = 20

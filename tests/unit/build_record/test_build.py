@@ -110,7 +110,7 @@ def test_a_repaired_image_has_both_attempts_of_a_test() -> None:
     assert (found["tests_passed"], found["tests_failed"]) == (1, 0)
 
 
-def test_equal_tests_of_one_group_are_no_attempts_of_each_other() -> None:
+def test_equal_tests_of_one_group_are_both_first_attempts() -> None:
     twice = [{"workflowArn": BOOT, "parallelGroup": "f"}] * 2
     runs = [run(BOOT, "COMPLETED", f"wf-{n}", f"11:0{n}", "11:20") for n in range(2)]
     found = record(image("TESTING", workflows=twice), executions=runs)
@@ -250,8 +250,8 @@ hostile = st.one_of(
     ),
 )
 TEXTS = (
-    "workflowBuildVersionArn", "workflowExecutionId", "type", "status", "parallelGroup", "startTime", "endTime",
-    "message",
+    "workflowBuildVersionArn", "workflowExecutionId", "type", "status", "parallelGroup", "startTime",
+    "endTime", "message",
 )  # fmt: skip
 executions = st.fixed_dictionaries(
     {}, optional={**dict.fromkeys(TEXTS, hostile), "totalStepCount": st.integers(), "retried": st.booleans()}
