@@ -130,8 +130,9 @@ ui: $(NODE_MODULES)  ## build frontend/ into airflow_imagebuilder/ui/static
 	@npm --prefix frontend run --silent types
 	@npm --prefix frontend run --silent build
 
-ui-check: $(NODE_MODULES)  ## types of frontend/, and whether what is built matches it
+ui-check: $(NODE_MODULES)  ## types and tests of frontend/, and whether what is built matches it
 	@npm --prefix frontend run --silent types
+	@npm --prefix frontend run --silent test
 	@npm --prefix frontend run --silent check
 
 $(NODE_MODULES): frontend/package.json frontend/package-lock.json

@@ -18,6 +18,9 @@ export function ImagesPage({ navigation }: { navigation: Navigation }) {
     shown.current = view.name
     heading.current?.focus()
   }, [view.name])
+  useEffect(() => {
+    if (!navigation.framed) document.title = view.name ? `${view.name}: golden images` : 'Golden images'
+  }, [view.name])
   const contents = (
     <ImagesContext.Provider value={{ navigation, view, show }}>
       <header class="ib-head">

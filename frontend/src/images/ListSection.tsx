@@ -33,7 +33,7 @@ export function ListSection<Row extends RowData>(properties: Properties<Row>) {
   if (nothing && !isFiltered(view) && !problem) return view.name ? <UnknownName name={view.name} /> : <Begin />
   return (
     <section ref={section}>
-      <div class="ib-bar">
+      <div class="ib-toolbar">
         <Filters view={view} show={show} states={states} what={placeholder} />
         <p class="ib-count" role="status">
           {busy ? (page ? '' : 'Loading') : page && position(view, page.items.length, page.total, noun)}

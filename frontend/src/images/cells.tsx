@@ -67,7 +67,7 @@ export function Tests({ image }: { image: ImageRow }) {
 
 export function Findings({ scan }: { scan: Scan | null }) {
   if (!scan || (!scan.counts && !scan.status)) return <Nothing what="not scanned" />
-  if (!scan.counts) return <span class="ib-text ib-muted">{scan.status?.toLowerCase().replaceAll('_', ' ')}</span>
+  if (!scan.counts) return <span class="ib-text ib-muted">scan: {scan.status?.toLowerCase().replaceAll('_', ' ')}</span>
   const counted = Object.entries(scan.counts)
     .filter(([, count]) => count > 0)
     .sort(([a], [b]) => rank(a) - rank(b))

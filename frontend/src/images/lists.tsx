@@ -33,7 +33,7 @@ export function Names() {
       caption="Golden images by name"
       noun="Names"
       states={false}
-      placeholder="Name"
+      placeholder="Name, version, ARN or AMI"
     />
   )
 }

@@ -36,9 +36,14 @@ export function Unmatched({ view, refocus }: { view: View; refocus: () => void }
   return (
     <Empty title="Nothing matches">
       <p class="ib-text">
-        {view.text && <>No {view.tab === 'names' && !view.name ? 'name' : 'image'} has “<bdi>{view.text}</bdi>” in it</>}
-        {view.text && view.status && ' and '}
-        {view.status && <>{view.text ? 'is' : 'No image is'} in the state {view.status}</>}.
+        No image{view.status && ` in the state ${view.status}`}
+        {view.text && (
+          <>
+            {' '}
+            has “<bdi>{view.text}</bdi>” in its name, its version, its ARN or the ids of its AMIs
+          </>
+        )}
+        {!view.text && ' is here'}.
       </p>
       <p>
         <ViewLink to={unfiltered(view)} followed={refocus}>
@@ -65,10 +70,10 @@ export function UnknownName({ name }: { name: string }) {
 
 export function NoDag() {
   return (
-    <Empty title="You may not read a Dag">
+    <Empty title="You may not read the images of any Dag">
       <p>
-        This page lists the images of the Dags that you may read, and there are none. An administrator of this Airflow
-        can give you a role that reads the runs of Dags.
+        This page lists the images of Dags whose runs, task instances and XComs you may read, and there is not one. An
+        administrator of this Airflow can give you a role that reads them.
       </p>
     </Empty>
   )

@@ -32,17 +32,17 @@ export function useListed<T>(question: string, view: View, show: Show, { ask, ch
     pauses: PAUSES,
   })
   const kept = useRef<Page<T> | null>(null)
-  if (live.value) kept.current = live.value
+  const there = live.value ? within(view, live.value.total) : view
+  const value = there === view ? live.value : null
+  if (value) kept.current = value
   useEffect(() => {
-    if (!live.value) return
-    const there = within(view, live.value.total)
     if (there !== view) show(there, 'replace')
   }, [live.value])
   return {
     // Rows of an older question never answer one that failed.
-    page: live.value ?? (live.problem ? null : kept.current),
+    page: value ?? (live.problem ? null : kept.current),
     problem: live.problem,
-    busy: live.value === null && live.problem === null,
+    busy: value === null && live.problem === null,
     refresh: live.refresh,
   }
 }

@@ -24,7 +24,7 @@ export interface ImageSectionProps {
   navigation: Navigation
 }
 
-/** A running image that no task has looked at for longer is marked. */
+/** A running image that was last seen longer ago is marked. */
 const SILENCE_MS = 5 * 60_000
 
 export function ImageSection({ build, until, now, shown, asTable, open, navigation }: ImageSectionProps) {
@@ -38,7 +38,7 @@ export function ImageSection({ build, until, now, shown, asTable, open, navigati
     >
       <summary>
         <h2 class="ib-text">
-          {build.name} <span class="ib-version">{build.version}</span>
+          <bdi>{build.name}</bdi> <bdi class="ib-version">{build.version}</bdi>
         </h2>
         <ImageStatus image={build} />
         <span class="ib-muted">{lasting(build, until)}</span>
@@ -108,7 +108,7 @@ function Facts({ build, now, navigation }: { build: Build; now: number; navigati
         <ul class="ib-links">
           <li>
             <Link to={navigation.task(build.dag_id, build.run_id, task.task_id, task.map_index)} navigation={navigation}>
-              Task {task.task_id}
+              Task <bdi>{task.task_id}</bdi>
               {task.map_index >= 0 ? ` [${task.map_index}]` : ''}
             </Link>
           </li>

@@ -7,6 +7,7 @@ import { Icon } from '../shared/Icon'
 import { kindOfOutcome } from '../shared/Status'
 import { absolute, clock } from '../shared/Time'
 import { type Axis, axisOf } from './axis'
+import { type Extent, extentOf } from './extent'
 import { moved } from './keys'
 import { isShown, type Shown } from './place'
 import { attemptSentence, workflowSentence } from './sentences'
@@ -56,7 +57,7 @@ export function TimelineView({ build, until, shown, navigation }: TimelineProps)
       {timeline.bands.map((band) => (
         <div class="ib-band" key={band.key} role="group" aria-label={bandSentence(band)}>
           <p class="ib-band-label ib-text" aria-hidden="true">
-            {band.label}
+            <bdi>{band.label}</bdi>
             {band.kind === 'group' && <span class="ib-muted"> group</span>}
           </p>
           <div class="ib-lanes" style={{ '--ib-lanes': band.lanes }}>
@@ -66,9 +67,7 @@ export function TimelineView({ build, until, shown, navigation }: TimelineProps)
                 key={bar.key}
                 bar={bar}
                 index={bars.indexOf(bar)}
-                axis={axis}
-                room={roomOf(bar, band, axis)}
-                columns={timeline.columns}
+                extent={extentOf(bar, band, axis, timeline.columns)}
                 own={isShown(bar.workflow.task, shown)}
                 opened={opened === bar.key}
                 stop={stop === bar.key}
@@ -100,21 +99,11 @@ function bandSentence({ kind, label, bars }: Band): string {
   return kind === 'group' ? `Group ${label}, ${count}` : `${label}, ${count}`
 }
 
-/** Where the place for a bar's text ends, in percent: at the next bar of its lane, or at the edge. */
-function roomOf(bar: Bar, band: Band, axis: Axis): number {
-  if (bar.start === null) return 0
-  const next = band.bars
-    .filter((other) => other.lane === bar.lane && other.start !== null && other.start > bar.start!)
-    .map((other) => axis.place(other.start!))
-  return Math.min(...next, axis.edge)
-}
 
 interface BarProps {
   bar: Bar
   index: number
-  axis: Axis
-  room: number
-  columns: number
+  extent: Extent
   own: boolean
   opened: boolean
   stop: boolean
@@ -122,17 +111,18 @@ interface BarProps {
   onOpen(): void
 }
 
-function BarButton({ bar, index, axis, room, columns, own, opened, stop, onFocus, onOpen }: BarProps) {
+function BarButton({ bar, index, extent, own, opened, stop, onFocus, onOpen }: BarProps) {
   const { workflow } = bar
   const kind = kindOfOutcome(workflow.outcome)
   const seconds = bar.start === null || bar.end === null ? null : (bar.end - bar.start) / 1000
-  const { left, width, block } = extent(bar, axis, room, columns)
+  const { left, width, block, before } = extent
   const states = [
     `ib-kind-${kind}`,
     bar.start === null ? 'ib-waiting' : '',
     bar.running ? 'ib-moving' : '',
     bar.superseded ? 'ib-superseded' : '',
     own ? 'ib-own' : '',
+    before ? 'ib-before' : '',
   ]
   const sentence = workflowSentence(workflow, seconds)
   const attempt = attemptSentence(workflow)
@@ -153,25 +143,13 @@ function BarButton({ bar, index, axis, room, columns, own, opened, stop, onFocus
         <Icon name={kind} />
         <span class="ib-workflow-name">
           <bdi>{workflow.name}</bdi>
-          {seconds !== null && <span class="ib-workflow-more"> {duration(seconds)}</span>}
-          {attempt && <span class="ib-workflow-more"> {attempt}</span>}
+          {seconds !== null && <span class="ib-workflow-more">, {duration(seconds)}</span>}
+          {attempt && <span class="ib-workflow-more">, {attempt}</span>}
           {own && <span class="ib-workflow-more"> (this task)</span>}
         </span>
       </span>
     </button>
   )
-}
-
-/** Percent of the plot for the button, and percent of the button for its block. */
-function extent(bar: Bar, axis: Axis, room: number, columns: number): { left: number; width: number; block: number } {
-  if (bar.start === null || bar.end === null) {
-    const width = (100 - axis.edge) / columns
-    return { left: axis.edge + bar.column * width, width, block: 100 }
-  }
-  const left = axis.place(bar.start)
-  const end = axis.place(bar.end)
-  const width = Math.max(room - left, end - left, 0.1)
-  return { left, width, block: Math.min(100, (100 * (end - left)) / width) }
 }
 
 function Ticks({ axis, timeline }: { axis: Axis; timeline: Timeline }) {

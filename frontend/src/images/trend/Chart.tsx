@@ -20,14 +20,14 @@ export function Chart({ points }: { points: TrendPoint[] }) {
   const width = useWidth(frame)
   const drawn = plot(points, width)
   const last = drawn.placed.length - 1
-  const [chosen, choose] = useState<number | null>(null)
-  const at = Math.min(chosen ?? last, last)
+  const [chosen, choose] = useState<string | null>(null)
+  const found = drawn.placed.findIndex(({ point }) => idOf(point) === chosen)
+  const at = found < 0 ? last : found
   const turn = (event: KeyboardEvent): void => {
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: last }[event.key]
     if (to === undefined) return
     event.preventDefault()
     const index = Math.max(0, Math.min(last, to))
-    choose(index)
     frame.current?.querySelectorAll<SVGElement>('a')[index]?.focus()
   }
   return (
@@ -42,21 +42,30 @@ export function Chart({ points }: { points: TrendPoint[] }) {
         onKeyDown={turn}
       >
         <Axes drawn={drawn} />
-        <path class="ib-line ib-line-duration" d={drawn.durations} />
-        {drawn.counted && <path class="ib-line ib-line-high" d={drawn.highs} />}
-        {drawn.counted && <path class="ib-line ib-line-critical" d={drawn.criticals} />}
+        <path class="ib-curve ib-curve-duration" d={drawn.durations} />
+        {drawn.counted && <path class="ib-curve ib-curve-high" d={drawn.highs} />}
+        {drawn.counted && <path class="ib-curve ib-curve-critical" d={drawn.criticals} />}
         {drawn.placed.map((placed, index) => (
-          <Point key={index} placed={placed} drawn={drawn} isStop={index === at} choose={() => choose(index)} />
+          <Point
+            key={idOf(placed.point)}
+            placed={placed}
+            drawn={drawn}
+            isStop={index === at}
+            choose={() => choose(idOf(placed.point))}
+          />
         ))}
       </svg>
       <p class="ib-text ib-chosen">{drawn.placed[at] && valuesOf(drawn.placed[at].point)}</p>
       <Legend counted={drawn.counted} />
       <p id="ib-trend-described" class="ib-muted">
-        {described(points)} Arrow keys go from image to image, Enter opens its run.
+        {described(points)} {last > 0 && 'Arrow keys go from image to image.'} Enter opens its run.
       </p>
     </div>
   )
 }
+
+/** The last images move on when one more is built; the chosen one stays the same. */
+const idOf = ({ version, created_at, run_id }: TrendPoint): string => JSON.stringify([version, created_at, run_id])
 
 interface PointProperties {
   placed: Placed
@@ -74,7 +83,7 @@ function Point({ placed, drawn, isStop, choose }: PointProperties) {
     <a
       href={path}
       class={isStop ? 'ib-point ib-point-chosen' : 'ib-point'}
-      tabIndex={isStop ? 0 : -1}
+      tabindex={isStop ? 0 : -1}
       aria-label={valuesOf(point)}
       onFocus={choose}
       onMouseEnter={choose}
@@ -82,15 +91,15 @@ function Point({ placed, drawn, isStop, choose }: PointProperties) {
     >
       <rect class="ib-strip" x={from} y={SIZE.top - 8} width={to - from} height={ground - SIZE.top + 8} />
       <path
-        class={`ib-mark ib-mark-${kind}`}
+        class={`ib-dot ib-dot-${kind}`}
         d={MARKS[kind]}
         transform={`translate(${x} ${placed.duration ?? drawn.durationBottom})`}
       />
       {placed.dotted && placed.high !== null && (
-        <circle class="ib-mark ib-mark-high" cx={x} cy={placed.high} r={2.5} />
+        <circle class="ib-dot ib-dot-high" cx={x} cy={placed.high} r={2.5} />
       )}
       {placed.dotted && placed.critical !== null && (
-        <circle class="ib-mark ib-mark-critical" cx={x} cy={placed.critical} r={2.5} />
+        <circle class="ib-dot ib-dot-critical" cx={x} cy={placed.critical} r={2.5} />
       )}
     </a>
   )
@@ -104,18 +113,18 @@ function Axes({ drawn }: { drawn: Plot }) {
       {ticks.map(({ at, text }) => (
         <g key={`${at}`}>
           <line class="ib-grid" x1={SIZE.left} x2={right} y1={at} y2={at} />
-          <text class="ib-tick" x={SIZE.left - 6} y={at} dy="0.32em" text-anchor="end">
+          <text class="ib-scale" x={SIZE.left - 6} y={at} dy="0.32em" text-anchor="end">
             {text}
           </text>
         </g>
       ))}
       {drawn.dateTicks.map(({ at, text }, index) => (
-        <text key={index} class="ib-tick" x={at} y={drawn.height - 6} text-anchor={anchor(at, drawn.width)}>
+        <text key={index} class="ib-scale" x={at} y={drawn.height - 6} text-anchor={anchor(at, drawn.width)}>
           {text}
         </text>
       ))}
       {drawn.counted && (
-        <text class="ib-tick" x={SIZE.left} y={drawn.findingsTop - 10}>
+        <text class="ib-scale" x={SIZE.left} y={drawn.findingsTop - 10}>
           Findings
         </text>
       )}
@@ -141,11 +150,11 @@ function Legend({ counted }: { counted: boolean }) {
       {entries.map(([text, kind]) => (
         <li key={kind}>
           <svg width="16" height="12" viewBox="-8 -6 16 12" aria-hidden="true">
-            {(kind === 'high' || kind === 'critical') && <path class={`ib-line ib-line-${kind}`} d="M-8 0H8" />}
+            {(kind === 'high' || kind === 'critical') && <path class={`ib-curve ib-curve-${kind}`} d="M-8 0H8" />}
             {kind in MARKS ? (
-              <path class={`ib-mark ib-mark-${kind}`} d={MARKS[kind as Kind]} />
+              <path class={`ib-dot ib-dot-${kind}`} d={MARKS[kind as Kind]} />
             ) : (
-              <circle class={`ib-mark ib-mark-${kind}`} r={2.5} />
+              <circle class={`ib-dot ib-dot-${kind}`} r={2.5} />
             )}
           </svg>
           {text}

@@ -49,6 +49,9 @@ export interface Plot {
 /** Pixels between two points, from which on dots do not cover the line. */
 const ROOM = 6
 
+/** Pixels of the strip of a point, where there are few. */
+const WIDEST = 48
+
 const GOOD = new Set(['AVAILABLE', 'DEPRECATED', 'DISABLED', 'DELETED'])
 const BAD = new Set(['FAILED', 'CANCELLED'])
 
@@ -66,7 +69,8 @@ export function plot(points: readonly TrendPoint[], width: number): Plot {
   const ordered = inOrder(points)
   const right = Math.max(width - SIZE.right, SIZE.left + 1)
   const across = scalePoint<number>(ordered.keys(), [SIZE.left, right]).padding(0.5)
-  const half = Math.max(across.step(), 1) / 2
+  const half = Math.min(Math.max(across.step(), 1), WIDEST) / 2
+  const timed = ordered.some((point) => point.duration !== null)
   const durationBottom = SIZE.top + SIZE.duration
   const findingsTop = durationBottom + SIZE.gap
   const findingsBottom = findingsTop + SIZE.findings
@@ -83,7 +87,8 @@ export function plot(points: readonly TrendPoint[], width: number): Plot {
       x,
       from: x - half,
       to: x + half,
-      duration: point.duration === null ? null : up(point.duration / unit.seconds),
+      // A clock that was put back makes a negative one.
+      duration: point.duration === null ? null : up(Math.max(0, point.duration) / unit.seconds),
       critical: point.critical === null ? null : findingsUp(point.critical),
       high: point.high === null ? null : findingsUp(point.high),
       dotted: half * 2 >= ROOM || (isUncounted(ordered[index - 1]) && isUncounted(ordered[index + 1])),
@@ -96,7 +101,7 @@ export function plot(points: readonly TrendPoint[], width: number): Plot {
     durations: path(placed.filter(({ kind }) => kind === 'good'), 'duration'),
     criticals: path(placed, 'critical'),
     highs: path(placed, 'high'),
-    durationTicks: up.ticks(4).map((value) => ({ at: up(value), text: `${value} ${unit.name}` })),
+    durationTicks: (timed ? up.ticks(4) : []).map((value) => ({ at: up(value), text: `${value} ${unit.name}` })),
     // Findings are counted: between 1 and 2 there is nothing to name.
     findingTicks: findingsUp
       .ticks(3)
@@ -138,16 +143,13 @@ function unitOf(seconds: number): { seconds: number; name: string } {
   return seconds < 4 * 3600 ? { seconds: 60, name: 'min' } : { seconds: 3600, name: 'h' }
 }
 
-/** Return dates for the axis, as many as have room; always the first and the last point's. */
+/** Return dates for the axis, as many as have room, in equal steps back from the newest point. */
 function dates(placed: Placed[], room: number): Tick[] {
-  const wanted = Math.max(1, Math.min(placed.length, Math.floor(room / 120)))
-  const last = placed.length - 1
-  const chosen = new Set<number>()
-  for (let n = 0; n < wanted; n++) chosen.add(wanted === 1 ? last : Math.round((n * last) / (wanted - 1)))
-  return [...chosen].flatMap((index) => {
-    const each = placed[index]
-    return each ? [{ at: each.x, text: each.point.created_at.slice(0, 10) }] : []
-  })
+  const most = Math.max(room < 160 ? 1 : 2, Math.floor(room / 120))
+  const step = Math.ceil(placed.length / most)
+  return placed
+    .filter((_, index) => (placed.length - 1 - index) % step === 0)
+    .map(({ x, point }) => ({ at: x, text: point.created_at.slice(0, 10) }))
 }
 
 /** Return a sentence that says what the drawing shows. */
@@ -156,7 +158,7 @@ export function described(points: readonly TrendPoint[]): string {
   const good = ordered.filter((point) => kindOf(point.status) === 'good')
   const bad = ordered.filter((point) => kindOf(point.status) === 'bad').length
   const durations = good.flatMap(({ duration }) => (duration === null ? [] : [duration]))
-  const parts = [`${ordered.length} ${ordered.length === 1 ? 'image' : 'images'}, oldest first`]
+  const parts = [ordered.length === 1 ? '1 image' : `${ordered.length} images, oldest first`]
   if (durations.length) {
     const [least, greatest] = [Math.min(...durations), Math.max(...durations)]
     parts.push(`images that became available took ${minutes(least)} to ${minutes(greatest)}`)
