@@ -70,7 +70,7 @@ test('bars of running workflows end now, at the later of both clocks', () => {
   assert.ok(bar?.running)
 })
 
-test('a workflow without an end does not run for ever: not after the image, and not after its task', () => {
+test('a workflow without an end ends with the image, or when its task last saw it', () => {
   const workflows = [workflow('smoke', 10, null)]
   const ended = image({ workflows, ended: true, ended_at: at(200), status: 'CANCELLED' })
   assert.equal(seenUntil(ended, ms(300), ms(900)), ms(200))
@@ -108,7 +108,7 @@ test('times stay in order on the axis, and ticks are not written over each other
   }
 })
 
-test('times that are no times, and ends before starts, draw something', () => {
+test('what is not a time, and an end before its start, still draw a bar', () => {
   const workflows = [
     workflow('odd', 50, 20),
     workflow('text', 0, 0, { start: 'yesterday', end: 'soon' }),

@@ -13,7 +13,7 @@ export interface Extent {
 }
 
 /** Text that has less place than this, in percent of the plot, goes to the side that has more. */
-const TIGHT = 12
+const TIGHT = 10
 
 export function extentOf(bar: Bar, band: Band, axis: Axis, columns: number): Extent {
   if (bar.start === null || bar.end === null) {
