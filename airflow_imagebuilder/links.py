@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ImageBuildLink(BaseOperatorLink):
-    """The images of the task's run in Airflow's own UI: the run's tab; before 3.1 a page without the frame."""
+    """The images of the task's run in Airflow's UI: a tab of the run; before 3.1 a page without its frame."""
 
     name = "Image build"
 
