@@ -179,9 +179,13 @@ def _add_end(record: dict[str, Any], answers: Answers, known: Mapping[str, Any])
     last_workflow = iso(max(ends, default=None))
     # A task that sees only the end, such as a late sensor, does not know when it came.
     seen = record["stages"][-1]["since"] if len(record["stages"]) > 1 else None
-    by_workflow = record["status"] in IMAGE_FAILED or any(i.get("type") == "DISTRIBUTION" for i in executions)
-    first, second = (last_workflow, seen) if by_workflow else (seen, last_workflow)
-    record["ended_at"] = first or second or (known.get("ended_at") if known.get("ended") else None)
+    if record["status"] in IMAGE_FAILED or any(item.get("type") == "DISTRIBUTION" for item in executions):
+        ended = last_workflow or seen
+    else:
+        ended = max(filter(None, (seen, last_workflow)), default=None)
+    record["ended_at"] = ended or (known.get("ended_at") if known.get("ended") else None)
+    if seen and ended and seen < ended:  # the clock of the service is ahead of this machine's
+        record["stages"][-1] = {**record["stages"][-1], "since": ended}
     record["duration"] = seconds_between(record["created_at"], record["ended_at"])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.build_record.values import ARN, MESSAGE, mapping, text, word
-from airflow_imagebuilder.service.results.advice.advice import advice
 from airflow_imagebuilder.service.results.ami import amis_of, in_order
 from airflow_imagebuilder.service.results.failure import ImageFailure
 from airflow_imagebuilder.service.results.failure_text import component_line, failure_message
@@ -63,6 +62,9 @@ def failure_in(
     """
     if mapping(image.get("state")).get("status") != ImageStatus.FAILED:
         return None
+    # Imported here, as in failure_text: a Dag file that is parsed has no use for the tables of advice.
+    from airflow_imagebuilder.service.results.advice.advice import advice
+
     failure = ImageFailure.from_api(image, executions, steps)
     return {
         "stage": word(failure.stage),

@@ -132,6 +132,7 @@ class BuildRecorder:
         self.trigger, self.submitted = trigger, submitted
         self.recorder = Recorder(trigger, LIVE_BUILD_KEY)
         self._before: Mapping[str, Any] | None = None
+        self._found: Mapping[str, Any] | None = None
         self._asked = False
 
     def offer(self, snapshot: ImageSnapshot, watcher: ImageWatcher) -> None:
@@ -159,7 +160,8 @@ class BuildRecorder:
     ) -> Mapping[str, Any] | None:
         arn, before = self.trigger.image_build_version_arn, await self._known()
         status = str(image["state"]["status"])
-        if before and before.get("arn") == arn and before.get("status") == status:
+        known = before and before.get("arn") == arn and before.get("status") == status
+        if known and not self._lacks_lives(before):
             return None
         executions = None
         # The worker that resumes reads them at the end.
@@ -178,13 +180,18 @@ class BuildRecorder:
         )
         return self._before
 
+    def _lacks_lives(self, before: Mapping[str, Any] | None) -> bool:
+        """Return whether a new try waits for an image whose earlier lives no record shows yet."""
+        lacks = self._before is None and (self.trigger.try_number or 1) > 1
+        return lacks and not (before or {}).get("workflows")
+
     async def _known(self) -> Mapping[str, Any] | None:
         """Return the record before this one: the worker's, or that of the triggerer that had the wait."""
         if not self._asked:
             found = await own_record(self.trigger.task_instance, LIVE_BUILD_KEY)
-            self._before = found if isinstance(found, dict) else None
+            self._found = found if isinstance(found, dict) else None
             self._asked = True
-        return self._before
+        return self._before or self._found
 
 
 async def _executions(watcher: ImageWatcher, arn: str) -> list[Mapping[str, Any]] | None:

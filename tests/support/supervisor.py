@@ -105,3 +105,40 @@ async def eventually(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "not reached within 20 s"
         await asyncio.sleep(0.001)
+
+
+class TaskSupervisor:
+    """
+    A stand-in for the supervisor of a task on a worker, which takes its XComs.
+
+    ``written`` has each XCom that was set, with its key; ``kept`` the last value of each key.
+    """
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, Any]] = []
+        self.kept: dict[str, Any] = {}
+        self.error: Exception | None = None
+
+    def send(self, message: Any) -> Any:
+        if self.error:
+            raise self.error
+        if isinstance(message, GetXCom):
+            assert (message.task_id, message.map_index) == ("t", -1)
+            return SimpleNamespace(value=self.kept.get(message.key))
+        assert isinstance(message, SetXCom)
+        self.written.append((message.key, message.value))
+        self.kept[message.key] = message.value
+        return None
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for key, _ in self.written]
+
+
+def install_for_task(monkeypatch: pytest.MonkeyPatch) -> TaskSupervisor:
+    """Send the questions of a task in this process to a stand-in."""
+    answers = TaskSupervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", answers, raising=False)
+    # On an older Airflow a task of FakeTask keeps its values in the store of FakeTask, too.
+    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.task_state.older_store", lambda *_: None)
+    return answers

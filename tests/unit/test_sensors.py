@@ -27,10 +27,12 @@ from airflow_imagebuilder.service.errors import (
     ThrottledError,
 )
 from airflow_imagebuilder.triggers import ImageBuilderFindImageTrigger, ImageBuilderImageTrigger
+from airflow_imagebuilder.xcom import BUILD_KEY, LIVE_BUILD_KEY
 from tests.support.arns import BOOT, IMAGE, image_arn
 from tests.support.image_builder import FakeImageBuilder
 from tests.support.listed import PIPELINE, at, listed
 from tests.support.operators import TROUBLES, assert_defers, event, execution, with_hook
+from tests.support.supervisor import install_for_task
 from tests.support.task import FakeTask
 
 DUE = datetime(2026, 1, 1, 6, tzinfo=timezone.utc)
@@ -569,3 +571,38 @@ def test_it_is_mapped_with_seconds_as_timeout_and_a_wrong_part_is_refused_at_par
     ImageBuilderImageSensor.partial(task_id="t", timeout=60, soft_fail=True).expand(pipeline_arn=[PIPELINE])
     with pytest.raises(InvalidRequestError, match="since"):
         ImageBuilderImageSensor.partial(task_id="t", since="soon")
+
+
+# -- what is recorded --------------------------------------------------------------------------------------
+
+
+def test_a_sensor_records_an_image_that_it_has_not_submitted(
+    aws: FakeImageBuilder, task: FakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow = install_for_task(monkeypatch)
+    assert_defers(lambda: sensor(aws, image_build_version_arn=IMAGE).execute(task.context))
+    aws.finish(IMAGE, "AVAILABLE")
+    sensor(aws, image_build_version_arn=IMAGE).execute_complete(task.context, ended())
+    assert airflow.keys == [LIVE_BUILD_KEY, BUILD_KEY]
+    assert [record["submitted"] for _, record in airflow.written] == [False, False]
+
+
+def test_an_image_that_a_newer_one_replaces_is_not_recorded_as_the_end(
+    aws: FakeImageBuilder, task: FakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A final record counts before a live one, so that of the newer image would not be seen."""
+    airflow = install_for_task(monkeypatch)
+    show(aws, status="FAILED")
+    show(aws, NEWER, hour=8)
+    assert_defers(lambda: sensor(aws).execute_complete(task.context, ended()))
+    assert [(key, record["arn"]) for key, record in airflow.written] == [(LIVE_BUILD_KEY, NEWER)]
+
+
+def test_a_sensor_records_the_image_that_fails_it(
+    aws: FakeImageBuilder, task: FakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow = install_for_task(monkeypatch)
+    show(aws, status="FAILED")
+    with pytest.raises(ImageFailedError):
+        sensor(aws).execute_complete(task.context, ended())
+    assert airflow.kept[BUILD_KEY]["failure"]["text"]

@@ -12,8 +12,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.build_record import SCHEMA
-from airflow_imagebuilder.build_record.build import Answers, build_record
-from airflow_imagebuilder.build_record.workflow import workflow_record
 from airflow_imagebuilder.compat import is_asking, redact
 from airflow_imagebuilder.service.results.states import is_image_terminal
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY
@@ -91,6 +89,9 @@ class Recording:
         """
 
         def make() -> dict[str, Any]:
+            # Not when a Dag is parsed.
+            from airflow_imagebuilder.build_record.workflow import workflow_record
+
             execution = selector.execution(snapshot.executions)
             everything = redact([*snapshot.superseded, *snapshot.executions])
             return workflow_record(
@@ -120,6 +121,8 @@ class Recording:
         executions: Sequence[Mapping[str, Any]] | None,
         steps: Sequence[Mapping[str, Any]],
     ) -> dict[str, Any]:
+        from airflow_imagebuilder.build_record.build import Answers, build_record
+
         answers = Answers(
             image=redact(dict(image)),
             executions=None if executions is None else redact(list(executions)),

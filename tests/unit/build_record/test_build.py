@@ -144,6 +144,14 @@ def test_a_distribution_without_a_workflow_ends_when_a_task_sees_it() -> None:
     assert found["ended_at"] == "2026-01-01T12:00:00.000Z"
 
 
+def test_an_image_does_not_end_before_its_last_workflow() -> None:
+    """Where the clock of a service is ahead, a record without executions shows an older time."""
+    before = record(listed("AVAILABLE"), NOON, before=record(image("TESTING"), NOON - 60))
+    runs = [run(BOOT, "COMPLETED", "wf-1", "14:00", "15:00")]
+    found = record(image("AVAILABLE"), NOON, executions=runs, before=before)
+    assert found["ended_at"] == found["stages"][-1]["since"] == "2026-01-01T15:00:00.000Z"
+
+
 def test_the_final_record_keeps_the_end_that_the_trigger_saw() -> None:
     """The worker that resumes may come hours later."""
     before = record(image("DISTRIBUTING"), NOON - 60)

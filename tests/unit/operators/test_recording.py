@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import GetXCom, SetXCom
+from airflow.sdk.execution_time.comms import GetXCom
 
 from airflow_imagebuilder import compat
 from airflow_imagebuilder.compat import AirflowFailException
@@ -19,43 +18,16 @@ from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY, W
 from tests.support.arns import BOOT, IMAGE
 from tests.support.image_builder import FakeImageBuilder
 from tests.support.operators import assert_defers, create, event, execution, guard, monitor
+from tests.support.supervisor import TaskSupervisor, install_for_task
 from tests.support.task import FakeTask
 
 
-class Airflow:
-    """The supervisor of a task, which takes its XComs."""
-
-    def __init__(self) -> None:
-        self.written: list[tuple[str, Any]] = []
-        self.kept: dict[str, Any] = {}
-        self.error: Exception | None = None
-
-    def send(self, message: Any) -> Any:
-        if self.error:
-            raise self.error
-        if isinstance(message, GetXCom):
-            assert (message.task_id, message.map_index) == ("t", -1)
-            return SimpleNamespace(value=self.kept.get(message.key))
-        assert isinstance(message, SetXCom)
-        self.written.append((message.key, message.value))
-        self.kept[message.key] = message.value
-        return None
-
-    @property
-    def keys(self) -> list[str]:
-        return [key for key, _ in self.written]
-
-
 @pytest.fixture
-def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
-    answers = Airflow()
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", answers, raising=False)
-    # On an older Airflow a task of these tests keeps its values in the store of FakeTask, too.
-    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.task_state.older_store", lambda *_: None)
-    return answers
+def airflow(monkeypatch: pytest.MonkeyPatch) -> TaskSupervisor:
+    return install_for_task(monkeypatch)
 
 
-def test_the_image_is_recorded_before_the_task_defers_and_when_it_has_ended(airflow: Airflow) -> None:
+def test_the_image_is_recorded_before_the_task_defers_and_when_it_has_ended(airflow: TaskSupervisor) -> None:
     aws, task = FakeImageBuilder(), FakeTask()
     operator = create(aws)
     trigger = assert_defers(lambda: operator.execute(task.context))
@@ -79,7 +51,7 @@ def test_the_image_is_recorded_before_the_task_defers_and_when_it_has_ended(airf
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "DELETED"])
-def test_an_image_that_ended_badly_is_recorded(status: str, airflow: Airflow) -> None:
+def test_an_image_that_ended_badly_is_recorded(status: str, airflow: TaskSupervisor) -> None:
     aws = FakeImageBuilder(status, reason="no route")
     with pytest.raises(Exception, match="golden"):
         guard(aws).execute_complete(FakeTask().context, event())
@@ -88,7 +60,7 @@ def test_an_image_that_ended_badly_is_recorded(status: str, airflow: Airflow) ->
     assert (record["failure"] is not None) is (status == "FAILED")
 
 
-def test_an_image_whose_tests_failed_is_recorded(airflow: Airflow) -> None:
+def test_an_image_whose_tests_failed_is_recorded(airflow: TaskSupervisor) -> None:
     aws = FakeImageBuilder("AVAILABLE")
     aws.executions = [execution(BOOT, "FAILED")]
     with pytest.raises(TestsFailedError):
@@ -96,14 +68,14 @@ def test_an_image_whose_tests_failed_is_recorded(airflow: Airflow) -> None:
     assert airflow.kept[BUILD_KEY]["tests_failed"] == 1
 
 
-def test_an_image_that_is_cancelled_at_the_deadline_is_recorded(airflow: Airflow) -> None:
+def test_an_image_that_is_cancelled_at_the_deadline_is_recorded(airflow: TaskSupervisor) -> None:
     aws = FakeImageBuilder("BUILDING")
     with pytest.raises(DeadlineExceededError):
         guard(aws).execute_complete(FakeTask().context, event("deadline"))
     assert airflow.kept[BUILD_KEY]["status"] == "CANCELLED"
 
 
-def test_a_cancel_that_takes_time_has_not_ended_the_image(airflow: Airflow) -> None:
+def test_a_cancel_that_takes_time_has_not_ended_the_image(airflow: TaskSupervisor) -> None:
     aws = FakeImageBuilder("BUILDING")
     aws.cancel_takes = 60.0
     with pytest.raises(DeadlineExceededError):
@@ -112,12 +84,14 @@ def test_a_cancel_that_takes_time_has_not_ended_the_image(airflow: Airflow) -> N
     assert airflow.kept[LIVE_BUILD_KEY]["ended"] is False
 
 
-def test_a_submitter_that_does_not_wait_records_once(airflow: Airflow) -> None:
+def test_a_submitter_that_does_not_wait_records_once(airflow: TaskSupervisor) -> None:
     create(FakeImageBuilder(), wait_for_completion=False).execute(FakeTask().context)
     assert airflow.keys == [LIVE_BUILD_KEY]
 
 
-def test_the_submitter_of_a_task_group_leaves_the_record_to_the_task_that_waits(airflow: Airflow) -> None:
+def test_the_submitter_of_a_task_group_leaves_the_record_to_the_task_that_waits(
+    airflow: TaskSupervisor,
+) -> None:
     operator = create(FakeImageBuilder(), wait_for_completion=False)
     operator.records_image = False
     operator.execute(FakeTask().context)
@@ -137,14 +111,14 @@ def test_a_task_group_records_its_image_in_one_task() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the backend is full"), TimeoutError(), AttributeError("no")])
-def test_an_airflow_that_takes_no_record_fails_no_task(error: Exception, airflow: Airflow) -> None:
+def test_an_airflow_that_takes_no_record_fails_no_task(error: Exception, airflow: TaskSupervisor) -> None:
     airflow.error = error
     result = guard(FakeImageBuilder("AVAILABLE")).execute_complete(FakeTask().context, event())
     assert result["status"] == "AVAILABLE"
 
 
 def test_an_airflow_that_takes_no_record_is_logged_once(
-    airflow: Airflow, caplog: pytest.LogCaptureFixture
+    airflow: TaskSupervisor, caplog: pytest.LogCaptureFixture
 ) -> None:
     airflow.error = RuntimeError("the backend is full")
     recording = Recording(FakeTask().context, logging.getLogger("task"))
@@ -155,12 +129,12 @@ def test_an_airflow_that_takes_no_record_is_logged_once(
 
 
 def test_a_record_before_that_cannot_be_read_costs_only_what_it_had(
-    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+    airflow: TaskSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_reading(message: Any) -> Any:
         if isinstance(message, GetXCom):
             raise TimeoutError
-        return Airflow.send(airflow, message)
+        return TaskSupervisor.send(airflow, message)
 
     monkeypatch.setattr(airflow, "send", no_reading)
     guard(FakeImageBuilder("AVAILABLE")).execute_complete(FakeTask().context, event())
@@ -168,12 +142,12 @@ def test_a_record_before_that_cannot_be_read_costs_only_what_it_had(
 
 
 def test_an_answer_that_no_record_can_be_made_of_fails_no_task(
-    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+    airflow: TaskSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise KeyError("a fault of the builder")
 
-    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.recording.build_record", broken)
+    monkeypatch.setattr("airflow_imagebuilder.build_record.build.build_record", broken)
     aws = FakeImageBuilder("FAILED")
     with pytest.raises(ImageFailedError):
         guard(aws).execute_complete(FakeTask().context, event())
@@ -186,7 +160,7 @@ def test_outside_of_a_running_task_nothing_is_recorded(monkeypatch: pytest.Monke
 
 
 def test_a_signal_in_the_middle_of_a_call_to_airflow_writes_nothing(
-    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+    airflow: TaskSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The handler runs in the thread that waits for an answer: its own call would never get one."""
     monkeypatch.setattr(compat, "_is_in_a_call", lambda _: True)
@@ -196,7 +170,7 @@ def test_a_signal_in_the_middle_of_a_call_to_airflow_writes_nothing(
     assert airflow.written == []
 
 
-def test_a_record_of_an_earlier_try_is_replaced_with_the_present_number(airflow: Airflow) -> None:
+def test_a_record_of_an_earlier_try_is_replaced_with_the_present_number(airflow: TaskSupervisor) -> None:
     """Airflow 3.0 keeps the XComs of a mapped task through its tries."""
     task = FakeTask()
     airflow.kept[LIVE_BUILD_KEY] = {"schema": 1, "arn": IMAGE, "try_number": 1, "status": "TESTING"}
@@ -205,7 +179,7 @@ def test_a_record_of_an_earlier_try_is_replaced_with_the_present_number(airflow:
     assert airflow.kept[BUILD_KEY]["try_number"] == 2
 
 
-def test_a_secret_in_a_reason_is_masked(airflow: Airflow) -> None:
+def test_a_secret_in_a_reason_is_masked(airflow: TaskSupervisor) -> None:
     compat.secrets_masker()._secrets_masker().add_mask("correct-horse-battery")
     aws = FakeImageBuilder("FAILED", reason="key correct-horse-battery refused")
     with pytest.raises(ImageFailedError):
@@ -217,7 +191,7 @@ def test_a_secret_in_a_reason_is_masked(airflow: Airflow) -> None:
 # -- workflows and findings --------------------------------------------------------------------------------
 
 
-def test_a_monitor_that_fails_records_the_steps(airflow: Airflow) -> None:
+def test_a_monitor_that_fails_records_the_steps(airflow: TaskSupervisor) -> None:
     aws = FakeImageBuilder("FAILED")
     aws.executions = [
         execution(BOOT, "FAILED", "wf-0", parallelGroup="f", retried=True, startTime="2026-01-01T00:00:00Z"),
@@ -232,7 +206,7 @@ def test_a_monitor_that_fails_records_the_steps(airflow: Airflow) -> None:
     assert len(aws.called("list_workflow_step_executions")) == 1
 
 
-def test_what_the_trigger_has_recorded_is_not_read_a_second_time(airflow: Airflow) -> None:
+def test_what_the_trigger_has_recorded_is_not_read_a_second_time(airflow: TaskSupervisor) -> None:
     aws = FakeImageBuilder("AVAILABLE")
     aws.executions = [execution(BOOT, "COMPLETED", parallelGroup="f")]
     with suppress(AirflowFailException):
@@ -241,7 +215,7 @@ def test_what_the_trigger_has_recorded_is_not_read_a_second_time(airflow: Airflo
     assert not aws.called("list_workflow_step_executions")
 
 
-def test_findings_are_counted_by_severity(airflow: Airflow) -> None:
+def test_findings_are_counted_by_severity(airflow: TaskSupervisor) -> None:
     recording = Recording(FakeTask().context, logging.getLogger("task"))
     recording.findings(IMAGE, {"CRITICAL": 1, "HIGH": 0})
     assert airflow.written == [

@@ -221,6 +221,29 @@ async def test_executions_are_listed_once_a_stage_while_few_images_are_polled(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(("try_number", "lists"), [(1, 0), (2, 1)])
+async def test_a_new_try_records_the_lives_before_it_at_once(
+    try_number: int, lists: int, airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow.xcoms[OWN] = by_worker("TESTING")
+    watcher = FakeWatcher([image("TESTING")])
+    watcher.endless = True
+    watcher.all_executions = [execution(BOOT, "FAILED", retried=True), execution(BOOT, "RUNNING", "wf-2")]
+    install_watcher(monkeypatch, watcher)
+    trigger = deferred_trigger(cancel_on_kill=False)
+    trigger.task_instance = type(TI)(**{**vars(TI), "try_number": try_number})  # type: ignore[assignment]
+    wait = asyncio.ensure_future(trigger.wait())
+    await eventually(lambda: airflow.answered == 1 + lists)
+    wait.cancel()
+    await asyncio.gather(wait, return_exceptions=True)
+    assert len(watcher.lists) == len(airflow.written) == lists
+    assert [item["attempt"] for _, record in airflow.written for item in record["workflows"]] == [
+        1,
+        2,
+    ] * lists
+
+
+@pytest.mark.asyncio
 async def test_a_list_that_fails_costs_the_record_its_executions_only(
     airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,10 +24,12 @@ from airflow_imagebuilder.service.errors import (
 )
 from airflow_imagebuilder.service.gates.scans import reading
 from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger
+from airflow_imagebuilder.xcom import FINDINGS_KEY
 from tests.support.arns import IMAGE
 from tests.support.fault_plan import ALWAYS
 from tests.support.image_builder import FakeImageBuilder
 from tests.support.operators import assert_defers, with_hook
+from tests.support.supervisor import install_for_task
 from tests.support.task import FakeTask
 
 if TYPE_CHECKING:
@@ -98,6 +100,16 @@ def test_an_image_within_the_limits_passes_and_the_report_is_an_xcom() -> None:
     assert (value["counts"]["HIGH"], value["counts"]["LOW"]) == (1, 1)
     assert value["aws_counts"] == aws.finding_counts
     assert only_read(aws)
+
+
+def test_the_findings_are_recorded_by_severity_also_of_an_image_that_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    airflow = install_for_task(monkeypatch)
+    refused(scanned(record("CVE-1"), record("CVE-2", "CRITICAL")))
+    (found,) = (value for key, value in airflow.written if key == FINDINGS_KEY)
+    assert (found["schema"], found["arn"]) == (1, IMAGE)
+    assert (found["counts"]["critical"], found["counts"]["high"], found["counts"]["low"]) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("given", [{"arn": IMAGE, "status": "AVAILABLE"}, IMAGE])
