@@ -345,7 +345,7 @@ def cookie_logins() -> dict[Any, Any]:
     Before Airflow 3.1 ``get_user`` reads the header ``Authorization`` alone, which a browser does not send
     when it opens a page.
 
-    :return: dependencies by the dependency of Airflow that they replace; nothing where Airflow reads the cookie.
+    :return: dependencies by those of Airflow that they replace; none, if Airflow reads the cookie.
     """
     from inspect import signature
 

@@ -103,7 +103,7 @@ LINKS = (BUILD_LINK, ImageBuilderImagesLink(), ImageBuilderLogLink())
 
 
 def console_address(arn: str) -> str:
-    """Return the address of the images of an image's region in the console; empty text if it is not an ARN."""
+    """Return the address of the images of a region in the console; empty text if it is not an ARN."""
     place = _place(arn)
     return ImageBuilderImagesLink().format_link(**place) if place else ""
 

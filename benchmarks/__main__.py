@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import imports, listening, throughput, triggerer, waits
+from benchmarks import imports, listening, pages, throughput, triggerer, waits
 from benchmarks.tables import table
 from benchmarks.waits import Case
 
@@ -73,6 +73,7 @@ def main() -> None:
             rows = [case.run(home / "service") for case in listening.cases()]
             _add(parts, "Waits that listen", listening.HEADS, rows)
             _add(parts, "Imports and Dag files", imports.HEADS, imports.rows())
+            _add(parts, "The pages in Airflow's UI", pages.HEADS, pages.rows(home / "pages"))
             _add(parts, "The local service", throughput.HEADS, throughput.rows(home))
         if not (given.quick or given.no_triggerer):
             rows = [triggerer.measure(one, given.tasks, home / one[:7]) for one in triggerer.PATTERNS]

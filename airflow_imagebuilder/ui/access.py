@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator  # noqa: TC003 - FastAPI reads it
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager

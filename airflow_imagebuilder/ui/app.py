@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from airflow_imagebuilder import __version__, compat
+from airflow_imagebuilder.ui.access import LOGIN
+from airflow_imagebuilder.ui.api.routes import router
+from airflow_imagebuilder.ui.headers import HEADERS, NOT_STORED, Headers
+from airflow_imagebuilder.ui.pages import files, pages
 
 OPENAPI = "/api/v1/openapi.json"
 
@@ -18,15 +24,6 @@ then the header `Authorization: Bearer <token>`. An answer has the Dags alone wh
 
 def create_app() -> FastAPI:
     """Return the application."""
-    from fastapi import FastAPI
-    from fastapi.responses import JSONResponse
-
-    from airflow_imagebuilder import __version__, compat
-    from airflow_imagebuilder.ui.access import LOGIN
-    from airflow_imagebuilder.ui.api.routes import router
-    from airflow_imagebuilder.ui.headers import HEADERS, NOT_STORED, Headers
-    from airflow_imagebuilder.ui.pages import files, pages
-
     # FastAPI's own pages of the API load scripts from elsewhere, so there are none.
     app = FastAPI(
         title="EC2 Image Builder in Airflow",
@@ -43,8 +40,8 @@ def create_app() -> FastAPI:
         app.include_router(part)
 
     @app.get(OPENAPI, include_in_schema=False, dependencies=[LOGIN])
-    def openapi() -> dict[str, Any]:
-        return app.openapi()
+    def openapi(request: Request) -> dict[str, Any]:
+        return {**app.openapi(), "servers": [{"url": request.scope.get("root_path", "")}]}
 
     @app.exception_handler(Exception)
     def failed(_request: Any, _error: Exception) -> JSONResponse:

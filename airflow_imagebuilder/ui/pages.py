@@ -107,9 +107,8 @@ def _shell(request: Request, title: str, **data: str | None) -> HTMLResponse:
 
 def _login(request: Request) -> str:
     """Return the address of Airflow's login, which leads back to the page that was asked for."""
-    from airflow_imagebuilder.ui.plugin import PREFIX
-
-    served = request.scope.get("root_path", "")
+    # Starlette keeps the path of the application that has this one mounted.
+    served = request.scope.get("app_root_path", "")
     # The path alone: behind a proxy this process knows neither the scheme nor the host.
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return f"{served.removesuffix(PREFIX)}/api/v2/auth/login?{urlencode({'next': wanted})}"
+    return f"{served}/api/v2/auth/login?{urlencode({'next': wanted})}"

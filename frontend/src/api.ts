@@ -148,7 +148,7 @@ export interface Build extends ImageRow {
   recipe: string | null
   pipeline_arn: string | null
   reason: string | null
-  /** When AWS was asked, by its own clock: where bars of running workflows end. */
+  /** AWS's clock: when AWS was asked and, while tasks watch the image, the time since. Running bars end here. */
   observed_at: string
   stages: Stage[]
   workflows: Workflow[]

@@ -103,7 +103,7 @@ class Rows:
             pool_slots=1,
         )
 
-    def xcom(
+    def xcom(  # noqa: PLR0917 - the key of the table
         self,
         key: str,
         value: Any,
@@ -193,4 +193,4 @@ def fill(session: Session, images: int = 10_000, runs: int = 1_000, dags: int = 
 def _identity(kind: Any) -> Any:
     """Return a new id: text before Airflow 3.1."""
     identity = uuid.uuid4()
-    return str(identity) if isinstance(kind, String) else identity
+    return str(identity) if isinstance(getattr(kind, "impl", kind), String) else identity

@@ -57,7 +57,7 @@ def token_of(user: str) -> str:
 
 
 def client(user: str | None = ADMIN, app: FastAPI | None = None) -> TestClient:
-    """Return a client that is logged in, by its header; ``None`` for nobody."""
+    """Return a client that is logged in, by its header; ``None`` without a login."""
     headers = {"Authorization": f"Bearer {token_of(user)}"} if user else {}
     return TestClient(app or served(), headers=headers, follow_redirects=False, raise_server_exceptions=False)
 

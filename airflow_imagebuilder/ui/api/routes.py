@@ -17,7 +17,7 @@ MOST = 200
 LAST = 2**31 - 1  # of a bigger offset some databases know nothing
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "Nobody is logged in."},
+    401: {"model": Problem, "description": "The request has no valid login."},
     403: {"model": Problem, "description": "The user may not read this, or the token is not valid."},
 }
 
@@ -63,6 +63,7 @@ def get_run(
 @router.get("/images", tags=["Images"], summary="Images, one row for each ARN")
 def get_images(
     reader: ReaderOfUser,
+    *,
     name: Annotated[str | None, Query(max_length=512, description="exactly this name")] = None,
     text: Annotated[
         str | None, Query(max_length=512, description="text in the name, the version, the ARN or an AMI id")
@@ -86,6 +87,7 @@ def get_images(
 @router.get("/names", tags=["Images"], summary="Golden images, one row for each name")
 def get_names(
     reader: ReaderOfUser,
+    *,
     text: Annotated[
         str | None, Query(max_length=512, description="text in the name, the version, the ARN or an AMI id")
     ] = None,

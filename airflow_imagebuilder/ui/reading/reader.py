@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, select, tuple_
 
 from airflow_imagebuilder.ui.reading import statements
+from airflow_imagebuilder.ui.run_view import values
 from airflow_imagebuilder.ui.run_view.builds import Past, recipe_name
 from airflow_imagebuilder.ui.run_view.estimate import MOST
 from airflow_imagebuilder.ui.run_view.images import counts_of
@@ -14,7 +15,7 @@ from airflow_imagebuilder.ui.run_view.records import Place, Stored, is_record, r
 from airflow_imagebuilder.xcom import BUILD_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from sqlalchemy.orm import Session
 
@@ -76,8 +77,8 @@ class Reader:
         """Return the findings by severity of images, the newest record of each."""
         if not (arns and self._dags):
             return {}
-        rows = self._session.execute(statements.findings(self._dialect, self._dags, arns))
-        return {row.arn: counts_of(row.value) for row in rows if is_record(row.value)}
+        found = self._session.scalars(statements.findings(self._dialect, self._dags, arns))
+        return {values.text(value, "arn") or "": counts_of(value) for value in found if is_record(value)}
 
     def past(self, recipes: Collection[str]) -> list[Past]:
         """Return earlier images of recipes, the newest first."""
@@ -85,12 +86,8 @@ class Reader:
             return []
         # The images of this run are among them, and are left out later.
         most = 5 * MOST * len(recipes)
-        rows = self._session.execute(statements.history(self._dialect, self._dags, recipes, most))
-        return [
-            Past(row.arn, recipe_name(row.recipe) or "", float(row.duration))
-            for row in rows
-            if isinstance(row.arn, str) and isinstance(row.recipe, str) and _is_positive(row.duration)
-        ]
+        found = self._session.scalars(statements.history(self._dialect, self._dags, recipes, most))
+        return [past for past in (_past(value) for value in found if is_record(value)) if past]
 
     def _listed(self, statement: Any) -> tuple[int, list[Any]]:
         self._count_skipped()
@@ -150,5 +147,7 @@ def _place(row: Any) -> Place:
     return Place(row.dag_id, row.run_id, row.task_id, row.map_index, state, row.try_number or 0)
 
 
-def _is_positive(duration: object) -> bool:
-    return isinstance(duration, (int, float)) and duration > 0
+def _past(record: Mapping[str, Any]) -> Past | None:
+    arn, duration = values.text(record, "arn"), values.number(record, "duration")
+    recipe = recipe_name(values.text(record, "recipe"))
+    return Past(arn, recipe, duration) if arn and recipe and duration else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
-from airflow_imagebuilder.ui.reading.members import Members, escaped
+from airflow_imagebuilder.ui.reading.members import POSTGRESQL, Members, escaped
 from airflow_imagebuilder.ui.run_view.records import SCHEMA
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UNFINISHED = ("running", "deferred", "queued", "scheduled", "restarting", "up_for_retry", "up_for_reschedule")
 PART_OF_AMI_ID = re.compile(r"[ami\-0-9a-f]{2,}", re.IGNORECASE)
+BIG = ("workflows", "declared", "stages", "failure", "containers")
 IDENTITY = ("dag_run_id", "task_id", "map_index", "key")
 SORTED_BY = ("created_at", "name", "status", "duration")
 
@@ -77,12 +78,12 @@ def total(statement: Select[Any]) -> Select[Any]:
 
 
 def findings(dialect: str, dags: Collection[str], arns: Collection[str]) -> Select[Any]:
-    """Return the statement for the findings of images, the newest last; it selects ``arn`` and ``value``."""
+    """Return the statement for the findings of images, the newest last; it selects ``value``."""
     xcom = _xcom()
     members = Members(dialect, xcom.value)
     arn = _guarded(members, "arn")
     return (
-        select(arn.label("arn"), xcom.value)
+        select(xcom.value)
         .where(xcom.key == FINDINGS_KEY, xcom.dag_id.in_(sorted(dags)), arn.in_(sorted(arns)))
         .order_by(xcom.timestamp, xcom.dag_run_id)
     )
@@ -94,18 +95,14 @@ def history(dialect: str, dags: Collection[str], recipes: Collection[str], most:
 
     :param recipes: names of recipes, without a version.
     :param most: the maximum number of images, of all recipes together.
-    :return: it selects ``arn``, ``recipe`` and ``duration``.
+    :return: it selects ``value``.
     """
     xcom = _xcom()
     members = Members(dialect, xcom.value)
     recipe = members.text("recipe")
     same = or_(*(recipe.like(escaped(name)[1:-1] + "//%", escape="/") for name in sorted(recipes)))
     return (
-        select(
-            members.text("arn").label("arn"),
-            recipe.label("recipe"),
-            members.number("duration").label("duration"),
-        )
+        select(xcom.value)
         .where(
             xcom.key == BUILD_KEY,
             xcom.dag_id.in_(sorted(dags)),
@@ -152,10 +149,10 @@ def _images(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
 
 
 def _records(dialect: str, dags: Collection[str], *, with_amis: bool) -> Select[Any]:
-    xcom = _xcom()
-    members = Members(dialect, xcom.value)
+    source = _source(dialect, dags).subquery("source").c
+    members = Members(dialect, source.value)
     chosen = [
-        *(getattr(xcom, name) for name in IDENTITY),
+        *(source[name] for name in IDENTITY),
         *(
             members.text(name).label(name)
             for name in ("arn", "name", "version", "status", "created_at", "observed_at")
@@ -163,17 +160,26 @@ def _records(dialect: str, dags: Collection[str], *, with_amis: bool) -> Select[
         members.number("duration").label("duration"),
         members.number("try_number").label("try_number"),
         case((members.equals("submitted", "true"), 0), else_=1).label("follows"),
-        case((xcom.key == BUILD_KEY, 0), else_=1).label("live"),
+        case((source.key == BUILD_KEY, 0), else_=1).label("live"),
     ]
     if with_amis:
         chosen.append(members.images().label("amis"))
     return select(*chosen).where(
-        _counts(xcom),
-        xcom.dag_id.in_(sorted(dags)),
         case((members.is_readable(), members.equals("schema", str(SCHEMA))), else_=False),
         members.text("arn").isnot(None),
         members.text("name").isnot(None),
     )
+
+
+def _source(dialect: str, dags: Collection[str]) -> Select[Any]:
+    """Return the XComs that may count, and of a big value on PostgreSQL only what a list needs."""
+    xcom = _xcom()
+    value = Members(dialect, xcom.value).without(*BIG)
+    chosen = select(*(getattr(xcom, name) for name in IDENTITY), value.label("value")).where(
+        _counts(xcom), xcom.dag_id.in_(sorted(dags))
+    )
+    # PostgreSQL unpacks a stored value for each member that is read of it. OFFSET keeps the smaller one.
+    return chosen.offset(0) if dialect == POSTGRESQL else chosen
 
 
 def _counts(xcom: Any) -> Any:
@@ -236,5 +242,5 @@ def _xcom() -> Any:
 
 
 def _may_be_an_ami(text: str | None) -> bool:
-    """Return whether a text may be part of an AMI id: other texts spare the database a walk through all AMIs."""
+    """Return whether a text may be part of an AMI id: else no list of AMIs is read."""
     return bool(text and PART_OF_AMI_ID.fullmatch(text))

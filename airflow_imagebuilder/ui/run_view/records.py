@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow_imagebuilder.ui.api.models import TaskRef
 from airflow_imagebuilder.ui.run_view import values
@@ -96,7 +96,7 @@ class _Skipped:
 report_skipped = _Skipped()
 
 
-def is_record(value: object) -> bool:
+def is_record(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Return whether an XCom value is a record of a schema that this version reads, with an ARN."""
     return (
         isinstance(value, Mapping) and value.get("schema") == SCHEMA and values.text(value, "arn") is not None

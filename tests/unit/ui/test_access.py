@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from starlette.routing import Route
 
 from airflow_imagebuilder.ui.app import create_app
 from airflow_imagebuilder.ui.headers import HEADERS
@@ -15,6 +14,8 @@ from tests.support.image_records import build, findings
 from tests.support.ui_server import ONE_DAG, client, served
 
 if TYPE_CHECKING:
+    from starlette.routing import Route
+
     from tests.support.airflow_rows import Rows
 
 API = f"{PREFIX}/api/v1"
@@ -36,7 +37,9 @@ def every_path() -> list[str]:
 def all_routes(routes: object) -> list[Route]:
     found: list[Route] = []
     for route in routes:  # type: ignore[attr-defined]
-        inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
+        inner = getattr(route, "routes", None) or getattr(
+            getattr(route, "original_router", None), "routes", None
+        )
         found += all_routes(inner) if inner else [route]
     return found
 
@@ -56,7 +59,7 @@ def test_nothing_is_served_without_a_login(path: str, method: str, rows: Rows) -
 
 
 @pytest.mark.parametrize("path", every_path())
-def test_a_token_of_somebody_else_is_no_login(path: str, rows: Rows) -> None:
+def test_a_token_that_airflow_did_not_make_is_refused(path: str, rows: Rows) -> None:
     answer = client(None).get(path, headers={"Authorization": "Bearer nonsense"})
     assert answer.status_code in {302, 401, 403}
 
@@ -79,10 +82,10 @@ def test_a_user_gets_an_answer_with_the_headers(path: str, rows: Rows) -> None:
 
 
 def test_a_page_leads_to_the_login_and_back(rows: Rows) -> None:
-    answer = client(None, served("/airflow")).get(
-        f"/airflow{PREFIX}/runs/bake/run%2B1?task_id=image"
+    answer = client(None, served("/airflow")).get(f"/airflow{PREFIX}/runs/bake/run%2B1?task_id=image")
+    assert answer.headers["location"].startswith(
+        "/airflow/api/v2/auth/login?next=%2Fairflow%2Fimagebuilder%2Fruns"
     )
-    assert answer.headers["location"].startswith("/airflow/api/v2/auth/login?next=%2Fairflow%2Fimagebuilder%2Fruns")
 
 
 def test_the_cookie_of_the_login_is_a_login(rows: Rows) -> None:
@@ -100,7 +103,7 @@ def two_dags(rows: Rows) -> None:
         record = build(number, recipe="golden/1.0.0")
         rows.xcom(BUILD_KEY, record, dag)
         rows.xcom(FINDINGS_KEY, findings(record["arn"], high=7), dag, task_id="gate")
-        rows.xcom(FINDINGS_KEY, findings(build(0)["arn"], high=9), "secret", task_id="other-gate")
+    rows.xcom(FINDINGS_KEY, findings(build(0)["arn"], high=9), "secret", task_id="other-gate")
     rows.flush()
 
 
@@ -125,7 +128,7 @@ def test_a_run_of_another_dag_is_forbidden_whether_it_exists_or_not(two_dags: No
     user = client(ONE_DAG)
     assert user.get(f"{API}/dags/secret/runs/run-1").status_code == 403
     assert user.get(f"{API}/dags/secret/runs/none").status_code == 403
-    # A Dag in the query does not stand for the one in the path.
+    # A Dag in the query does not replace the one in the path.
     assert user.get(f"{API}/dags/secret/runs/run-1?dag_id=bake").status_code == 403
 
 

@@ -19,7 +19,17 @@ STATIC = f"{PREFIX}/static"
 
 @pytest.mark.parametrize(
     "name",
-    ["../app.py", "..%2Fapp.py", "%2e%2e/app.py", "..%5capp.py", "/etc/passwd", "%2Fetc%2Fpasswd", "...", "x.js", "imagebuilder.js%00"],
+    [
+        "../app.py",
+        "..%2Fapp.py",
+        "%2e%2e/app.py",
+        "..%5capp.py",
+        "/etc/passwd",
+        "%2Fetc%2Fpasswd",
+        "...",
+        "x.js",
+        "imagebuilder.js%00",
+    ],
 )
 def test_a_file_outside_is_not_found(admin: TestClient, name: str) -> None:
     answer = admin.get(f"{STATIC}/{name}")
@@ -37,7 +47,7 @@ def test_a_file_that_is_known_is_not_sent_again(admin: TestClient) -> None:
 
 
 def test_names_in_an_address_are_text(admin: TestClient) -> None:
-    page = admin.get(f'{PREFIX}/runs/a%22%3E%3Cscript%3E/b%27%26/c', params={"task_id": '"><img src=x>'}).text
+    page = admin.get(f"{PREFIX}/runs/a%22%3E%3Cscript%3E/b%27%26/c", params={"task_id": '"><img src=x>'}).text
     assert "<script>" not in page
     assert "<img" not in page
     assert 'data-dag-id="a&quot;&gt;&lt;script&gt;"' in page
