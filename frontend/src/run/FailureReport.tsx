@@ -15,7 +15,7 @@ export function FailureReport({ failure, available }: { failure: Failure; availa
   return (
     <section class={`ib-failure ib-kind-${kind}`}>
       <h3>
-        <Icon name={kind} /> <span class="ib-text">{failure.stage ? `Failed: ${failure.stage}` : 'Failed'}</span>
+        <Icon name={kind} /> <span class="ib-text">{failure.stage ? `Failed: ${failure.stage.toLowerCase()}` : 'Failed'}</span>
       </h3>
       <dl class="ib-facts">
         {places.map(

@@ -86,6 +86,8 @@ function Facts({ build, now, navigation }: { build: Build; now: number; navigati
   const observed = milliseconds(build.observed_at)
   const silent = !build.ended && observed !== null && (build.stale || now - observed > SILENCE_MS)
   const { task } = build
+  const said = build.failure?.message // AWS repeats it in the reason
+  const reason = said && build.reason?.includes(said) ? null : build.reason
   const scan = scanSentence(build.scan)
   const tests = testsSentence(build)
   const minutes = minutesSentence(build.build_minutes)
@@ -97,7 +99,7 @@ function Facts({ build, now, navigation }: { build: Build; now: number; navigati
         </Fact>
       )}
       {silent && observed !== null && <Fact name="Last seen">{relative(observed, now)}</Fact>}
-      {build.reason && build.reason !== build.failure?.message && <Fact name="Reason">{build.reason}</Fact>}
+      {reason && <Fact name="Reason">{reason}</Fact>}
       {tests && <Fact name="Tests">{tests}</Fact>}
       {scan && <Fact name="Scan">{scan}</Fact>}
       {minutes && <Fact name="Build minutes">{minutes}</Fact>}

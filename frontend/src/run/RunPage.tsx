@@ -80,8 +80,14 @@ function inProgress({ state, images }: Run): boolean {
   return state === null || state === 'queued' || state === 'running' || images.some((image) => !image.ended && !image.stale)
 }
 
+/** The words are English, also where Airflow's UI is written from right to left. */
 function Frame({ framed, children }: { framed: boolean; children: preact.ComponentChildren }) {
-  return framed ? <div class="ib-run">{children}</div> : <main class="ib-run">{children}</main>
+  const Element = framed ? 'div' : 'main'
+  return (
+    <Element class="ib-run" lang="en" dir="ltr">
+      {children}
+    </Element>
+  )
 }
 
 function Heading({ dagId, runId, navigation }: Pick<RunPlace, 'dagId' | 'runId' | 'navigation'>) {
