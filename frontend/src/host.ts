@@ -18,7 +18,7 @@ interface Host {
     useEffect(effect: () => () => void, dependencies: unknown[]): void
     useRef<T>(initial: T): { current: T }
   }
-  ReactRouterDOM?: { useNavigate(): (path: string) => void; useLocation(): unknown }
+  ReactRouterDOM?: { useNavigate(): (path: string) => void; useLocation?(): unknown }
 }
 
 const STYLES = new URL('imagebuilder.css', import.meta.url).href
@@ -37,7 +37,7 @@ export function hosted(name: string, draw: (place: Place, navigation: Navigation
       render(draw(place, inAirflow(navigate)), container)
       return () => render(null, container)
     }, [place.dagId, place.runId, place.taskId, place.mapIndex])
-    const location = ReactRouterDOM?.useLocation()
+    const location = ReactRouterDOM?.useLocation?.()
     // The router changes the address without an event that the browser gives.
     React.useEffect(() => {
       dispatchEvent(new Event(ADDRESS_CHANGED))
