@@ -189,7 +189,13 @@ class AccessServer(AirflowStack):
                 "text": "hidden failure",
             }
             rows.xcom(BUILD_KEY, record, OTHER, OTHER_RUN, f"hidden_{number}")
-            rows.xcom(FINDINGS_KEY, findings(record["arn"], critical=77777), OTHER, OTHER_RUN, f"hidden_gate_{number}")
+            rows.xcom(
+                FINDINGS_KEY,
+                findings(record["arn"], critical=77777),
+                OTHER,
+                OTHER_RUN,
+                f"hidden_gate_{number}",
+            )
         # The other Dag submitted the image that this one waits for, and runs monitors of it.
         shared = build(900, "followed", reason="hidden reason")
         rows.xcom(BUILD_KEY, shared, OTHER, OTHER_RUN, "hidden_submitter")
