@@ -36,7 +36,9 @@ def test_markup_in_a_record_makes_no_element_and_runs_nothing(pages: Pages, plac
     opened = pages.open(PLACES[place].format(HOSTILE_DAG, run))
     page = opened.page
     expect(page.get_by_text(MARKUP[:20]).first).to_be_visible()
-    for control in page.locator(".imagebuilder [aria-expanded=false], .imagebuilder details:not([open]) > summary").all():
+    for control in page.locator(
+        ".imagebuilder [aria-expanded=false], .imagebuilder details:not([open]) > summary"
+    ).all():
         if control.is_visible():
             control.click()
             assert_only_text(page)

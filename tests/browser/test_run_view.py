@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.pages import OURS
-from tests.browser.scenes import ENDED, LIVE, MAPPED, MARKUP, RUNNING, WEAK
+from tests.browser.scenes import ENDED, LIVE, MAPPED, MARKUP, RUNNING, WEAK, let_live_go
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -83,7 +83,6 @@ def outcome_in(name: str) -> str:
 
 def test_ten_tests_are_in_two_bands_with_the_names_of_their_groups(pages: Pages) -> None:
     page = pages.run("ten").page
-    assert names_of(bars(page)).__len__() >= 10
     for group in ("functional", "security"):
         tests = page.locator(OURS).get_by_role("button", name=re.compile(f"test, group {group}"))
         expect(tests).to_have_count(5)
@@ -124,7 +123,7 @@ def test_a_killed_build_is_shown_as_cancelled(pages: Pages) -> None:
     expect(pages.run("cancelled").page.locator(OURS)).to_contain_text(re.compile("cancelled|last seen"))
 
 
-@pytest.mark.parametrize("scene", ["passed", "repaired", "ten", "failed_test"])
+@pytest.mark.parametrize("scene", ["passed", "repaired", "failed_test"])
 def test_the_amis_are_those_of_aws_and_are_copied_as_they_are(
     pages: Pages, stage: Scenes, scene: str
 ) -> None:
@@ -252,11 +251,9 @@ def test_the_tab_of_a_task_instance_shows_the_image_of_the_task(pages: Pages, st
 
 
 def test_a_build_that_runs_changes_to_its_end_without_a_reload(pages: Pages, stage: Scenes) -> None:
-    from tests.browser.scenes import let_live_go
-
     framed, bare = pages.run(LIVE).page, pages.run(LIVE, framed=False).page
     for page in (framed, bare):
-        expect(bars(page).filter(has_text="").first).to_be_visible()
+        expect(bars(page).first).to_be_visible()
         assert any(outcome_in(name) == "running" for name in names_of(bars(page)))
         page.evaluate("window.sameDocument = true")
     let_live_go(stage)
