@@ -4,8 +4,8 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients matrix bench lint types ui ui-check node compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws \
-	verify-aws-clean clean
+.PHONY: help install demo up test test-faults test-clients test-browser pictures matrix bench lint types ui ui-check node \
+	compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
 VERSIONS := $(ALL_CONSTRAINTS:constraints/airflow-%.txt=%)
@@ -50,7 +50,7 @@ up: $(STAMP)  ## the same, and stay with the UI until Ctrl-C
 # What shares no server runs first, a process for each processor; then tests/integration, whose tests share one Airflow.
 # With ARGS one process runs what they choose, so that -x, --pdb and -k are pytest's own; "-n 2" takes two.
 # On an older Airflow only the unit tests run, unless ARGS names others.
-PYTEST := $(BIN)/python -m pytest -m "not faults and not clients"
+PYTEST := $(BIN)/python -m pytest -m "not faults and not clients and not browser"
 PARALLEL := -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
 SHARING := tests/integration
@@ -98,6 +98,16 @@ test-clients: $(STAMP)  ## clients that others wrote: the AWS CLI, the JavaScrip
 	@test -d .clients/js/node_modules || ! command -v npm >/dev/null || \
 		npm install --silent --no-fund --no-audit --prefix .clients/js @aws-sdk/client-imagebuilder
 	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
+
+# Chromium and axe-core (from the packages of frontend/) are asked for; the suite fails with what is missing.
+AXE = ! command -v npm >/dev/null || $(MAKE) --no-print-directory $(NODE_MODULES)
+
+test-browser: $(STAMP)  ## the pages in a real Chromium, on a real Airflow; screenshots in build/screenshots
+	@$(AXE)
+	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+pictures: $(STAMP)  ## take the pictures of README and docs again, from real runs
+	@$(BIN)/python -m tests.browser.pictures $(ARGS)
 
 matrix:  ## unit tests, a bake and kills on every version of Airflow; fills the table of docs/airflow-versions.md
 	@$(MAKE) --no-print-directory install AIRFLOW=$(NEWEST)

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.local.stack.airflow_client import TERMINAL, AirflowApiError
-from tests.support.arns import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -129,10 +128,14 @@ def add_workflow(service: LocalService, kind: str, name: str, seconds: float, sp
     service.control(workflows={name: seconds * speed})
 
 
-def add_recipes(service: LocalService, names: Iterable[str]) -> None:
-    """Create copies of golden-al2023: a recipe's name identifies its images, and makes them fail."""
+def add_recipes(service: LocalService, names: Iterable[str], account: str = "123456789012") -> None:
+    """
+    Create copies of golden-al2023: a recipe's name identifies its images, and makes them fail.
+
+    :param account: that of the service.
+    """
     client = service.client("imagebuilder")
-    arn = f"{PREFIX}:image-recipe/golden-al2023/1.0.0"
+    arn = f"arn:aws:imagebuilder:us-east-1:{account}:image-recipe/golden-al2023/1.0.0"
     golden = client.get_image_recipe(imageRecipeArn=arn)["imageRecipe"]
     kept = {key: golden[key] for key in ("parentImage", "components")}
     for name in names:

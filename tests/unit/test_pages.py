@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -12,6 +16,9 @@ from airflow_imagebuilder.compat import shows_plugin_pages
 from airflow_imagebuilder.links import BUILD_LINK
 from airflow_imagebuilder.pages import base_path, images_page, run_page
 from tests.support.task import FakeTask
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RUN = "manual__2026-01-01T00:00:00+00:00"
 BASES = [
@@ -93,3 +100,23 @@ def test_trouble_with_a_link_does_not_fail_a_task() -> None:
     task = FakeTask()
     task.ti.at_push = broken
     BUILD_LINK.show(task.context, SimpleNamespace(deferrable=False, do_xcom_push=True))  # type: ignore[arg-type]
+
+
+def test_another_process_names_the_server_instead_of_its_own_path() -> None:
+    assert (
+        run_page("golden", "r", framed=True, base="http://x")
+        == "http://x/dags/golden/runs/r/plugin/image-build"
+    )
+    assert run_page("golden", "r", framed=False, base="") == "/imagebuilder/runs/golden/r"
+    assert images_page(framed=False, base="http://x") == "http://x/imagebuilder/"
+
+
+def test_who_only_wants_an_address_makes_no_airflow_home(tmp_path: Path) -> None:
+    home = tmp_path / "airflow"
+    code = "from airflow_imagebuilder.pages import run_page; print(run_page('d', 'r', framed=True, base=''))"
+    environment = {**os.environ, "AIRFLOW_HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "/dags/d/runs/r/plugin/image-build"
+    assert not home.exists()

@@ -18,6 +18,7 @@ from airflow_imagebuilder.local.demo.progress import Progress, amis_in_ec2, read
 from airflow_imagebuilder.local.stack.airflow_client import TERMINAL, AirflowApi, AirflowApiError
 from airflow_imagebuilder.local.stack.base import StackError
 from airflow_imagebuilder.local.stack.environment import REGION
+from airflow_imagebuilder.pages import images_page, run_page
 from airflow_imagebuilder.xcom import ARN_KEY
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.local.stack.image_builder import LocalService
 
 DAG = "golden_image"
+PLUGIN = "imagebuilder"
+"""The name of the package's plugin, as Airflow lists it."""
 _BAKE_SECONDS = 600
 _POLL_SECONDS = 0.5
 
@@ -80,6 +83,7 @@ class Demo:
         self._dags = dags
         self._dag_id = dag_id
         self._stages = Stages(console)
+        self._pages: tuple[str, ...] = ()
 
     def run(self, *, stay: bool) -> None:
         """Bake an image, show it, and stop everything.
@@ -125,6 +129,7 @@ class Demo:
             api.wait_for_dag(self._dag_id)
             api.unpause(self._dag_id)
             run_id = api.trigger(self._dag_id)
+        self._report_pages(api, run_id)
         with self._stages("bake"), BakeView(self._console, self._stages) as view:
             state, progress = self._watch(api, run_id, view)
         if state != "success":
@@ -132,6 +137,19 @@ class Demo:
         if progress is None:
             raise DemoError("the Dag run succeeded without an image")
         self._print_image(progress)
+
+    def _report_pages(self, api: AirflowApi, run_id: str) -> None:
+        """Print where the run and all images are seen: in Airflow's UI, before 3.1 without its frame."""
+        plugin = api.plugin(PLUGIN)
+        if plugin is None:
+            return
+        framed, base = bool(plugin.get("react_apps")), self._platform.airflow.url
+        self._pages = (
+            f"Image build:   {run_page(self._dag_id, run_id, framed=framed, base=base)}",
+            f"Golden images: {images_page(framed=framed, base=base)}",
+        )
+        for line in self._pages:
+            self._stages.report(line)
 
     def _watch(self, api: AirflowApi, run_id: str, view: BakeView) -> tuple[str, Progress | None]:
         """Show the run until it has finished."""
@@ -181,6 +199,7 @@ class Demo:
         airflow, service = self._platform.airflow, self._platform.service
         lines = (
             f"\nAirflow:       {airflow.url}  user {airflow.username}, password {airflow.password}",
+            *self._pages,
             f"Image Builder: {service.url}  for the AWS CLI and boto3 in another terminal:",
             f"  export AWS_ENDPOINT_URL={service.url} AWS_DEFAULT_REGION={REGION}",
             "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local",

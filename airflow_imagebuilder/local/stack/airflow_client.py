@@ -139,6 +139,10 @@ class AirflowApi:
         """Return the Dag files that could not be read: ``filename``, ``stack_trace``."""
         return self._all("importErrors", "import_errors")
 
+    def plugin(self, name: str) -> dict[str, Any] | None:
+        """Return a plugin as Airflow's API lists it, from 3.1 with ``react_apps``; None if it lists none."""
+        return next((plugin for plugin in self._all("plugins", "plugins") if plugin["name"] == name), None)
+
     def unpause(self, dag_id: str) -> None:
         """Unpause a Dag, so that its runs start."""
         self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})

@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from airflow_imagebuilder.local.demo.command_line import only_one, run
-from airflow_imagebuilder.local.demo.demo import Demo, DemoError
+from airflow_imagebuilder.local.demo.demo import PLUGIN, Demo, DemoError
 from airflow_imagebuilder.local.stack.base import StackError
+from airflow_imagebuilder.ui.plugin import ImageBuilderPlugin
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.demo.demo import Platform
@@ -26,6 +27,10 @@ class Api:
     def __init__(self, state: str, arns: list[str]) -> None:
         self._state = state
         self._arns = arns
+        self.plugins: dict[str, dict[str, Any]] = {PLUGIN: {"react_apps": [{"name": "Image build"}]}}
+
+    def plugin(self, name: str) -> dict[str, Any] | None:
+        return self.plugins.get(name)
 
     def wait_for_dag(self, _: str) -> None: ...
 
@@ -134,6 +139,34 @@ def test_a_bake_ends_with_the_image_and_its_amis_as_ec2_has_them() -> None:
     assert "us-east-1  ami-1  golden  available" in printed
 
 
+def test_the_addresses_of_the_pages_are_printed_as_soon_as_there_is_a_run() -> None:
+    printed = ran(Servers())
+    assert "Image build:   http://servers/dags/golden_image/runs/run-1/plugin/image-build\n" in printed
+    assert "Golden images: http://servers/plugin/golden-images\n" in printed
+    assert printed.index("Image build:") < printed.index("Image golden 1.0.0/1")
+
+
+@pytest.mark.parametrize("plugin", [{}, {"react_apps": []}], ids=["Airflow 3.0", "no pages in the frame"])
+def test_where_airflow_has_no_pages_of_plugins_the_addresses_are_those_without_its_frame(
+    plugin: dict[str, Any],
+) -> None:
+    servers = Servers()
+    servers.api.plugins = {PLUGIN: plugin}
+    printed = ran(servers)
+    assert "Image build:   http://servers/imagebuilder/runs/golden_image/run-1\n" in printed
+    assert "Golden images: http://servers/imagebuilder/\n" in printed
+
+
+def test_without_the_plugin_no_address_is_printed() -> None:
+    servers = Servers()
+    servers.api.plugins = {}
+    assert "Golden images" not in ran(servers)
+
+
+def test_the_plugin_has_the_name_by_which_the_demo_finds_it() -> None:
+    assert ImageBuilderPlugin.name == PLUGIN
+
+
 def test_a_failed_run_is_reported_with_the_logs_of_its_failed_tasks_alone() -> None:
     with pytest.raises(DemoError) as caught:
         ran(Servers(state="failed"))
@@ -194,6 +227,8 @@ def test_with_stay_an_interruption_ends_the_demo_well(monkeypatch: pytest.Monkey
     printed = ran(Servers(), stay=True)
     assert "user admin, password secret" in printed
     assert "export AWS_ENDPOINT_URL=http://servers" in printed
+    # Once when the run begins, and again with everything else that is still there at the end.
+    assert printed.count("http://servers/plugin/golden-images") == 2
     assert "Everything is stopped. Logs: the folder" in printed
 
 

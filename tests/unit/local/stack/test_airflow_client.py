@@ -209,3 +209,12 @@ def test_an_xcom_that_does_not_exist_is_an_error_whether_or_not_airflow_deserial
             api.xcom("d", "r", "t")
         assert error.value.status == 404
     assert airflow.paths == ["GET /api/v2/dags/d/dagRuns/r/taskInstances/t/xcomEntries/return_value"] * 3
+
+
+def test_a_plugin_is_found_by_its_name_or_is_none() -> None:
+    listed = {"plugins": [{"name": "other"}, {"name": "imagebuilder", "react_apps": []}], "total_entries": 2}
+    airflow = Airflow(httpx.Response(200, json=listed), httpx.Response(200, json=listed))
+    api = airflow.api()
+    assert api.plugin("imagebuilder") == {"name": "imagebuilder", "react_apps": []}
+    assert api.plugin("nowhere") is None
+    assert airflow.paths == ["GET /api/v2/plugins"] * 2

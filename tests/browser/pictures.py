@@ -1,0 +1,122 @@
+"""``make pictures``: the pictures of README and docs, taken of real runs of the example Dags."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import expect, sync_playwright
+
+from airflow_imagebuilder.local.stack.airflow import AirflowStack
+from airflow_imagebuilder.local.stack.image_builder import LocalService
+from airflow_imagebuilder.pages import images_page, run_page
+from tests.browser import chromium
+from tests.browser.conftest import SETTINGS
+from tests.integration.bakes import Run, images, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from playwright.sync_api import Browser, Page
+
+REPOSITORY = Path(__file__).parents[2]
+IMAGES = REPOSITORY / "docs" / "images"
+WIDTH, MOST_BYTES = 1400, 200_000
+QUICK, SLOW = 1200, 60
+"""Virtual seconds per second, while nothing is photographed, and before the picture of a running build."""
+DAG = "golden_image"
+FAILURE = {
+    "workflow": "cis-level-1",
+    "message": "5.4.1 Ensure password expiration is 365 days or less: PASS_MAX_DAYS is 99999",
+}
+ENOUGH = 4
+"""Tests that have ended in the picture of a running build."""
+
+
+def main() -> int:
+    """Take the pictures and return the exit code."""
+    if missing := chromium.missing():
+        sys.stderr.write(f"{missing}\n")
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        with LocalService(speed=QUICK, home=home / "service") as service:
+            env = {**service.env, **SETTINGS}
+            with (
+                AirflowStack(home / "airflow", REPOSITORY / "dags", env) as airflow,
+                sync_playwright() as playwright,
+                chromium.launch(playwright) as browser,
+            ):
+                _take_all(browser, airflow, service)
+    return 0
+
+
+def _take_all(browser: Browser, airflow: AirflowStack, service: LocalService) -> None:
+    for run in _earlier_runs(airflow):
+        run.wait(240)
+    service.control(failures=[FAILURE])
+    failed = Run.start(airflow.api, DAG)
+    failed.wait(240)
+    service.control(clear_failures=True, speed=SLOW)
+    running = Run.start(airflow.api, DAG)
+    until(lambda: _tests_ended(service) >= ENOUGH, 240)
+    service.control(speed=1)
+    state = chromium.log_in(browser, airflow)
+    with chromium.new_context(browser, state, WIDTH) as context:
+        # Ages are told by the browser's clock, and the local service's is hours ahead of it.
+        context.clock.install(time=_now(service))
+        page = context.new_page()
+        _take(page, airflow, running, "run-view")
+        _take(page, airflow, failed, "run-view-failed")
+        page.goto(airflow.url + images_page(framed=True, base=""))
+        expect(page.get_by_role("link", name="golden-al2023")).to_be_visible()
+        _keep(page, "images-page")
+
+
+def _earlier_runs(airflow: AirflowStack) -> list[Run]:
+    confs: Iterable[tuple[str, Mapping[str, Any] | None]] = (
+        (DAG, None),
+        (DAG, None),
+        ("golden_image_manual", {"platform": "Ubuntu 24.04"}),
+        ("golden_container", None),
+        ("image_matrix", None),
+    )
+    return [Run.start(airflow.api, dag_id, conf) for dag_id, conf in confs]
+
+
+def _newest(service: LocalService) -> dict[str, Any]:
+    """Return the newest image of the Dag: the last one that was submitted."""
+    return images(service, "golden-al2023")[-1]
+
+
+def _tests_ended(service: LocalService) -> int:
+    ended = [execution for execution in _newest(service)["executions"] if execution["status"] == "COMPLETED"]
+    return len(ended) - 1  # the build
+
+
+def _now(service: LocalService) -> datetime:
+    """Return the time of the local service's clock."""
+    return datetime.fromtimestamp(service.control()["epoch"], timezone.utc)
+
+
+def _take(page: Page, airflow: AirflowStack, run: Run, name: str) -> None:
+    page.goto(airflow.url + run_page(run.dag_id, run.run_id, framed=True, base=""))
+    expect(page.locator(".imagebuilder").get_by_role("heading").first).to_be_visible()
+    _keep(page, name)
+
+
+def _keep(page: Page, name: str) -> None:
+    page.wait_for_load_state("networkidle")
+    path = IMAGES / f"{name}.png"
+    page.screenshot(path=path, animations="disabled")
+    size = path.stat().st_size
+    sys.stdout.write(f"{path.relative_to(REPOSITORY)}: {size // 1000} KB\n")
+    if size > MOST_BYTES:
+        raise SystemExit(f"{path} has {size} bytes, more than {MOST_BYTES}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
