@@ -32,7 +32,7 @@ class ImageBuildLink(BaseOperatorLink):
         """Return the address: a path on Airflow's host."""
         return run_page(ti_key.dag_id, ti_key.run_id, framed=shows_plugin_pages())
 
-    @return_on_error(None)
+    @return_on_error(None)  # type: ignore[untyped-decorator]
     def show(self, context: Context, operator: BaseOperator) -> None:
         """
         Show the link while a task waits on a worker. Airflow stores links when the process of a task ends.

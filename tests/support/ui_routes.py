@@ -52,6 +52,7 @@ def filled(path: str, values: Mapping[str, Sequence[str]]) -> list[str]:
     for choice in product(*(values[name] for name in names)):
         address = path
         for name, value in zip(names, choice, strict=True):
-            address = re.sub(rf"{{{name}(?::\w+)?}}", lambda _, v=value: quote(v, safe=""), address)
+            before, after = re.split(rf"{{{name}(?::\w+)?}}", address, maxsplit=1)
+            address = before + quote(value, safe="") + after
         found.append(address)
     return found

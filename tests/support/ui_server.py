@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import event
 
+from airflow_imagebuilder.pages import PREFIX
 from airflow_imagebuilder.ui.app import create_app
-from airflow_imagebuilder.ui.plugin import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

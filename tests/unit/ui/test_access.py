@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_imagebuilder.pages import PREFIX
 from airflow_imagebuilder.ui.app import create_app
 from airflow_imagebuilder.ui.headers import HEADERS
-from airflow_imagebuilder.ui.plugin import PREFIX
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY
 from tests.support.image_records import build, findings
 from tests.support.ui_server import ONE_DAG, client, served

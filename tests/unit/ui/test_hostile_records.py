@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.ui.plugin import PREFIX
+from airflow_imagebuilder.pages import PREFIX
 from airflow_imagebuilder.ui.reading.reader import Reader
 from airflow_imagebuilder.ui.run_view import records
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY

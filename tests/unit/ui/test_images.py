@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_imagebuilder.ui.plugin import PREFIX
+from airflow_imagebuilder.pages import PREFIX
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY
 from tests.support.airflow_rows import emptied, fill
 from tests.support.image_records import at, build, findings

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 
+from airflow_imagebuilder.pages import PREFIX
 from airflow_imagebuilder.ui.api import models
-from airflow_imagebuilder.ui.plugin import PREFIX
 from airflow_imagebuilder.xcom import BUILD_KEY
 from tests.support.image_records import build
 

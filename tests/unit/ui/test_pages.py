@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_imagebuilder.ui.plugin import PREFIX
+from airflow_imagebuilder.pages import PREFIX
 from tests.support.ui_server import client, served
 
 if TYPE_CHECKING:

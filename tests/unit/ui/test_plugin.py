@@ -27,7 +27,7 @@ from airflow_imagebuilder.ui import plugin
 from airflow_imagebuilder.ui.plugin import ImageBuilderPlugin
 
 PACKAGE = Path(airflow_imagebuilder.__file__).parent
-LINKED = [
+LINKED: list[Any] = [
     ImageBuilderAwaitImageOperator,
     ImageBuilderCreateImageOperator,
     ImageBuilderStartPipelineOperator,
