@@ -35,7 +35,7 @@ ENDED = {
 """Scenes that end, with the state in which Airflow ends the run."""
 
 RUNNING, LIVE = HELD = "running", "live"
-"""Scenes that are held in the middle of their tests: one is only shown, a test lets the other one continue."""
+"""Scenes that are held in the middle of their tests: a test lets the second one continue."""
 MAPPED = ("mapped-one", "mapped-two", "mapped-three")
 MARKUP = "<img src=x onerror=alert(1)>"
 WEAK = "weak password rules: PASS_MAX_DAYS is 99999"

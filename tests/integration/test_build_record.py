@@ -118,4 +118,9 @@ def test_a_failed_image_has_its_failure_and_the_advice(seen: dict[str, Any]) -> 
 def test_a_wait_on_a_worker_records_its_image(seen: dict[str, Any]) -> None:
     record = seen["run"].xcom("on_worker", BUILD_KEY)
     assert (record["status"], record["submitted"]) == ("AVAILABLE", True)
-    assert seen["run"].xcom("on_worker", LIVE_BUILD_KEY)["ended"] is False
+
+
+def test_the_record_of_an_image_in_progress_is_removed_with_its_end(seen: dict[str, Any]) -> None:
+    run = seen["run"]
+    assert run.api.xcoms(run.dag_id, run.run_id, BUILD_KEY)
+    assert run.api.xcoms(run.dag_id, run.run_id, LIVE_BUILD_KEY) == []

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import GetTaskStates, GetXCom, SetXCom
+from airflow.sdk.execution_time.comms import DeleteXCom, GetTaskStates, GetXCom, SetXCom
 
 from airflow_imagebuilder.triggers import supervisor
 from tests.support.task import GONE
@@ -118,6 +118,7 @@ class TaskSupervisor:
         self.written: list[tuple[str, Any]] = []
         self.kept: dict[str, Any] = {}
         self.error: Exception | None = None
+        self.refuses_removal = False
 
     def send(self, message: Any) -> Any:
         if self.error:
@@ -125,6 +126,12 @@ class TaskSupervisor:
         if isinstance(message, GetXCom):
             assert (message.task_id, message.map_index) == ("t", -1)
             return SimpleNamespace(value=self.kept.get(message.key))
+        if isinstance(message, DeleteXCom):
+            assert (message.task_id, message.map_index) == ("t", -1)
+            if self.refuses_removal:
+                raise OSError("no answer")
+            self.kept.pop(message.key, None)
+            return None
         assert isinstance(message, SetXCom)
         self.written.append((message.key, message.value))
         self.kept[message.key] = message.value

@@ -75,7 +75,8 @@ class Recording:
             self._before = self._before or self._read()
             return self._build(image, executions, steps)
 
-        self._write(BUILD_KEY if ended else LIVE_BUILD_KEY, make)
+        if self._write(BUILD_KEY if ended else LIVE_BUILD_KEY, make) and ended:
+            self._remove(LIVE_BUILD_KEY)
 
     def workflow(
         self, snapshot: ImageSnapshot, selector: WorkflowSelector, steps: Sequence[Mapping[str, Any]]
@@ -141,16 +142,26 @@ class Recording:
             found = getattr(_send(GetXCom(key=LIVE_BUILD_KEY, **self._whose)), "value", None)
         return found if isinstance(found, dict) else None
 
-    def _write(self, key: str, make: Callable[[], dict[str, Any]]) -> None:
+    def _write(self, key: str, make: Callable[[], dict[str, Any]]) -> bool:
+        """Write a record, and return whether Airflow took it."""
         # Outside of a running task nothing takes records. A signal handler may have interrupted a call.
         if not _is_supervised() or is_asking():
-            return
+            return False
         from airflow.sdk.execution_time.comms import SetXCom
 
         try:
             _send(SetXCom(key=key, value=make(), **self._whose))
         except Exception as error:  # noqa: BLE001 (whatever it is, the task continues)
             self._complain(key, error)
+            return False
+        return True
+
+    def _remove(self, key: str) -> None:
+        """Remove a record that a later one replaces: the lists of images then read half as much."""
+        from airflow.sdk.execution_time.comms import DeleteXCom
+
+        with suppress(Exception):  # a reader prefers the later one anyway
+            _send(DeleteXCom(key=key, **self._whose))
 
     @property
     def _whose(self) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def test_the_image_is_recorded_before_the_task_defers_and_when_it_has_ended(airf
     resumed = create(aws)
     resumed.execute_complete(task.context, {**event(), "image_build_version_arn": arn})
     assert airflow.keys == [LIVE_BUILD_KEY, BUILD_KEY]
+    assert list(airflow.kept) == [BUILD_KEY]
     record = airflow.kept[BUILD_KEY]
     assert (record["arn"], record["status"], record["ended"], record["submitted"]) == (
         arn,
@@ -82,6 +83,13 @@ def test_a_cancel_that_takes_time_has_not_ended_the_image(airflow: TaskSuperviso
         guard(aws).execute_complete(FakeTask().context, event("deadline"))
     assert airflow.keys == [LIVE_BUILD_KEY]
     assert airflow.kept[LIVE_BUILD_KEY]["ended"] is False
+
+
+def test_a_record_in_progress_that_cannot_be_removed_costs_nothing(airflow: TaskSupervisor) -> None:
+    airflow.refuses_removal = True
+    operator = create(FakeImageBuilder("AVAILABLE"))
+    operator.execute_complete(FakeTask().context, event())
+    assert airflow.kept[BUILD_KEY]["status"] == "AVAILABLE"
 
 
 def test_a_submitter_that_does_not_wait_records_once(airflow: TaskSupervisor) -> None:
