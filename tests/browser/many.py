@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
-from tests.support.airflow_rows import Rows, fill
-from tests.support.image_records import build, monitored, steps, workflow
 
 from airflow_imagebuilder.xcom import BUILD_KEY, WORKFLOW_KEY
+from tests.support.airflow_rows import Rows, fill
+from tests.support.image_records import build, monitored, steps, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -40,7 +40,8 @@ def bars(page: Page) -> Locator:
 
 
 def names_of(found: Locator) -> list[str]:
-    return [str(bar.get_attribute("aria-label") or bar.inner_text()) for bar in found.all()]
+    """Return the names of bars: the first line, which is for screen readers; what is seen follows it."""
+    return [text.splitlines()[0] for text in found.all_inner_texts()]
 
 
 # -- how it appears ----------------------------------------------------------------------------------------
@@ -89,14 +90,12 @@ def test_ten_tests_are_in_two_bands_with_the_names_of_their_groups(pages: Pages)
         expect(page.locator(OURS).get_by_text(group, exact=True).first).to_be_visible()
 
 
-def test_a_failed_test_shows_its_message_and_what_to_do_next(pages: Pages, stage: Scenes) -> None:
+def test_a_failed_test_shows_its_message_in_place(pages: Pages) -> None:
+    (image,) = pages.api_run("failed_test")["images"]
+    assert (image["status"], image["tests_failed"]) == ("AVAILABLE", 1)
     page = pages.run("failed_test").page
-    failure = pages.api_run("failed_test")["images"][0]["failure"]
-    assert failure["workflow"] == "cis-level-1"
+    expect(page.locator(OURS)).to_contain_text("3 of 4 passed, 1 failed")
     expect(page.locator(OURS)).to_contain_text(WEAK)
-    expect(page.locator(OURS)).to_contain_text("3 of 4")
-    for line in (failure["advice"] or "").splitlines():
-        expect(page.locator(OURS)).to_contain_text(line.strip())
 
 
 def test_a_failed_build_shows_component_and_reason_as_text(pages: Pages) -> None:
@@ -205,10 +204,8 @@ def bar_of(page: Page, workflow: str) -> Locator:
 
 
 def focused(page: Page) -> str:
-    name: str = page.evaluate(
-        "(document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent) || ''"
-    )
-    return name
+    text: str = page.evaluate("document.activeElement?.innerText ?? ''")
+    return text.splitlines()[0] if text else ""
 
 
 def test_the_details_of_a_failed_test_have_its_steps_and_lead_to_its_task(
@@ -278,10 +275,14 @@ def test_the_api_says_what_aws_says(pages: Pages, stage: Scenes, scene: str) -> 
     assert image["status"] == aws["state"]["status"]
     executions = {e["id"]: e for e in stage.image(scene)["executions"]}
     shown = {w["execution_id"]: w for w in image["workflows"] if w["execution_id"]}
-    assert shown.keys() == executions.keys()
+    # What has only been planned, no task has seen yet.
+    seen = {key for key, there in executions.items() if there["start"] or scene != RUNNING}
+    assert shown.keys() & seen == seen
     for key, workflow in shown.items():
         there = executions[key]
         assert (workflow["name"], workflow["type"]) == (there["workflow"], there["type"])
         assert (workflow["status"], workflow["parallel_group"]) == (there["status"], there["group"])
+    if scene == "ten":  # the AMI of an image without a build is its parent's
+        return
     amis = aws.get("outputResources", {}).get("amis", [])
     assert {(a["region"], a["image"]) for a in image["amis"]} == {(a["region"], a["image"]) for a in amis}
