@@ -44,7 +44,7 @@ def add_many(airflow: AirflowStack) -> None:
 
 def add_hostile(airflow: AirflowStack) -> None:
     """Add a failed image with markup in every text of its records."""
-    place = {"dag_id": HOSTILE_DAG, "run_id": HOSTILE_RUN}
+    place: dict[str, Any] = {"dag_id": HOSTILE_DAG, "run_id": HOSTILE_RUN}
     test = workflow("boot", "TEST", 600, 900, "FAILED", parallel_group="functional", message="failed")
     failure = dict.fromkeys(("stage", "workflow", "step", "component", "message", "advice", "text"), "failed")
     record = build(1, "hostile", status="FAILED", reason="failed", failure=failure)

@@ -1,4 +1,4 @@
-"""The pages: their addresses, how they are opened, looked at and photographed."""
+"""The pages: their addresses, how they are opened and photographed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import quote, urlsplit
 
 from playwright.sync_api import expect
 
-from tests.browser.axe import OURS, findings
-from tests.browser.chromium import NARROW, WIDE, Watched
+from tests.browser.axe import findings
+from tests.browser.chromium import NARROW, OURS, WIDE, Watched
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import OURS
+from tests.browser.chromium import OURS
 from tests.browser.scenes import ENDED, LIVE, MAPPED, MARKUP, RUNNING, WEAK, let_live_go
 
 if TYPE_CHECKING:
