@@ -16,14 +16,16 @@ export function FailedTests({ build }: { build: Build }) {
       <h3>
         <Icon name="warning" /> {failed.length === 1 ? 'A workflow failed' : `${failed.length} workflows failed`}
       </h3>
-      <dl class="ib-facts">
+      <ul>
         {failed.map(({ execution_id, name, message, steps }) => (
-          <div key={execution_id ?? name}>
-            <dt class="ib-text">{name}</dt>
-            <dd class="ib-text ib-lines">{messageOf(message, steps)}</dd>
-          </div>
+          <li key={execution_id ?? name} class="ib-text ib-lines">
+            <strong>
+              <bdi>{name}</bdi>
+            </strong>
+            : {messageOf(message, steps)}
+          </li>
         ))}
-      </dl>
+      </ul>
     </section>
   )
 }
