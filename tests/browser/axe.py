@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.browser.chromium import OURS
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SOURCE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-OURS = ".imagebuilder"
 
 
 def missing() -> str | None:

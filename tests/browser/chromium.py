@@ -25,6 +25,8 @@ FLAGS = (
 )
 NARROW, WIDE = 360, 1600
 HEIGHT = 1000
+OURS = ".imagebuilder"
+"""Our part of a page, as a selector."""
 OWN = "/imagebuilder/"
 """Part of every address that our pages ask."""
 _VIOLATIONS = """
@@ -74,7 +76,7 @@ class Watched:
 
     def _console(self, message: Any) -> None:
         address = str(message.location.get("url"))
-        # Airflow's UI asks for what a Dag without a file does not have; that is none of ours.
+        # Airflow's UI asks for what a Dag without a file does not have; this does not count.
         is_airflows = message.text.startswith("Failed to load resource") and OWN not in address
         if message.type == "error" and not is_airflows:
             self.errors.append(f"console: {message.text} ({address})")

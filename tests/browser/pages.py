@@ -1,24 +1,27 @@
-"""The pages: their addresses, how they are opened, looked at and photographed."""
+"""The pages: their addresses, how they are opened and photographed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from playwright.sync_api import expect
 
-from tests.browser.axe import OURS, findings
-from tests.browser.chromium import NARROW, WIDE, Watched
+from tests.browser.axe import findings
+from tests.browser.chromium import NARROW, OURS, WIDE, Watched
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from playwright.sync_api import BrowserContext, Page
 
     from tests.browser.scenes import Scenes
 
-LOOKS = [(scheme, width) for width in (WIDE, NARROW) for scheme in ("light", "dark")]
+SCHEMES = ("light", "dark")
+WIDTHS = (WIDE, NARROW)
 
 
 @dataclass
@@ -70,10 +73,12 @@ class Pages:
         page.wait_for_load_state("networkidle")
         expect(page.locator(f"{OURS} [aria-busy=true]")).to_have_count(0)
 
-    def look(self, watched: Watched, name: str, *, whole: bool = False) -> list[str]:
-        """Photograph a page light and dark, wide and narrow, and return what axe finds in each."""
+    def look(
+        self, watched: Watched, name: str, *, whole: bool = False, widths: Sequence[int] = WIDTHS
+    ) -> list[str]:
+        """Photograph a page light and dark, in each width, and return what axe finds."""
         found = []
-        for scheme, width in LOOKS:
+        for scheme, width in product(SCHEMES, widths):
             watched.dress(scheme, width)
             self.shoot(watched.page, f"{name}-{scheme}-{width}")
             found += [f"{scheme} {width}: {finding}" for finding in findings(watched.page, whole=whole)]

@@ -66,7 +66,7 @@ def _take_all(browser: Browser, airflow: AirflowStack, service: LocalService) ->
     service.control(speed=1)
     state = chromium.log_in(browser, airflow)
     with chromium.new_context(browser, state, WIDTH) as context:
-        # Ages are told by the browser's clock, and the local service's is hours ahead of it.
+        # Ages are counted by the browser's clock, and that of the local service is hours ahead of it.
         context.clock.install(time=_now(service))
         page = context.new_page()
         _take(page, airflow, running, "run-view")

@@ -1,4 +1,4 @@
-"""The scenes: runs that end in every way a run can end, and one that does not end while pages show it."""
+"""The scenes: runs that end in every way a run can end, and two that are held in the middle."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ENDED = {
 """Scenes that end, with the state in which Airflow ends the run."""
 
 RUNNING, LIVE = HELD = "running", "live"
-"""Scenes that are held in the middle of their tests: a test lets the second one continue."""
+"""Scenes that are held in the middle of their tests: one stays so, one is let go by a test."""
 MAPPED = ("mapped-one", "mapped-two", "mapped-three")
 MARKUP = "<img src=x onerror=alert(1)>"
 WEAK = "weak password rules: PASS_MAX_DAYS is 99999"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.axe import OURS
+from tests.browser.chromium import NARROW, OURS, WIDE
 from tests.browser.scenes import ENDED, LIVE, MAPPED, MARKUP, RUNNING, WEAK, let_live_go
 
 if TYPE_CHECKING:
@@ -40,24 +40,21 @@ def bars(page: Page) -> Locator:
 
 
 def names_of(found: Locator) -> list[str]:
-    return [str(bar.get_attribute("aria-label") or bar.inner_text()) for bar in found.all()]
+    """Return the names of bars: the first line, which is for screen readers; what is seen follows it."""
+    return [text.splitlines()[0] for text in found.all_inner_texts()]
 
 
 # -- how it appears ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scene", [RUNNING, *ENDED])
-def test_in_airflow_the_view_appears_well_in_every_light_and_width(pages: Pages, scene: str) -> None:
-    opened = pages.run(scene)
-    pages.settled(opened.page)
-    assert pages.look(opened, f"run-{scene}") == []
-
-
-@pytest.mark.parametrize("scene", [RUNNING, "failed_test", "no_image"])
-def test_without_the_frame_the_view_appears_well_too(pages: Pages, scene: str) -> None:
-    opened = pages.run(scene, framed=False)
-    pages.settled(opened.page)
-    assert pages.look(opened, f"run-{scene}-unframed", whole=True) == []
+def test_the_view_appears_well_light_and_dark_wide_and_narrow(pages: Pages, scene: str) -> None:
+    # On a narrow screen Airflow's own frame leaves no room for a tab.
+    framed, bare = pages.run(scene), pages.run(scene, framed=False)
+    pages.settled(framed.page)
+    pages.settled(bare.page)
+    found = pages.look(framed, f"run-{scene}", widths=[WIDE])
+    assert found + pages.look(bare, f"run-{scene}", widths=[NARROW], whole=True) == []
 
 
 # -- what it says ------------------------------------------------------------------------------------------
@@ -89,14 +86,12 @@ def test_ten_tests_are_in_two_bands_with_the_names_of_their_groups(pages: Pages)
         expect(page.locator(OURS).get_by_text(group, exact=True).first).to_be_visible()
 
 
-def test_a_failed_test_shows_its_message_and_what_to_do_next(pages: Pages, stage: Scenes) -> None:
+def test_a_failed_test_shows_its_message_in_place(pages: Pages) -> None:
+    (image,) = pages.api_run("failed_test")["images"]
+    assert (image["status"], image["tests_failed"]) == ("AVAILABLE", 1)
     page = pages.run("failed_test").page
-    failure = pages.api_run("failed_test")["images"][0]["failure"]
-    assert failure["workflow"] == "cis-level-1"
+    expect(page.locator(OURS)).to_contain_text("3 of 4 passed, 1 failed")
     expect(page.locator(OURS)).to_contain_text(WEAK)
-    expect(page.locator(OURS)).to_contain_text("3 of 4")
-    for line in (failure["advice"] or "").splitlines():
-        expect(page.locator(OURS)).to_contain_text(line.strip())
 
 
 def test_a_failed_build_shows_component_and_reason_as_text(pages: Pages) -> None:
@@ -148,7 +143,7 @@ def test_a_container_image_shows_its_uris_and_the_findings_of_its_scan(pages: Pa
 def test_each_image_of_a_mapped_task_is_shown(pages: Pages) -> None:
     page = pages.run("mapped").page
     for recipe in MAPPED:
-        expect(page.get_by_role("heading", name=re.compile(recipe))).to_be_visible()
+        expect(page.locator(OURS).get_by_role("heading", name=re.compile(recipe))).to_be_visible()
 
 
 def test_a_run_without_an_image_says_so(pages: Pages) -> None:
@@ -205,10 +200,8 @@ def bar_of(page: Page, workflow: str) -> Locator:
 
 
 def focused(page: Page) -> str:
-    name: str = page.evaluate(
-        "(document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent) || ''"
-    )
-    return name
+    text: str = page.evaluate("document.activeElement?.innerText ?? ''")
+    return text.splitlines()[0] if text else ""
 
 
 def test_the_details_of_a_failed_test_have_its_steps_and_lead_to_its_task(
@@ -242,7 +235,7 @@ def test_the_tab_of_a_task_instance_shows_the_image_of_the_task(pages: Pages, st
     run = stage.runs["mapped"]
     address = f"/dags/{run.dag_id}/runs/{quote(run.run_id)}/tasks/bake/mapped/1/plugin/image-build-task"
     page = pages.open(address, ready=f"{OURS} h2").page
-    expect(page.get_by_role("heading", name=re.compile("mapped-two"))).to_be_visible()
+    expect(page.locator(OURS).get_by_role("heading", name=re.compile("mapped-two"))).to_be_visible()
     pages.settled(page)
     pages.shoot(page, "run-task-tab")
 
@@ -278,10 +271,14 @@ def test_the_api_says_what_aws_says(pages: Pages, stage: Scenes, scene: str) -> 
     assert image["status"] == aws["state"]["status"]
     executions = {e["id"]: e for e in stage.image(scene)["executions"]}
     shown = {w["execution_id"]: w for w in image["workflows"] if w["execution_id"]}
-    assert shown.keys() == executions.keys()
+    # What has only been planned, no task has seen yet.
+    seen = {key for key, there in executions.items() if there["start"] or scene != RUNNING}
+    assert shown.keys() & seen == seen
     for key, workflow in shown.items():
         there = executions[key]
         assert (workflow["name"], workflow["type"]) == (there["workflow"], there["type"])
         assert (workflow["status"], workflow["parallel_group"]) == (there["status"], there["group"])
+    if scene == "ten":  # the AMI of an image without a build is its parent's
+        return
     amis = aws.get("outputResources", {}).get("amis", [])
     assert {(a["region"], a["image"]) for a in image["amis"]} == {(a["region"], a["image"]) for a in amis}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.axe import OURS
+from tests.browser.chromium import OURS
 from tests.browser.scenes import RUNNING
 from tests.browser.test_run_view import bars
 

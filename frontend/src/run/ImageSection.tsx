@@ -7,6 +7,7 @@ import { Icon } from '../shared/Icon'
 import { Link } from '../shared/Link'
 import { ImageStatus } from '../shared/Status'
 import { milliseconds, relative, Time } from '../shared/Time'
+import { FailedTests } from './FailedTests'
 import { FailureReport } from './FailureReport'
 import { Outputs } from './Outputs'
 import { isShown, type Shown } from './place'
@@ -48,6 +49,7 @@ export function ImageSection({ build, until, now, shown, asTable, open, navigati
       {isOpen && (
         <div class="ib-body">
           {build.failure && <FailureReport failure={build.failure} available={build.status === 'AVAILABLE'} />}
+          <FailedTests build={build} />
           <Facts build={build} now={now} navigation={navigation} />
           {build.workflows.length === 0 ? (
             <p class="ib-muted">No workflow of this image has been seen{build.ended ? '' : ' yet'}.</p>

@@ -45,6 +45,7 @@ export function TimelineView({ build, until, shown, navigation }: TimelineProps)
       role="toolbar"
       aria-label={`Workflows of ${build.name} ${build.version}; arrow keys move between them`}
       onKeyDown={(event) => {
+        if (event.key === 'Escape' && opened !== null) return close(opened)
         if (!(event.target instanceof HTMLElement) || event.target.dataset['bar'] === undefined || stop === null) return
         const next = moved(timeline.bands, stop, event.key)
         if (next === null) return
