@@ -14,7 +14,7 @@ from airflow_imagebuilder.ui.run_view.cost import build_minutes_of
 from airflow_imagebuilder.ui.run_view.estimate import estimate_of
 from airflow_imagebuilder.ui.run_view.images import image_row
 from airflow_imagebuilder.ui.run_view.stages import stages_of
-from airflow_imagebuilder.ui.run_view.workflows import EARLIEST, workflows_of
+from airflow_imagebuilder.ui.run_view.workflows import EARLIEST, tests_of, workflows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,8 +114,10 @@ def build_of(image: RunImage, past: Sequence[Past], counts: Counts | None, now: 
     shown = values.written(observed) or ""
     workflows = workflows_of(image.stored, image.monitored, ended=image.ended)
     durations = [one.duration for one in past if one.recipe == image.recipe and one.arn != arn]
+    # Monitors know more of an image in progress than its own record does.
+    tests = {} if image.ended else tests_of(workflows)
     return Build(
-        **row.model_dump(),
+        **{**row.model_dump(), **tests},
         recipe=values.text(record, "recipe"),
         pipeline_arn=values.text(record, "pipeline_arn"),
         reason=values.text(record, "reason"),

@@ -74,13 +74,18 @@ def workflows_of(build: Stored, monitored: Sequence[Stored], *, ended: bool) -> 
 
 def _executions(build: Stored, monitored: Sequence[Stored]) -> list[Mapping[str, Any]]:
     """Return the executions of the record, and those that only a monitor has seen yet."""
-    executions = values.items(build.value, "workflows")
+    executions = [one for one in values.items(build.value, "workflows") if not _never_ran(one)]
     known = {values.text(one, "execution_id") for one in executions}
     return executions + [
         one.value
         for one in monitored
         if (values.text(one.value, "execution_id") or None) not in {*known, None}
     ]
+
+
+def _never_ran(execution: Mapping[str, Any]) -> bool:
+    """Return whether a repair replaced an execution that had not begun: its next attempt is the first one."""
+    return execution.get("retried") is True and values.time(execution, "start") is None
 
 
 def _newer(execution: Mapping[str, Any], build: Stored, monitor: Stored | None) -> Mapping[str, Any]:
@@ -171,6 +176,16 @@ def _in_order(workflows: list[Workflow], record: Mapping[str, Any]) -> list[Work
 
 def _attempt(execution: Mapping[str, Any]) -> int:
     return max(1, values.count(execution, "attempt", 1))
+
+
+def tests_of(workflows: Sequence[Workflow]) -> dict[str, int]:
+    """Return how many tests passed and failed in their last attempt, and how many there are."""
+    tests = [one for one in workflows if one.type == "TEST" and one.attempt == one.attempts]
+    return {
+        "tests_passed": sum(one.outcome == "passed" for one in tests),
+        "tests_failed": sum(one.outcome == "failed" for one in tests),
+        "tests_total": len(tests),
+    }
 
 
 def _type(member: Mapping[str, Any]) -> Literal["BUILD", "TEST", "DISTRIBUTION"]:

@@ -254,3 +254,58 @@ def test_steps_that_are_many_are_kept(rows: Rows, admin: TestClient) -> None:
     kept = image(admin)["workflows"][0]["steps"]
     assert [one["name"] for one in kept] == names
     assert kept[-1]["message"] == "last"
+
+
+def spans(found: dict[str, Any]) -> list[tuple[str, str, str | None, str]]:
+    return [(one["name"], one["start"], one["end"], one["outcome"]) for one in found["stages"]]
+
+
+def test_stages_have_the_times_of_their_workflows(rows: Rows, admin: TestClient) -> None:
+    # A task that began late saw TESTING first, when the build was long over.
+    record = build(stages=[{"status": "TESTING", "since": at(0)}, {"status": "AVAILABLE", "since": at(1030)}])
+    rows.xcom(BUILD_KEY, record)
+    rows.flush()
+    assert spans(image(admin)) == [
+        ("build", at(0), at(600), "passed"),
+        ("test", at(600), at(902), "passed"),
+        ("distribution", at(910), at(1000), "passed"),
+    ]
+
+
+def test_each_life_of_a_repaired_image_has_its_stages(rows: Rows, admin: TestClient) -> None:
+    boot = {"parallel_group": "functional", "attempts": 2}
+    ran = [
+        workflow("golden-build", "BUILD", 0, 600),
+        workflow("boot", "TEST", 600, 700, "FAILED", retried=True, **boot),
+        workflow("users", "TEST", None, None, "SKIPPED", retried=True, execution_id="wf-never"),
+        workflow("boot", "TEST", 2000, 2100, attempt=2, execution_id="wf-again", **boot),
+        workflow("users", "TEST", 2100, 2200),
+    ]
+    declared = [{key: one[key] for key in ("name", "type", "parallel_group")} for one in ran[:3]]
+    rows.xcom(BUILD_KEY, build(workflows=ran, declared=declared, stages=[], status="AVAILABLE"))
+    rows.flush()
+    found = image(admin)
+    assert spans(found)[1:] == [
+        ("test", at(600), at(700), "failed"),
+        ("test", at(2000), at(2200), "passed"),
+    ]
+    shown = [(one["name"], one["attempt"], one["outcome"]) for one in found["workflows"]]
+    assert shown == [
+        ("golden-build", 1, "passed"),
+        ("boot", 1, "failed"),
+        ("boot", 2, "passed"),
+        ("users", 1, "passed"),
+    ]
+
+
+def test_what_monitors_saw_counts_before_the_image_has_ended(rows: Rows, admin: TestClient) -> None:
+    tests = [workflow("boot", "TEST", 600, 700), workflow("soak", "TEST", 600, None, "RUNNING")]
+    record = build(**LIVE, workflows=[workflow("golden-build", "BUILD", 0, 600)], stages=[], tests_passed=0)
+    record["declared"] = [{key: one[key] for key in ("name", "type", "parallel_group")} for one in tests]
+    rows.xcom(LIVE_BUILD_KEY, record, state="deferred")
+    for one in tests:
+        rows.xcom(WORKFLOW_KEY, monitored(one, record["arn"], 2000), task_id=one["name"], state="deferred")
+    rows.flush()
+    found = image(admin)
+    assert (found["tests_passed"], found["tests_failed"], found["tests_total"]) == (1, 0, 2)
+    assert spans(found) == [("build", at(0), at(600), "passed"), ("test", at(600), None, "running")]
