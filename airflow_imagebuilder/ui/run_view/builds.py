@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from airflow_imagebuilder.ui.api.models import ImageRow, Workflow
     from airflow_imagebuilder.ui.run_view.images import Counts
     from airflow_imagebuilder.ui.run_view.records import Place, Stored
 
@@ -115,7 +117,7 @@ def build_of(image: RunImage, past: Sequence[Past], counts: Counts | None, now: 
     workflows = workflows_of(image.stored, image.monitored, ended=image.ended)
     durations = [one.duration for one in past if one.recipe == image.recipe and one.arn != arn]
     return Build(
-        **row.model_dump(),
+        **{**row.model_dump(), **_tests(image, row, workflows)},
         recipe=values.text(record, "recipe"),
         pipeline_arn=values.text(record, "pipeline_arn"),
         reason=values.text(record, "reason"),
@@ -129,6 +131,20 @@ def build_of(image: RunImage, past: Sequence[Past], counts: Counts | None, now: 
         log_url=log_address(arn, values.text(record, "name")),
         truncated=values.texts(record, "truncated"),
     )
+
+
+def _tests(image: RunImage, row: ImageRow, workflows: Sequence[Workflow]) -> dict[str, int]:
+    """Return the tests that have ended: the record of an image is older than what its monitors have seen."""
+    if image.ended:
+        return {}
+    recorded = values.items(image.stored.value, "workflows")
+    superseded = {values.text(one, "execution_id") for one in recorded if one.get("retried") is True}
+    tests = [one for one in workflows if one.type == "TEST" and one.execution_id not in superseded]
+    outcomes = Counter(one.outcome for one in tests if one.attempt == one.attempts)
+    return {
+        "tests_passed": max(row.tests_passed, outcomes["passed"]),
+        "tests_failed": max(row.tests_failed, outcomes["failed"]),
+    }
 
 
 def _observed(image: RunImage, now: datetime) -> datetime:

@@ -114,6 +114,22 @@ def test_monitors_add_steps_and_newer_states(rows: Rows, admin: TestClient) -> N
     assert (found["cis"]["execution_id"], found["cis"]["steps"]) == (None, None)
 
 
+def test_tests_that_only_monitors_have_seen_end_are_counted(rows: Rows, admin: TestClient) -> None:
+    boot, users = (workflow(name, "TEST", 600, status="RUNNING") for name in ("boot", "users"))
+    superseded = workflow("cis", "TEST", 400, 500, status="FAILED", retried=True)
+    counts = {"tests_passed": 0, "tests_failed": 0, "tests_total": 3}
+    record = build(**LIVE, **counts, observed_at=at(700), workflows=[boot, users, superseded])
+    rows.xcom(LIVE_BUILD_KEY, record, state="deferred")
+    ends: dict[str, Any] = {"boot": "COMPLETED", "users": "FAILED"}
+    for number, one in enumerate((boot, users)):
+        seen = {**one, "status": ends[one["name"]], "end": at(710)}
+        monitor: dict[str, Any] = {"task_id": "test", "map_index": number, "state": "deferred"}
+        rows.xcom(WORKFLOW_KEY, monitored(seen, record["arn"], 710), **monitor)
+    rows.flush()
+    found = image(admin)
+    assert (found["tests_passed"], found["tests_failed"], found["tests_total"]) == (1, 1, 3)
+
+
 def test_a_monitor_that_saw_less_does_not_take_back_an_end(rows: Rows, admin: TestClient) -> None:
     record = build()
     seen = {**record["workflows"][1], "status": "RUNNING", "end": None}
