@@ -16,6 +16,7 @@ from airflow_imagebuilder.ui.run_view.estimate import estimate_of
 from airflow_imagebuilder.ui.run_view.images import image_row
 from airflow_imagebuilder.ui.run_view.stages import stages_of
 from airflow_imagebuilder.ui.run_view.workflows import EARLIEST, workflows_of
+from airflow_imagebuilder.xcom import BUILD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +59,11 @@ class RunImage:
     def ended(self) -> bool:
         """Whether the image has stopped changing."""
         return is_image_terminal(values.text(self.stored.value, "status") or "")
+
+    @property
+    def complete(self) -> bool:
+        """Whether its record has how each workflow ended: a trigger sees the end, and a worker lists them."""
+        return self.ended and self.stored.key == BUILD_KEY
 
     @property
     def stale(self) -> bool:
@@ -114,7 +120,7 @@ def build_of(image: RunImage, past: Sequence[Past], counts: Counts | None, now: 
     row = image_row(image.stored, image.owner, counts, stale=image.stale)
     observed = _observed(image, now)
     shown = values.written(observed) or ""
-    workflows = workflows_of(image.stored, image.monitored, ended=image.ended)
+    workflows = workflows_of(image.stored, image.monitored, ended=image.complete)
     durations = [one.duration for one in past if one.recipe == image.recipe and one.arn != arn]
     return Build(
         **{**row.model_dump(), **_tests(image, row, workflows)},
@@ -135,7 +141,7 @@ def build_of(image: RunImage, past: Sequence[Past], counts: Counts | None, now: 
 
 def _tests(image: RunImage, row: ImageRow, workflows: Sequence[Workflow]) -> dict[str, int]:
     """Return the tests that have ended: the record of an image is older than what its monitors have seen."""
-    if image.ended:
+    if image.complete:
         return {}
     recorded = values.items(image.stored.value, "workflows")
     superseded = {values.text(one, "execution_id") for one in recorded if one.get("retried") is True}

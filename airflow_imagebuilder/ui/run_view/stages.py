@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.ui.api.models import Stage
@@ -56,13 +57,18 @@ def _end(stages: list[Stage], when: str, outcome: Outcome) -> None:
 
 
 def _judged(stage: Stage, workflows: Sequence[Workflow]) -> Stage:
-    failed = any(
-        one.type == "TEST"
-        and one.outcome == "failed"
-        and one.start is not None
-        and stage.start <= one.start <= (stage.end or one.start)
-        for one in workflows
-    )
-    if stage.name == "test" and failed and stage.outcome == "passed":
-        return stage.model_copy(update={"outcome": "failed"})
-    return stage
+    """Return a test stage with the outcome of its tests: the last attempt that began in it counts."""
+    if stage.name != "test" or stage.outcome != "passed":
+        return stage
+    last: dict[tuple[str, str | None, int], Outcome] = {}
+    seen: Counter[tuple[str, str | None, int]] = Counter()
+    tests = [one for one in workflows if one.type == "TEST" and _began_in(stage, one)]
+    for one in sorted(tests, key=lambda one: one.attempt):
+        # The same test may run more than once in one group.
+        seen[one.name, one.parallel_group, one.attempt] += 1
+        last[one.name, one.parallel_group, seen[one.name, one.parallel_group, one.attempt]] = one.outcome
+    return stage.model_copy(update={"outcome": "failed"}) if "failed" in last.values() else stage
+
+
+def _began_in(stage: Stage, one: Workflow) -> bool:
+    return one.start is not None and stage.start <= one.start <= (stage.end or one.start)

@@ -130,6 +130,20 @@ def test_tests_that_only_monitors_have_seen_end_are_counted(rows: Rows, admin: T
     assert (found["tests_passed"], found["tests_failed"], found["tests_total"]) == (1, 1, 3)
 
 
+def test_an_end_without_its_final_record_does_not_call_a_test_skipped(rows: Rows, admin: TestClient) -> None:
+    ended: dict[str, Any] = {"status": "FAILED", "tests_passed": 0, "tests_failed": 0, "tests_total": 2}
+    probe = workflow("probe", "TEST", 600, 700)
+    declared = [{"name": name, "type": "TEST", "parallel_group": None} for name in ("probe", "boot")]
+    record = build(**ended, observed_at=at(700), workflows=[], declared=declared)
+    # The worker that reads how each test ended was killed before it wrote.
+    rows.xcom(LIVE_BUILD_KEY, record, state="failed")
+    rows.xcom(WORKFLOW_KEY, monitored(probe, record["arn"], 690), task_id="test", map_index=0)
+    rows.flush()
+    found = image(admin)
+    assert [one["outcome"] for one in found["workflows"]] == ["passed", "pending"]
+    assert (found["tests_passed"], found["tests_total"]) == (1, 2)
+
+
 def test_a_monitor_that_saw_less_does_not_take_back_an_end(rows: Rows, admin: TestClient) -> None:
     record = build()
     seen = {**record["workflows"][1], "status": "RUNNING", "end": None}
@@ -163,6 +177,22 @@ def test_a_repaired_image_shows_every_life(rows: Rows, admin: TestClient) -> Non
     assert lives == [(1, 2, "failed"), (2, 2, "passed")]
     # Instances of the superseded life were paid for too.
     assert found["build_minutes"]["total"] == pytest.approx((600 + 100 + 100) / 60, abs=0.01)
+
+
+def test_a_stage_whose_failed_test_passed_in_it_after_a_repair_has_passed(
+    rows: Rows, admin: TestClient
+) -> None:
+    record = build(
+        # A cleared task has no records of the life before.
+        stages=[{"status": "TESTING", "since": at(500)}, {"status": "AVAILABLE", "since": at(900)}],
+        workflows=[
+            workflow("boot", start=600, end=700, status="FAILED", retried=True, execution_id="wf-1"),
+            workflow("boot", start=800, end=900, attempt=2, execution_id="wf-2"),
+        ],
+    )
+    rows.xcom(BUILD_KEY, record)
+    rows.flush()
+    assert [(one["name"], one["outcome"]) for one in image(admin)["stages"]] == [("test", "passed")]
 
 
 def test_what_never_began_is_skipped_when_the_image_has_ended(rows: Rows, admin: TestClient) -> None:
