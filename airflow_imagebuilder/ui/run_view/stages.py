@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from airflow_imagebuilder.ui.api.models import Outcome, StageName, Workflow
+    from airflow_imagebuilder.ui.api.models import Outcome, StageName, Workflow, WorkflowType
 
 STAGES: dict[str, StageName] = {
     "PENDING": "build",
@@ -22,6 +22,9 @@ STAGES: dict[str, StageName] = {
     "DISTRIBUTING": "distribution",
     "INTEGRATING": "integration",
 }
+
+TYPES: dict[WorkflowType, StageName] = {"TEST": "test", "DISTRIBUTION": "distribution"}
+"""The stages that begin with a workflow of their own type."""
 
 ENDED_BY: dict[str, Outcome] = {"FAILED": "failed", "CANCELLED": "cancelled"}
 """How a stage ended that one of these statuses followed; else it passed."""
@@ -49,7 +52,26 @@ def stages_of(record: Mapping[str, Any], workflows: Sequence[Workflow], *, ended
     if ended and stages and stages[-1].end is None:
         last = values.written(values.time(record, "ended_at")) or stages[-1].start
         _end(stages, last, ENDED_BY.get(values.text(record, "status") or "", "passed"))
-    return [_judged(stage, workflows) for stage in stages]
+    return [_judged(stage, workflows) for stage in _begun_with(stages, workflows)]
+
+
+def _begun_with(stages: Sequence[Stage], workflows: Sequence[Workflow]) -> list[Stage]:
+    """Return the stages with the starts of their first workflows, where a task saw the change later."""
+    exact: list[Stage] = []
+    for stage in stages:
+        before = exact[-1] if exact else None
+        begun = stage
+        if before is not None and before.end == stage.start:
+            since = _first_start(before, stage, workflows)
+            exact[-1] = before.model_copy(update={"end": since})
+            begun = stage.model_copy(update={"start": since})
+        exact.append(begun)
+    return exact
+
+
+def _first_start(before: Stage, stage: Stage, workflows: Sequence[Workflow]) -> str:
+    starts = [one.start for one in workflows if one.start and TYPES.get(one.type) == stage.name]
+    return min((start for start in starts if before.start <= start <= stage.start), default=stage.start)
 
 
 def _end(stages: list[Stage], when: str, outcome: Outcome) -> None:

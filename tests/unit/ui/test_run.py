@@ -195,6 +195,19 @@ def test_a_stage_whose_failed_test_passed_in_it_after_a_repair_has_passed(
     assert [(one["name"], one["outcome"]) for one in image(admin)["stages"]] == [("test", "passed")]
 
 
+def test_a_change_that_was_seen_late_began_with_its_first_workflow(rows: Rows, admin: TestClient) -> None:
+    changes = [("BUILDING", 0), ("TESTING", 900), ("DISTRIBUTING", 950), ("AVAILABLE", 1000)]
+    record = build(stages=[{"status": status, "since": at(since)} for status, since in changes])
+    rows.xcom(BUILD_KEY, record)
+    rows.flush()
+    found = [(one["name"], one["start"], one["end"]) for one in image(admin)["stages"]]
+    assert found == [
+        ("build", at(0), at(600)),
+        ("test", at(600), at(910)),
+        ("distribution", at(910), at(1000)),
+    ]
+
+
 def test_what_never_began_is_skipped_when_the_image_has_ended(rows: Rows, admin: TestClient) -> None:
     record = build(status="CANCELLED", workflows=[], stages=[{"status": "BUILDING", "since": at(0)}])
     rows.xcom(BUILD_KEY, record)
