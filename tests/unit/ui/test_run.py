@@ -117,7 +117,7 @@ def test_monitors_add_steps_and_newer_states(rows: Rows, admin: TestClient) -> N
 def test_tests_that_only_monitors_have_seen_end_are_counted(rows: Rows, admin: TestClient) -> None:
     boot, users = (workflow(name, "TEST", 600, status="RUNNING") for name in ("boot", "users"))
     superseded = workflow("cis", "TEST", 400, 500, status="FAILED", retried=True)
-    counts = {"tests_passed": 0, "tests_failed": 0, "tests_total": 3}
+    counts: dict[str, Any] = {"tests_passed": 0, "tests_failed": 0, "tests_total": 3}
     record = build(**LIVE, **counts, observed_at=at(700), workflows=[boot, users, superseded])
     rows.xcom(LIVE_BUILD_KEY, record, state="deferred")
     ends: dict[str, Any] = {"boot": "COMPLETED", "users": "FAILED"}
