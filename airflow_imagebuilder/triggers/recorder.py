@@ -34,6 +34,10 @@ FRESH = 60.0
 """Seconds after which an answer of AWS is too old to be written: this process was suspended meanwhile, and
 another one may have written what followed."""
 
+TAKEN_OVER_AFTER = 10.0
+"""Seconds in which no other triggerer can have taken a wait over and written its record (Airflow: 30 s,
+``[triggerer] triggerer_health_check_threshold``)."""
+
 FEW = 20
 """Images that a process polls, up to which an image's executions are listed when its stage changes."""
 
@@ -133,7 +137,7 @@ class BuildRecorder:
         self.recorder = Recorder(trigger, LIVE_BUILD_KEY)
         self._before: Mapping[str, Any] | None = None
         self._found: Mapping[str, Any] | None = None
-        self._asked = False
+        self._read_at = float("-inf")
 
     def offer(self, snapshot: ImageSnapshot, watcher: ImageWatcher) -> None:
         """Write what a poll has shown. Returns at once."""
@@ -159,6 +163,9 @@ class BuildRecorder:
         self, image: Mapping[str, Any], asked_at: float, watcher: ImageWatcher | None
     ) -> Mapping[str, Any] | None:
         arn, before = self.trigger.image_build_version_arn, await self._known()
+        own_try = self.trigger.try_number or 1
+        if before and _try_of(before) > own_try:  # this process was suspended, or is being cancelled
+            return None
         status = str(image["state"]["status"])
         known = before and before.get("arn") == arn and before.get("status") == status
         if known and not self._lacks_lives(before):
@@ -175,7 +182,7 @@ class BuildRecorder:
         self._before = build_record(
             answers,
             submitted=bool(before.get("submitted", self.submitted)) if before else self.submitted,
-            try_number=self.trigger.try_number or 1,
+            try_number=own_try,
             before=before,
         )
         return self._before
@@ -186,12 +193,23 @@ class BuildRecorder:
         return lacks and not (before or {}).get("workflows")
 
     async def _known(self) -> Mapping[str, Any] | None:
-        """Return the record before this one: the worker's, or that of the triggerer that had the wait."""
-        if not self._asked:
+        """
+        Return the record before this one: this trigger's, the worker's, or another triggerer's.
+
+        If this process was suspended, another one may have written meanwhile.
+        """
+        if time.monotonic() - self._read_at >= TAKEN_OVER_AFTER:
             found = await own_record(self.trigger.task_instance, LIVE_BUILD_KEY)
             self._found = found if isinstance(found, dict) else None
-            self._asked = True
-        return self._before or self._found
+            self._read_at = time.monotonic()
+        # Airflow may not have taken this trigger's last record.
+        known = [one for one in (self._found, self._before) if one]
+        return max(known, key=lambda one: str(one.get("written_at", "")), default=None)
+
+
+def _try_of(record: Mapping[str, Any]) -> int:
+    number = record.get("try_number")
+    return number if isinstance(number, int) else 0
 
 
 async def _executions(watcher: ImageWatcher, arn: str) -> list[Mapping[str, Any]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -14,12 +15,14 @@ from airflow_imagebuilder.ui.run_view.cost import build_minutes_of
 from airflow_imagebuilder.ui.run_view.estimate import estimate_of
 from airflow_imagebuilder.ui.run_view.images import image_row
 from airflow_imagebuilder.ui.run_view.stages import stages_of
-from airflow_imagebuilder.ui.run_view.workflows import EARLIEST, tests_of, workflows_of
+from airflow_imagebuilder.ui.run_view.workflows import EARLIEST, workflows_of
+from airflow_imagebuilder.xcom import BUILD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from airflow_imagebuilder.ui.api.models import ImageRow, Workflow
     from airflow_imagebuilder.ui.run_view.images import Counts
     from airflow_imagebuilder.ui.run_view.records import Place, Stored
 
@@ -56,6 +59,11 @@ class RunImage:
     def ended(self) -> bool:
         """Whether the image has stopped changing."""
         return is_image_terminal(values.text(self.stored.value, "status") or "")
+
+    @property
+    def complete(self) -> bool:
+        """Whether its record has how each workflow ended: a trigger sees the end, and a worker lists them."""
+        return self.ended and self.stored.key == BUILD_KEY
 
     @property
     def stale(self) -> bool:
@@ -112,12 +120,10 @@ def build_of(image: RunImage, past: Sequence[Past], counts: Counts | None, now: 
     row = image_row(image.stored, image.owner, counts, stale=image.stale)
     observed = _observed(image, now)
     shown = values.written(observed) or ""
-    workflows = workflows_of(image.stored, image.monitored, ended=image.ended)
+    workflows = workflows_of(image.stored, image.monitored, ended=image.complete)
     durations = [one.duration for one in past if one.recipe == image.recipe and one.arn != arn]
-    # Monitors know more of an image in progress than its own record does.
-    tests = {} if image.ended else tests_of(workflows)
     return Build(
-        **{**row.model_dump(), **tests},
+        **{**row.model_dump(), **_tests(image, row, workflows)},
         recipe=values.text(record, "recipe"),
         pipeline_arn=values.text(record, "pipeline_arn"),
         reason=values.text(record, "reason"),
@@ -131,6 +137,20 @@ def build_of(image: RunImage, past: Sequence[Past], counts: Counts | None, now: 
         log_url=log_address(arn, values.text(record, "name")),
         truncated=values.texts(record, "truncated"),
     )
+
+
+def _tests(image: RunImage, row: ImageRow, workflows: Sequence[Workflow]) -> dict[str, int]:
+    """Return the tests that have ended: the record of an image is older than what its monitors have seen."""
+    if image.complete:
+        return {}
+    recorded = values.items(image.stored.value, "workflows")
+    superseded = {values.text(one, "execution_id") for one in recorded if one.get("retried") is True}
+    tests = [one for one in workflows if one.type == "TEST" and one.execution_id not in superseded]
+    outcomes = Counter(one.outcome for one in tests if one.attempt == one.attempts)
+    return {
+        "tests_passed": max(row.tests_passed, outcomes["passed"]),
+        "tests_failed": max(row.tests_failed, outcomes["failed"]),
+    }
 
 
 def _observed(image: RunImage, now: datetime) -> datetime:

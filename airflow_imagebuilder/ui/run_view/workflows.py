@@ -178,16 +178,6 @@ def _attempt(execution: Mapping[str, Any]) -> int:
     return max(1, values.count(execution, "attempt", 1))
 
 
-def tests_of(workflows: Sequence[Workflow]) -> dict[str, int]:
-    """Return how many tests passed and failed in their last attempt, and how many there are."""
-    tests = [one for one in workflows if one.type == "TEST" and one.attempt == one.attempts]
-    return {
-        "tests_passed": sum(one.outcome == "passed" for one in tests),
-        "tests_failed": sum(one.outcome == "failed" for one in tests),
-        "tests_total": len(tests),
-    }
-
-
 def _type(member: Mapping[str, Any]) -> Literal["BUILD", "TEST", "DISTRIBUTION"]:
     kind = member.get("type")
     return next((one for one in TYPES if one == kind), "BUILD")

@@ -146,6 +146,47 @@ async def test_what_aws_showed_before_this_process_was_suspended_is_not_written(
 
 
 @pytest.mark.asyncio
+async def test_a_triggerer_that_comes_back_keeps_the_stages_that_another_one_saw(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "TAKEN_OVER_AFTER", 0.0)
+
+    class TakenOver(Paced):
+        async def watch(self, arn: str, **options: Any) -> AsyncIterator[ImageSnapshot]:
+            async for snapshot in super().watch(arn, **options):
+                yield snapshot
+                if snapshot.status == "BUILDING":  # now this process is suspended
+                    await eventually(lambda: len(airflow.written) == 1)
+                    airflow.xcoms[OWN] = by_worker("TESTING", before=airflow.xcoms[OWN])
+
+    install_watcher(monkeypatch, TakenOver(airflow, image("BUILDING"), image("DISTRIBUTING")))
+    await events(deferred_trigger())
+    stages = [stage["status"] for stage in airflow.written[-1][1]["stages"]]
+    assert stages == ["BUILDING", "TESTING", "DISTRIBUTING"]
+
+
+@pytest.mark.asyncio
+async def test_changes_in_quick_succession_are_written_without_a_question(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = [image(status) for status in ("BUILDING", "TESTING", "AVAILABLE")]
+    install_watcher(monkeypatch, Paced(airflow, *shown))
+    await events(deferred_trigger())
+    assert airflow.asked.count("GetXCom") == 1
+    assert airflow.asked.count("SetXCom") == 3
+
+
+@pytest.mark.asyncio
+async def test_a_triggerer_that_comes_back_leaves_the_record_of_a_later_try_alone(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow.xcoms[OWN] = by_worker("BUILDING", try_number=2)
+    install_watcher(monkeypatch, FakeWatcher([image("TESTING")]))
+    await events(deferred_trigger())
+    assert airflow.written == []
+
+
+@pytest.mark.asyncio
 async def test_a_cancel_does_not_wait_for_a_write_and_does_not_interrupt_it(
     airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,36 @@ def test_monitors_add_steps_and_newer_states(rows: Rows, admin: TestClient) -> N
     assert (found["cis"]["execution_id"], found["cis"]["steps"]) == (None, None)
 
 
+def test_tests_that_only_monitors_have_seen_end_are_counted(rows: Rows, admin: TestClient) -> None:
+    boot, users = (workflow(name, "TEST", 600, status="RUNNING") for name in ("boot", "users"))
+    superseded = workflow("cis", "TEST", 400, 500, status="FAILED", retried=True)
+    counts: dict[str, Any] = {"tests_passed": 0, "tests_failed": 0, "tests_total": 3}
+    record = build(**LIVE, **counts, observed_at=at(700), workflows=[boot, users, superseded])
+    rows.xcom(LIVE_BUILD_KEY, record, state="deferred")
+    ends: dict[str, Any] = {"boot": "COMPLETED", "users": "FAILED"}
+    for number, one in enumerate((boot, users)):
+        seen = {**one, "status": ends[one["name"]], "end": at(710)}
+        monitor: dict[str, Any] = {"task_id": "test", "map_index": number, "state": "deferred"}
+        rows.xcom(WORKFLOW_KEY, monitored(seen, record["arn"], 710), **monitor)
+    rows.flush()
+    found = image(admin)
+    assert (found["tests_passed"], found["tests_failed"], found["tests_total"]) == (1, 1, 3)
+
+
+def test_an_end_without_its_final_record_does_not_call_a_test_skipped(rows: Rows, admin: TestClient) -> None:
+    ended: dict[str, Any] = {"status": "FAILED", "tests_passed": 0, "tests_failed": 0, "tests_total": 2}
+    probe = workflow("probe", "TEST", 600, 700)
+    declared = [{"name": name, "type": "TEST", "parallel_group": None} for name in ("probe", "boot")]
+    record = build(**ended, observed_at=at(700), workflows=[], declared=declared)
+    # The worker that reads how each test ended was killed before it wrote.
+    rows.xcom(LIVE_BUILD_KEY, record, state="failed")
+    rows.xcom(WORKFLOW_KEY, monitored(probe, record["arn"], 690), task_id="test", map_index=0)
+    rows.flush()
+    found = image(admin)
+    assert [one["outcome"] for one in found["workflows"]] == ["passed", "pending"]
+    assert (found["tests_passed"], found["tests_total"]) == (1, 2)
+
+
 def test_a_monitor_that_saw_less_does_not_take_back_an_end(rows: Rows, admin: TestClient) -> None:
     record = build()
     seen = {**record["workflows"][1], "status": "RUNNING", "end": None}
@@ -147,6 +177,34 @@ def test_a_repaired_image_shows_every_life(rows: Rows, admin: TestClient) -> Non
     assert lives == [(1, 2, "failed"), (2, 2, "passed")]
     # Instances of the superseded life were paid for too.
     assert found["build_minutes"]["total"] == pytest.approx((600 + 100 + 100) / 60, abs=0.01)
+
+
+def test_a_stage_that_a_repair_ran_again_has_passed(rows: Rows, admin: TestClient) -> None:
+    record = build(
+        # A cleared task has no records of the life before.
+        stages=[{"status": "TESTING", "since": at(500)}, {"status": "AVAILABLE", "since": at(900)}],
+        workflows=[
+            workflow("boot", start=600, end=700, status="FAILED", retried=True, execution_id="wf-1"),
+            workflow("boot", start=800, end=900, attempt=2, execution_id="wf-2"),
+        ],
+    )
+    rows.xcom(BUILD_KEY, record)
+    rows.flush()
+    stages = [(one["name"], one["outcome"]) for one in image(admin)["stages"]]
+    assert stages == [("test", "failed"), ("test", "passed")]
+
+
+def test_a_change_that_was_seen_late_began_with_its_first_workflow(rows: Rows, admin: TestClient) -> None:
+    changes = [("BUILDING", 0), ("TESTING", 900), ("DISTRIBUTING", 950), ("AVAILABLE", 1000)]
+    record = build(stages=[{"status": status, "since": at(since)} for status, since in changes])
+    rows.xcom(BUILD_KEY, record)
+    rows.flush()
+    found = [(one["name"], one["start"], one["end"]) for one in image(admin)["stages"]]
+    assert found == [
+        ("build", at(0), at(600)),
+        ("test", at(600), at(902)),
+        ("distribution", at(910), at(1000)),
+    ]
 
 
 def test_what_never_began_is_skipped_when_the_image_has_ended(rows: Rows, admin: TestClient) -> None:
@@ -273,7 +331,7 @@ def test_stages_have_the_times_of_their_workflows(rows: Rows, admin: TestClient)
 
 
 def test_each_life_of_a_repaired_image_has_its_stages(rows: Rows, admin: TestClient) -> None:
-    boot = {"parallel_group": "functional", "attempts": 2}
+    boot: dict[str, Any] = {"parallel_group": "functional"}
     ran = [
         workflow("golden-build", "BUILD", 0, 600),
         workflow("boot", "TEST", 600, 700, "FAILED", retried=True, **boot),
@@ -300,7 +358,13 @@ def test_each_life_of_a_repaired_image_has_its_stages(rows: Rows, admin: TestCli
 
 def test_what_monitors_saw_counts_before_the_image_has_ended(rows: Rows, admin: TestClient) -> None:
     tests = [workflow("boot", "TEST", 600, 700), workflow("soak", "TEST", 600, None, "RUNNING")]
-    record = build(**LIVE, workflows=[workflow("golden-build", "BUILD", 0, 600)], stages=[], tests_passed=0)
+    record = build(
+        **LIVE,
+        workflows=[workflow("golden-build", "BUILD", 0, 600)],
+        stages=[],
+        tests_passed=0,
+        tests_total=2,
+    )
     record["declared"] = [{key: one[key] for key in ("name", "type", "parallel_group")} for one in tests]
     rows.xcom(LIVE_BUILD_KEY, record, state="deferred")
     for one in tests:
