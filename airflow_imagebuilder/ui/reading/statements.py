@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, or_, select, tuple_
+from sqlalchemy import and_, case, func, or_, select, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from airflow_imagebuilder.ui.reading.members import POSTGRESQL, Members, escaped
@@ -22,6 +22,8 @@ UNFINISHED = ("running", "deferred", "queued", "scheduled", "restarting", "up_fo
 PART_OF_AMI_ID = re.compile(r"[ami\-0-9a-f]{2,}", re.IGNORECASE)
 BIG = ("workflows", "declared", "stages", "failure", "containers")
 IDENTITY = ("dag_run_id", "task_id", "map_index", "key")
+MOST_RECIPES = 100
+"""Recipes of one run for which earlier images are read: databases limit the parts of a statement."""
 SORTED_BY = ("created_at", "name", "status", "duration")
 
 
@@ -91,16 +93,22 @@ def findings(dialect: str, dags: Collection[str], arns: Collection[str]) -> Sele
 
 def history(dialect: str, dags: Collection[str], recipes: Collection[str], most: int) -> Select[Any]:
     """
-    Return the statement for earlier images of recipes that are available, the newest runs first.
+    Return the statement for earlier images of recipes that are available, of each the newest runs first.
 
-    :param recipes: names of recipes, without a version.
-    :param most: the maximum number of images, of all recipes together.
+    :param recipes: names of recipes, without a version; the first :data:`MOST_RECIPES` count.
+    :param most: the maximum number of images of a recipe.
     :return: it selects ``value``.
     """
+    # A limit for each: a recipe that is built each hour would leave none of one that is built each week.
+    parts = [_history(dialect, dags, name, most).subquery() for name in sorted(recipes)[:MOST_RECIPES]]
+    everything = union_all(*(select(part.c.value) for part in parts)).subquery("history")
+    return select(everything.c.value)
+
+
+def _history(dialect: str, dags: Collection[str], recipe: str, most: int) -> Select[Any]:
     xcom = _xcom()
     members = Members(dialect, xcom.value)
-    recipe = members.text("recipe")
-    same = or_(*(recipe.like(escaped(name)[1:-1] + "//%", escape="/") for name in sorted(recipes)))
+    same = members.text("recipe").like(escaped(recipe)[1:-1] + "//%", escape="/")
     return (
         select(xcom.value)
         .where(
@@ -117,7 +125,7 @@ def skipped(dialect: str) -> Select[Any]:
     """Return the statement that counts records of images that :func:`page` leaves out."""
     xcom = _xcom()
     members = Members(dialect, xcom.value)
-    readable = and_(members.equals("schema", str(SCHEMA)), members.text("arn").isnot(None))
+    readable = and_(members.equals("schema", str(SCHEMA)), members.is_text("arn"))
     return select(func.count()).where(
         xcom.key.in_([BUILD_KEY, LIVE_BUILD_KEY]),
         case((members.is_readable(), case((readable, 0), else_=1)), else_=1) == 1,
@@ -165,8 +173,11 @@ def _records(dialect: str, dags: Collection[str], *, with_amis: bool) -> Select[
     if with_amis:
         chosen.append(members.images().label("amis"))
     return select(*chosen).where(
-        case((members.is_readable(), members.equals("schema", str(SCHEMA))), else_=False),
-        members.text("arn").isnot(None),
+        # As is_record does, or a list would count more than it has.
+        case(
+            (members.is_readable(), and_(members.equals("schema", str(SCHEMA)), members.is_text("arn"))),
+            else_=False,
+        ),
         members.text("name").isnot(None),
     )
 

@@ -192,6 +192,41 @@ def test_no_more_than_ten_images_make_an_estimate(rows: Rows, admin: TestClient)
     assert (found["based_on"], found["slowest"], found["remaining"]) == (10, 1000, None)
 
 
+def test_a_recipe_that_is_built_often_does_not_take_the_estimate_of_another(
+    rows: Rows, admin: TestClient
+) -> None:
+    rows.xcom(BUILD_KEY, build(1, "weekly"), run_id="last-week")
+    for number in range(120):
+        rows.xcom(BUILD_KEY, build(number, "hourly"), run_id=f"hour-{number}")
+    for number, name in enumerate(("hourly", "weekly"), 500):
+        rows.xcom(BUILD_KEY, build(number, name), task_id=name)
+    rows.flush()
+    found = {one["name"]: one["estimate"]["based_on"] for one in images(admin)}
+    assert found == {"hourly": 10, "weekly": 1}
+
+
+def test_an_image_that_several_tasks_waited_for_counts_once_in_an_estimate(
+    rows: Rows, admin: TestClient
+) -> None:
+    for place in range(3):
+        rows.xcom(BUILD_KEY, build(10), run_id=f"await-{place}")
+    rows.xcom(BUILD_KEY, build())
+    rows.flush()
+    assert image(admin)["estimate"]["based_on"] == 1
+
+
+def test_the_estimates_of_many_recipes_are_one_statement(rows: Rows, admin: TestClient) -> None:
+    for number in range(300):
+        rows.xcom(BUILD_KEY, build(1, f"name-{number}"), run_id="earlier", map_index=number)
+        rows.xcom(BUILD_KEY, build(2, f"name-{number}"), map_index=number)
+    rows.flush()
+    with counted_queries() as queries:
+        found = [one["estimate"] for one in images(admin)]
+    assert {one["based_on"] for one in found if one} == {1}
+    assert len([one for one in found if one]) >= 50
+    assert len(queries) < 10
+
+
 def test_an_image_counts_findings_of_a_scan_gate_and_links(rows: Rows, admin: TestClient) -> None:
     rows.xcom(BUILD_KEY, build())
     rows.xcom(FINDINGS_KEY, findings(build()["arn"], critical=1), task_id="gate")
