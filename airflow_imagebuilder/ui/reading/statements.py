@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, or_, select, tuple_, union_all
+from sqlalchemy import and_, case, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from airflow_imagebuilder.ui.reading.members import POSTGRESQL, Members, escaped
@@ -49,8 +49,15 @@ def page(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
     :param wanted: filters, order and part.
     :return: it selects :data:`IDENTITY` and ``total``, the number of images in the whole list.
     """
-    images = select(_images(dialect, dags, wanted).subquery("images"))
-    found = images.subquery("found")
+    images = _images(dialect, dags, wanted).subquery("images")
+    listed = select(images)
+    if wanted.name:
+        listed = listed.where(images.c.name == wanted.name)
+    if wanted.status:
+        listed = listed.where(images.c.status == wanted.status)
+    if wanted.text:
+        listed = listed.where(_matches(images.c, wanted.text))
+    found = listed.subquery("found")
     chosen = select(*(found.c[name] for name in IDENTITY), func.count().over().label("total"))
     return _part(chosen, found.c, wanted)
 
@@ -61,12 +68,17 @@ def names(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
 
     :return: it selects :data:`IDENTITY` of the newest image of each name, ``versions`` and ``total``.
     """
+    # All images of a name count, also those that the text is not in: an old AMI id finds its name.
     images = _images(dialect, dags, wanted).subquery("images")
     newest = func.row_number().over(partition_by=images.c.name, order_by=_order(images.c, "created_at"))
+    matches = case((_matches(images.c, wanted.text), 1), else_=0) if wanted.text else literal(1)
     grouped = select(
-        images, newest.label("age"), func.count().over(partition_by=images.c.name).label("versions")
+        images,
+        newest.label("age"),
+        func.count().over(partition_by=images.c.name).label("versions"),
+        func.max(matches).over(partition_by=images.c.name).label("found"),
     ).subquery("grouped")
-    latest = select(grouped).where(grouped.c.age == 1).subquery("latest")
+    latest = select(grouped).where(grouped.c.age == 1, grouped.c.found == 1).subquery("latest")
     chosen = select(
         *(latest.c[name] for name in IDENTITY), latest.c.versions, func.count().over().label("total")
     )
@@ -144,16 +156,13 @@ def _images(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
     )
     place = func.row_number().over(partition_by=records.c.arn, order_by=order)
     ranked = select(records, place.label("place")).subquery("ranked")
-    images = select(ranked).where(ranked.c.place == 1)
-    if wanted.name:
-        images = images.where(ranked.c.name == wanted.name)
-    if wanted.status:
-        images = images.where(ranked.c.status == wanted.status)
-    if wanted.text:
-        members = ["name", "version", "arn", *(["amis"] if _may_be_an_ami(wanted.text) else [])]
-        pattern = escaped(wanted.text)
-        images = images.where(or_(*(ranked.c[member].ilike(pattern, escape="/") for member in members)))
-    return images
+    return select(ranked).where(ranked.c.place == 1)
+
+
+def _matches(images: Any, text: str) -> Any:
+    members = ["name", "version", "arn", *(["amis"] if _may_be_an_ami(text) else [])]
+    pattern = escaped(text)
+    return or_(*(images[member].ilike(pattern, escape="/") for member in members))
 
 
 def _records(dialect: str, dags: Collection[str], *, with_amis: bool) -> Select[Any]:
