@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.configuration import conf
 
 from airflow_imagebuilder.pages import PREFIX
-from airflow_imagebuilder.ui.run_view.cost import prices_in
+from airflow_imagebuilder.ui.run_view.cost import SECTION, _complain, prices_in
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY
 from tests.support.image_records import at, build, findings, monitored, steps, workflow
 from tests.support.ui_server import counted_queries
@@ -255,8 +256,25 @@ def test_malformed_prices_are_logged_once_and_break_nothing(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     prices_in.cache_clear()
+    _complain.cache_clear()
     assert prices_in(text) == prices_in(text) == {}
     assert caplog.text.count("instance_prices") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ['{"m6i.large": 1' + "0" * 400 + "}", '{"m6i.large": 1e308}', "[" * 20_000, '{"m6i.large": 5%}']
+)
+def test_prices_that_no_one_means_break_no_page(
+    text: str, rows: Rows, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices_in.cache_clear()
+    if not conf.has_section(SECTION):
+        conf.add_section(SECTION)
+    monkeypatch.setitem(conf._sections[SECTION], "instance_prices", text)
+    rows.xcom(BUILD_KEY, build())
+    rows.flush()
+    found = image(admin)["build_minutes"]
+    assert (found["cost_low"], found["cost_high"], found["currency"]) == (None, None, None)
 
 
 @pytest.mark.parametrize("number", [1, 12])
