@@ -98,7 +98,8 @@ class Recorder:
         record = await make()
         if record is not None and self._next is None:
             task = self.trigger.task_instance
-            await write_record(task, self.key, record, still=lambda: self._is_fresh(asked_at))
+            # Once more, for what is not of an answer: an ARN may have a secret in its name.
+            await write_record(task, self.key, redact(dict(record)), still=lambda: self._is_fresh(asked_at))
 
     def _is_fresh(self, asked_at: float) -> bool:
         age = time.time() - asked_at

@@ -150,7 +150,8 @@ class Recording:
         from airflow.sdk.execution_time.comms import SetXCom
 
         try:
-            _send(SetXCom(key=key, value=make(), **self._whose))
+            # Once more, for what is not of an answer: an ARN may have a secret in its name.
+            _send(SetXCom(key=key, value=redact(make()), **self._whose))
         except Exception as error:  # noqa: BLE001 (whatever it is, the task continues)
             self._complain(key, error)
             return False

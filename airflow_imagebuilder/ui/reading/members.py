@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Float, String, case, cast, column, func, literal_column, select
+from sqlalchemy import Float, Numeric, String, and_, case, cast, column, func, literal_column, select
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
@@ -38,7 +38,8 @@ class Members:
         """Return a member that is a number."""
         if self.dialect == POSTGRESQL:
             held = self.value.op("->")(_literal(member))
-            return case((func.jsonb_typeof(held) == "number", cast(self.text(member), Float)))
+            # NUMERIC holds each number of JSON; one beyond a float's range would be an error.
+            return case((func.jsonb_typeof(held) == "number", cast(self.text(member), Numeric)))
         if self.dialect == MYSQL:
             # A text that is not a number becomes 0 there, and no error.
             return self.text(member).op("+", return_type=Float())(literal_column("0.0"))
@@ -54,6 +55,16 @@ class Members:
         return func.json_extract(self.value, _literal(f"$.{member}")) == literal_column(
             {"true": "1", "false": "0"}.get(json, json)
         )
+
+    def is_text(self, member: str) -> ColumnElement[Any]:
+        """Return whether a member is a text that is not empty: :meth:`text` makes a text of a number too."""
+        if self.dialect == POSTGRESQL:
+            kind = func.jsonb_typeof(self.value.op("->")(_literal(member))) == "string"
+        elif self.dialect == MYSQL:
+            kind = func.json_type(func.json_extract(self.value, _literal(f"$.{member}"))) == "STRING"
+        else:
+            kind = func.json_type(self.value, _literal(f"$.{member}")) == "text"
+        return and_(kind, self.text(member) != literal_column("''"))
 
     def is_readable(self) -> ColumnElement[Any]:
         """Return whether the database can read the column: SQLite refuses NaN, which Python writes."""

@@ -81,13 +81,13 @@ class Reader:
         return {values.text(value, "arn") or "": counts_of(value) for value in found if is_record(value)}
 
     def past(self, recipes: Collection[str]) -> list[Past]:
-        """Return earlier images of recipes, the newest first."""
+        """Return earlier images of recipes, of each recipe the newest first."""
         if not (recipes and self._dags):
             return []
-        # The images of this run are among them, and are left out later.
-        most = 5 * MOST * len(recipes)
-        found = self._session.scalars(statements.history(self._dialect, self._dags, recipes, most))
-        return [past for past in (_past(value) for value in found if is_record(value)) if past]
+        # The images of this run are among them, and are left out later; several tasks may record one image.
+        found = self._session.scalars(statements.history(self._dialect, self._dags, recipes, 5 * MOST))
+        past = [one for one in (_past(value) for value in found if is_record(value)) if one]
+        return list({one.arn: one for one in past}.values())
 
     def _listed(self, statement: Any) -> tuple[int, list[Any]]:
         self._count_skipped()

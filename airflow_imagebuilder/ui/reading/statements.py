@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, or_, select, tuple_
+from sqlalchemy import and_, case, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from airflow_imagebuilder.ui.reading.members import POSTGRESQL, Members, escaped
@@ -22,6 +22,8 @@ UNFINISHED = ("running", "deferred", "queued", "scheduled", "restarting", "up_fo
 PART_OF_AMI_ID = re.compile(r"[ami\-0-9a-f]{2,}", re.IGNORECASE)
 BIG = ("workflows", "declared", "stages", "failure", "containers")
 IDENTITY = ("dag_run_id", "task_id", "map_index", "key")
+MOST_RECIPES = 100
+"""Recipes of one run for which earlier images are read: databases limit the parts of a statement."""
 SORTED_BY = ("created_at", "name", "status", "duration")
 
 
@@ -47,8 +49,15 @@ def page(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
     :param wanted: filters, order and part.
     :return: it selects :data:`IDENTITY` and ``total``, the number of images in the whole list.
     """
-    images = select(_images(dialect, dags, wanted).subquery("images"))
-    found = images.subquery("found")
+    images = _images(dialect, dags, wanted).subquery("images")
+    listed = select(images)
+    if wanted.name:
+        listed = listed.where(images.c.name == wanted.name)
+    if wanted.status:
+        listed = listed.where(images.c.status == wanted.status)
+    if wanted.text:
+        listed = listed.where(_matches(images.c, wanted.text))
+    found = listed.subquery("found")
     chosen = select(*(found.c[name] for name in IDENTITY), func.count().over().label("total"))
     return _part(chosen, found.c, wanted)
 
@@ -59,12 +68,17 @@ def names(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
 
     :return: it selects :data:`IDENTITY` of the newest image of each name, ``versions`` and ``total``.
     """
+    # All images of a name count, also those that the text is not in: an old AMI id finds its name.
     images = _images(dialect, dags, wanted).subquery("images")
     newest = func.row_number().over(partition_by=images.c.name, order_by=_order(images.c, "created_at"))
+    matches = case((_matches(images.c, wanted.text), 1), else_=0) if wanted.text else literal(1)
     grouped = select(
-        images, newest.label("age"), func.count().over(partition_by=images.c.name).label("versions")
+        images,
+        newest.label("age"),
+        func.count().over(partition_by=images.c.name).label("versions"),
+        func.max(matches).over(partition_by=images.c.name).label("found"),
     ).subquery("grouped")
-    latest = select(grouped).where(grouped.c.age == 1).subquery("latest")
+    latest = select(grouped).where(grouped.c.age == 1, grouped.c.found == 1).subquery("latest")
     chosen = select(
         *(latest.c[name] for name in IDENTITY), latest.c.versions, func.count().over().label("total")
     )
@@ -91,16 +105,22 @@ def findings(dialect: str, dags: Collection[str], arns: Collection[str]) -> Sele
 
 def history(dialect: str, dags: Collection[str], recipes: Collection[str], most: int) -> Select[Any]:
     """
-    Return the statement for earlier images of recipes that are available, the newest runs first.
+    Return the statement for earlier images of recipes that are available, of each the newest runs first.
 
-    :param recipes: names of recipes, without a version.
-    :param most: the maximum number of images, of all recipes together.
+    :param recipes: names of recipes, without a version; the first :data:`MOST_RECIPES` count.
+    :param most: the maximum number of images of a recipe.
     :return: it selects ``value``.
     """
+    # A limit for each: a recipe that is built each hour would leave none of one that is built each week.
+    parts = [_history(dialect, dags, name, most).subquery() for name in sorted(recipes)[:MOST_RECIPES]]
+    everything = union_all(*(select(part.c.value) for part in parts)).subquery("history")
+    return select(everything.c.value)
+
+
+def _history(dialect: str, dags: Collection[str], recipe: str, most: int) -> Select[Any]:
     xcom = _xcom()
     members = Members(dialect, xcom.value)
-    recipe = members.text("recipe")
-    same = or_(*(recipe.like(escaped(name)[1:-1] + "//%", escape="/") for name in sorted(recipes)))
+    same = members.text("recipe").like(escaped(recipe)[1:-1] + "//%", escape="/")
     return (
         select(xcom.value)
         .where(
@@ -117,7 +137,7 @@ def skipped(dialect: str) -> Select[Any]:
     """Return the statement that counts records of images that :func:`page` leaves out."""
     xcom = _xcom()
     members = Members(dialect, xcom.value)
-    readable = and_(members.equals("schema", str(SCHEMA)), members.text("arn").isnot(None))
+    readable = and_(members.equals("schema", str(SCHEMA)), members.is_text("arn"))
     return select(func.count()).where(
         xcom.key.in_([BUILD_KEY, LIVE_BUILD_KEY]),
         case((members.is_readable(), case((readable, 0), else_=1)), else_=1) == 1,
@@ -136,16 +156,13 @@ def _images(dialect: str, dags: Collection[str], wanted: Wanted) -> Select[Any]:
     )
     place = func.row_number().over(partition_by=records.c.arn, order_by=order)
     ranked = select(records, place.label("place")).subquery("ranked")
-    images = select(ranked).where(ranked.c.place == 1)
-    if wanted.name:
-        images = images.where(ranked.c.name == wanted.name)
-    if wanted.status:
-        images = images.where(ranked.c.status == wanted.status)
-    if wanted.text:
-        members = ["name", "version", "arn", *(["amis"] if _may_be_an_ami(wanted.text) else [])]
-        pattern = escaped(wanted.text)
-        images = images.where(or_(*(ranked.c[member].ilike(pattern, escape="/") for member in members)))
-    return images
+    return select(ranked).where(ranked.c.place == 1)
+
+
+def _matches(images: Any, text: str) -> Any:
+    members = ["name", "version", "arn", *(["amis"] if _may_be_an_ami(text) else [])]
+    pattern = escaped(text)
+    return or_(*(images[member].ilike(pattern, escape="/") for member in members))
 
 
 def _records(dialect: str, dags: Collection[str], *, with_amis: bool) -> Select[Any]:
@@ -165,8 +182,11 @@ def _records(dialect: str, dags: Collection[str], *, with_amis: bool) -> Select[
     if with_amis:
         chosen.append(members.images().label("amis"))
     return select(*chosen).where(
-        case((members.is_readable(), members.equals("schema", str(SCHEMA))), else_=False),
-        members.text("arn").isnot(None),
+        # As is_record does, or a list would count more than it has.
+        case(
+            (members.is_readable(), and_(members.equals("schema", str(SCHEMA)), members.is_text("arn"))),
+            else_=False,
+        ),
         members.text("name").isnot(None),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from airflow_imagebuilder.ui.api.models import Workflow
 
 SECTION = "imagebuilder"
+HIGHEST_PRICE = 1e6
+"""Per hour. A higher one is an error, and could be no number of JSON when it is multiplied."""
 log = logging.getLogger(__name__)
 
 
@@ -25,8 +26,23 @@ def prices() -> tuple[Mapping[str, float], str]:
     """Return the price per hour of each instance type, and their currency, from Airflow's configuration."""
     from airflow.configuration import conf
 
-    text = conf.get(SECTION, "instance_prices", fallback="") or ""
-    return prices_in(text), conf.get(SECTION, "prices_currency", fallback="") or "USD"
+    try:
+        text = conf.get(SECTION, "instance_prices", fallback="") or ""
+        currency = conf.get(SECTION, "prices_currency", fallback="") or "USD"
+    except Exception as error:  # noqa: BLE001 - a lone % in airflow.cfg, a command that fails: no cost, but a page
+        _complain(f"cannot be read ({type(error).__name__})")
+        return {}, ""
+    return prices_in(text), currency
+
+
+@lru_cache(maxsize=8)
+def _complain(why: str) -> None:
+    """Log what is wrong with the option, once."""
+    log.warning(
+        "The option [imagebuilder] instance_prices %s. It is a JSON object of prices per hour by instance "
+        'type, e.g. {"m6i.large": 0.096}: the pages show no cost.',
+        why,
+    )
 
 
 @lru_cache(maxsize=8)
@@ -41,14 +57,11 @@ def prices_in(text: str) -> Mapping[str, float]:
         return {}
     try:
         read: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         read = None
     if isinstance(read, dict) and all(_is_price(price) for price in read.values()):
         return {name: float(price) for name, price in read.items()}
-    log.warning(
-        "The option [imagebuilder] instance_prices is not a JSON object of prices per hour by instance type, "
-        'e.g. {"m6i.large": 0.096}: the pages show no cost.'
-    )
+    _complain("is malformed")
     return {}
 
 
@@ -95,4 +108,4 @@ def _seconds(start: str, end: str) -> float:
 
 def _is_price(price: object) -> bool:
     number = isinstance(price, (int, float)) and not isinstance(price, bool)
-    return number and math.isfinite(price) and price >= 0  # type: ignore[operator,arg-type]
+    return number and 0 <= price <= HIGHEST_PRICE  # type: ignore[operator]

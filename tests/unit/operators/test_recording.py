@@ -229,3 +229,10 @@ def test_findings_are_counted_by_severity(airflow: TaskSupervisor) -> None:
     assert airflow.written == [
         (FINDINGS_KEY, {"schema": 1, "arn": IMAGE, "counts": {"critical": 1, "high": 0}})
     ]
+
+
+def test_a_secret_in_the_name_of_an_image_is_masked_in_its_findings(airflow: TaskSupervisor) -> None:
+    compat.secrets_masker()._secrets_masker().add_mask("zebra-in-a-name")
+    arn = IMAGE.replace("golden", "zebra-in-a-name")
+    Recording(FakeTask().context, logging.getLogger("task")).findings(arn, {"HIGH": 1})
+    assert airflow.kept[FINDINGS_KEY]["arn"] == IMAGE.replace("golden", "***")

@@ -316,6 +316,22 @@ async def test_no_secret_reaches_a_record_even_where_a_message_is_cut(
 
 
 @pytest.mark.asyncio
+async def test_a_secret_in_the_name_of_an_image_is_masked_in_both_records_alike(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masker = compat.secrets_masker()._secrets_masker()
+    monkeypatch.setattr(masker, "patterns", set(masker.patterns))
+    monkeypatch.setattr(masker, "replacer", masker.replacer)
+    masker.add_mask("golden")
+    install_watcher(monkeypatch, FakeWatcher([image("FAILED", boot("FAILED"))]))
+    await events(deferred_trigger())
+    await events(monitored())
+    assert len(airflow.written) == 2
+    # The pages join them by this ARN.
+    assert [":image/***/1.0.0/1" in record["arn"] for _, record in airflow.written] == [True, True]
+
+
+@pytest.mark.asyncio
 async def test_an_image_without_a_name_is_recorded(
     airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

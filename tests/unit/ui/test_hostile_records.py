@@ -76,6 +76,21 @@ def without(record: dict[str, Any], member: str) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != member}
 
 
+@pytest.mark.parametrize("path", ["images", "names"])
+def test_a_list_counts_what_it_has(path: str, rows: Rows, admin: TestClient) -> None:
+    for number, value in enumerate(ODD):
+        rows.xcom(BUILD_KEY, {**build(number, f"odd-{number}"), "arn": value}, map_index=number)
+    rows.xcom(BUILD_KEY, build(), task_id="good")
+    rows.flush()
+    found, total = [], 1
+    while len(found) < total:
+        answer = admin.get(f"{API}/{path}?limit=1&offset={len(found)}").json()
+        found += answer["items"]
+        total = answer["total"]
+        assert answer["items"], f"{total} are counted, {len(found)} are there"
+    assert len(found) == total
+
+
 def test_a_member_may_be_missing(rows: Rows, admin: TestClient) -> None:
     for number, member in enumerate(build()):
         rows.xcom(BUILD_KEY, without(build(number), member), map_index=number)

@@ -168,6 +168,16 @@ def test_names_have_their_newest_image(rows: Rows, admin: TestClient) -> None:
     assert page["total"] == 2
 
 
+@pytest.mark.parametrize("text", ["1.0.0/1", "ami-00000001"])
+def test_a_name_that_is_found_by_an_old_image_shows_its_newest(
+    text: str, rows: Rows, admin: TestClient
+) -> None:
+    put(rows, build(1, begun=1), build(2, begun=2, status="FAILED"), build(30, "web"))
+    page = listed(admin, "names", text=text)
+    assert [(row["versions"], row["latest"]["version"]) for row in page["items"]] == [(2, "1.0.0/2")]
+    assert page["total"] == 1
+
+
 def test_the_trend_has_the_newest_images_in_order(rows: Rows, admin: TestClient) -> None:
     put(rows, *(build(number, begun=number) for number in range(5)), build(9, "web"))
     rows.xcom(FINDINGS_KEY, findings(build(4)["arn"], critical=1, high=2, low=3), task_id="gate")

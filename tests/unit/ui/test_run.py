@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.configuration import conf
 
 from airflow_imagebuilder.pages import PREFIX
-from airflow_imagebuilder.ui.run_view.cost import prices_in
+from airflow_imagebuilder.ui.run_view.cost import SECTION, _complain, prices_in
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY
 from tests.support.image_records import at, build, findings, monitored, steps, workflow
 from tests.support.ui_server import counted_queries
@@ -250,6 +251,41 @@ def test_no_more_than_ten_images_make_an_estimate(rows: Rows, admin: TestClient)
     assert (found["based_on"], found["slowest"], found["remaining"]) == (10, 1000, None)
 
 
+def test_a_recipe_that_is_built_often_does_not_take_the_estimate_of_another(
+    rows: Rows, admin: TestClient
+) -> None:
+    rows.xcom(BUILD_KEY, build(1, "weekly"), run_id="last-week")
+    for number in range(120):
+        rows.xcom(BUILD_KEY, build(number, "hourly"), run_id=f"hour-{number}")
+    for number, name in enumerate(("hourly", "weekly"), 500):
+        rows.xcom(BUILD_KEY, build(number, name), task_id=name)
+    rows.flush()
+    found = {one["name"]: one["estimate"]["based_on"] for one in images(admin)}
+    assert found == {"hourly": 10, "weekly": 1}
+
+
+def test_an_image_that_several_tasks_waited_for_counts_once_in_an_estimate(
+    rows: Rows, admin: TestClient
+) -> None:
+    for place in range(3):
+        rows.xcom(BUILD_KEY, build(10), run_id=f"await-{place}")
+    rows.xcom(BUILD_KEY, build())
+    rows.flush()
+    assert image(admin)["estimate"]["based_on"] == 1
+
+
+def test_the_estimates_of_many_recipes_are_one_statement(rows: Rows, admin: TestClient) -> None:
+    for number in range(300):
+        rows.xcom(BUILD_KEY, build(1, f"name-{number}"), run_id="earlier", map_index=number)
+        rows.xcom(BUILD_KEY, build(2, f"name-{number}"), map_index=number)
+    rows.flush()
+    with counted_queries() as queries:
+        found = [one["estimate"] for one in images(admin)]
+    assert {one["based_on"] for one in found if one} == {1}
+    assert len([one for one in found if one]) >= 50
+    assert len(queries) < 10
+
+
 def test_an_image_counts_findings_of_a_scan_gate_and_links(rows: Rows, admin: TestClient) -> None:
     rows.xcom(BUILD_KEY, build())
     rows.xcom(FINDINGS_KEY, findings(build()["arn"], critical=1), task_id="gate")
@@ -278,8 +314,25 @@ def test_malformed_prices_are_logged_once_and_break_nothing(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     prices_in.cache_clear()
+    _complain.cache_clear()
     assert prices_in(text) == prices_in(text) == {}
     assert caplog.text.count("instance_prices") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ['{"m6i.large": 1' + "0" * 400 + "}", '{"m6i.large": 1e308}', "[" * 20_000, '{"m6i.large": 5%}']
+)
+def test_prices_that_no_one_means_break_no_page(
+    text: str, rows: Rows, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices_in.cache_clear()
+    if not conf.has_section(SECTION):
+        conf.add_section(SECTION)
+    monkeypatch.setitem(conf._sections[SECTION], "instance_prices", text)
+    rows.xcom(BUILD_KEY, build())
+    rows.flush()
+    found = image(admin)["build_minutes"]
+    assert (found["cost_low"], found["cost_high"], found["currency"]) == (None, None, None)
 
 
 @pytest.mark.parametrize("number", [1, 12])
