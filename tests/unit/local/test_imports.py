@@ -32,7 +32,7 @@ def imports_of(folder: str, *, without: str = "") -> set[str]:
     [
         ("local/emulator", ("local.emulator.",)),
         ("local/stack", ("local.stack.",)),
-        ("local/demo", ("local.demo.", "local.stack.", "service.", "xcom.")),
+        ("local/demo", ("local.demo.", "local.stack.", "service.", "xcom.", "pages.")),
         (
             "local/emulator/engine",
             ("local.emulator.engine.", "local.emulator.managed.", "local.emulator.documents."),
