@@ -251,6 +251,20 @@ def test_no_more_than_ten_images_make_an_estimate(rows: Rows, admin: TestClient)
     assert (found["based_on"], found["slowest"], found["remaining"]) == (10, 1000, None)
 
 
+def test_an_image_that_a_kill_cancelled_counts_the_tests_that_monitors_saw(
+    rows: Rows, admin: TestClient
+) -> None:
+    """The worker is killed while it waits, so no one lists the executions once more."""
+    cancelled = build(status="CANCELLED", workflows=[], tests_passed=0, amis=[])
+    rows.xcom(LIVE_BUILD_KEY, cancelled, state="failed")
+    passed = build()["workflows"][1]
+    rows.xcom(WORKFLOW_KEY, monitored(passed, cancelled["arn"], 900), task_id="test")
+    rows.flush()
+    found = image(admin)
+    assert [one["outcome"] for one in found["workflows"] if one["type"] == "TEST"].count("passed") == 1
+    assert (found["tests_passed"], found["tests_total"]) == (1, 3)
+
+
 def test_a_recipe_that_is_built_often_does_not_take_the_estimate_of_another(
     rows: Rows, admin: TestClient
 ) -> None:
