@@ -342,7 +342,7 @@ def test_prices_that_no_one_means_break_no_page(
     prices_in.cache_clear()
     if not conf.has_section(SECTION):
         conf.add_section(SECTION)
-    monkeypatch.setitem(conf._sections[SECTION], "instance_prices", text)
+    monkeypatch.setitem(conf._sections[SECTION], "instance_prices", text)  # type: ignore[attr-defined]
     rows.xcom(BUILD_KEY, build())
     rows.flush()
     found = image(admin)["build_minutes"]
