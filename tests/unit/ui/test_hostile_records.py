@@ -82,7 +82,8 @@ def test_a_list_counts_what_it_has(path: str, rows: Rows, admin: TestClient) -> 
         rows.xcom(BUILD_KEY, {**build(number, f"odd-{number}"), "arn": value}, map_index=number)
     rows.xcom(BUILD_KEY, build(), task_id="good")
     rows.flush()
-    found, total = [], 1
+    found: list[Any] = []
+    total = 1
     while len(found) < total:
         answer = admin.get(f"{API}/{path}?limit=1&offset={len(found)}").json()
         found += answer["items"]
