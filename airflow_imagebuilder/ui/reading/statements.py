@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import and_, case, func, literal, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from airflow_imagebuilder.ui.reading.members import POSTGRESQL, Members, escaped
@@ -111,26 +111,28 @@ def history(dialect: str, dags: Collection[str], recipes: Collection[str], most:
     :param most: the maximum number of images of a recipe.
     :return: it selects ``value``.
     """
-    # A limit for each: a recipe that is built each hour would leave none of one that is built each week.
-    parts = [_history(dialect, dags, name, most).subquery() for name in sorted(recipes)[:MOST_RECIPES]]
-    everything = union_all(*(select(part.c.value) for part in parts)).subquery("history")
-    return select(everything.c.value)
-
-
-def _history(dialect: str, dags: Collection[str], recipe: str, most: int) -> Select[Any]:
     xcom = _xcom()
     members = Members(dialect, xcom.value)
-    same = members.text("recipe").like(escaped(recipe)[1:-1] + "//%", escape="/")
-    return (
-        select(xcom.value)
+    recipe = members.text("recipe")
+    chosen = sorted(recipes)[:MOST_RECIPES]
+    which = case(
+        *((recipe.like(escaped(name)[1:-1] + "//%", escape="/"), n) for n, name in enumerate(chosen)),
+        else_=None,
+    )
+    available = (
+        select(xcom.value, which.label("which"), xcom.dag_run_id, xcom.map_index)
         .where(
             xcom.key == BUILD_KEY,
             xcom.dag_id.in_(sorted(dags)),
-            case((members.is_readable(), and_(*_available(members), same)), else_=False),
+            case((members.is_readable(), and_(*_available(members))), else_=False),
         )
-        .order_by(xcom.dag_run_id.desc(), xcom.map_index.desc())
-        .limit(most)
+        .subquery("available")
     )
+    # A limit for each: a recipe that is built each hour would leave none of one that is built each week.
+    newest = (available.c.dag_run_id.desc(), available.c.map_index.desc())
+    age = func.row_number().over(partition_by=available.c.which, order_by=newest)
+    aged = select(available, age.label("age")).where(available.c.which.is_not(None)).subquery("aged")
+    return select(aged.c.value).where(aged.c.age <= most).order_by(aged.c.age)
 
 
 def skipped(dialect: str) -> Select[Any]:
