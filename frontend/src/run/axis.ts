@@ -35,9 +35,12 @@ const CLOSEST = 85
 /** A tick that is closer to the right edge, in pixels, would be cut. */
 const LAST = 75
 
+/** The least width of what has not begun, in pixels: of its two words. */
+const LATER = 76
+
 /** `width` in pixels. */
 export function axisOf(timeline: Timeline, width = 1000): Axis {
-  const edge = timeline.columns ? Math.max(50, 92 - 14 * timeline.columns) : 100
+  const edge = timeline.columns ? Math.max(50, Math.min(92 - 14 * timeline.columns, 100 - LATER * (100 / width))) : 100
   const pauses = pausesOf(timeline)
   const busy = timeline.end - timeline.start - pauses.reduce((sum, pause) => sum + pause.end - pause.start, 0)
   const share = edge - pauses.length * PAUSE_SHARE
