@@ -53,8 +53,8 @@ def _react_apps() -> list[Any]:
         "icon": served + "icon.svg",
         "icon_dark_mode": served + "icon-dark.svg",
     }
-    # The names are also those under which the bundle publishes its components (frontend/src/main.tsx). Airflow's
-    # navigation cuts a name that is longer than nine letters or so.
+    # The names are also those under which the bundle publishes its components (frontend/src/main.tsx).
+    # Airflow's navigation cuts a long one.
     return [
         {**common, "name": "Images", "destination": "nav", "url_route": IMAGES_ROUTE},
         {**common, "name": "Image build", "destination": "dag_run", "url_route": RUN_ROUTE},

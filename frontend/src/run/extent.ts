@@ -24,7 +24,7 @@ export interface Room {
 }
 
 /** What a text needs beside its own width, in pixels: its icon, and space to the edges. */
-const BESIDE = 32
+const BESIDE = 28
 /** The narrowest block, in pixels (run.css has the same). */
 const LEAST = 6
 /** With less room than this, in pixels, not even the icon is shown. */
@@ -70,13 +70,12 @@ export function textsOf({ workflow, start, end }: Bar): string[] {
 
 const SIDES = ['inside', 'after', 'before'] as const
 
-/** Rather a shorter text inside of its bar than a longer one outside, but the name alone is the last choice. */
+/** Rather a shorter text inside of its bar than a longer one outside. */
 function chosen(texts: string[], rooms: Record<(typeof SIDES)[number], number>, room: Room): Pick<Extent, 'side' | 'text'> {
-  const [name = '', more] = [texts.at(-1), texts.slice(0, -1)]
+  const name = texts.at(-1) ?? ''
   const wishes = [
-    ...more.map((text) => ({ side: SIDES[0], text })),
-    ...more.flatMap((text) => [SIDES[1], SIDES[2]].map((side) => ({ side, text }))),
-    ...SIDES.map((side) => ({ side, text: name })),
+    ...texts.map((text) => ({ side: SIDES[0], text })),
+    ...texts.flatMap((text) => [SIDES[1], SIDES[2]].map((side) => ({ side, text }))),
   ]
   const found = wishes.find(({ side, text }) => room.measure(text) + BESIDE <= rooms[side])
   if (found) return found

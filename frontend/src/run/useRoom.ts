@@ -9,7 +9,7 @@ const NARROW = 480
 /** Until a browser has measured it: an estimate for text of 13 px. */
 const GUESS: Room & { stacked: boolean } = { width: 1000, measure: (text) => text.length * 7.5, stacked: false }
 
-/** `plot` has a child `.ib-axis-inner`, as wide as the time axis, and writes names in the font of `.ib-axis`. */
+/** `plot` has a child `.ib-axis-inner`, as wide as the time axis. */
 export function useRoom(plot: RefObject<HTMLElement>): Room & { stacked: boolean } {
   const [room, setRoom] = useState(GUESS)
   useLayoutEffect(() => {
@@ -29,7 +29,7 @@ export function useRoom(plot: RefObject<HTMLElement>): Room & { stacked: boolean
 function measureIn(element: HTMLElement): Room['measure'] {
   const canvas = document.createElement('canvas').getContext('2d')
   if (!canvas) return GUESS.measure
-  canvas.font = `600 13px ${getComputedStyle(element).fontFamily}`
+  canvas.font = `500 13px ${getComputedStyle(element).fontFamily}`
   const known = new Map<string, number>()
   return (text) => {
     const width = known.get(text) ?? Math.ceil(canvas.measureText(text).width)
