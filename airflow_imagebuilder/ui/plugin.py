@@ -54,8 +54,9 @@ def _react_apps() -> list[Any]:
         "icon_dark_mode": served + "icon-dark.svg",
     }
     # The names are also those under which the bundle publishes its components (frontend/src/main.tsx).
+    # Airflow's navigation cuts a long one.
     return [
-        {**common, "name": "Golden images", "destination": "nav", "url_route": IMAGES_ROUTE},
+        {**common, "name": "Images", "destination": "nav", "url_route": IMAGES_ROUTE},
         {**common, "name": "Image build", "destination": "dag_run", "url_route": RUN_ROUTE},
         {**common, "name": "Image build", "destination": "task_instance", "url_route": f"{RUN_ROUTE}-task"},
     ]

@@ -17,7 +17,7 @@ hosted('Image build', (place, navigation) => (
     navigation={navigation}
   />
 ))
-hosted('Golden images', (_, navigation) => <ImagesPage navigation={navigation} />)
+hosted('Images', (_, navigation) => <ImagesPage navigation={navigation} />)
 
 const page = document.getElementById('imagebuilder-page')
 if (page) {

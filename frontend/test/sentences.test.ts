@@ -49,18 +49,21 @@ test('durations have two units at most', () => {
   assert.deepEqual([1, 40, 58, 130, 7000].map(about), ['5 s', '40 s', '1 min', '2 min', '1 h 57 min'])
 })
 
-test('a time ahead of the clock counts as now', () => {
+test('a time that is ahead of the clock by more than a minute has no age', () => {
   assert.equal(relative(10_000, 1000), 'just now')
+  assert.equal(relative(61_000, 1000), 'just now')
+  assert.equal(relative(61_001, 1000), '')
+  assert.equal(relative(17 * 3_600_000, 1000), '')
   assert.equal(relative(0, 130_000), '2 min 10 s ago')
   assert.equal(relative(0, 3_900_000), '1 h ago')
 })
 
 test('costs are there only where prices are', () => {
   const minutes = { total: 6.4, instance_types: ['m5.large'], cost_low: 0.12, cost_high: 0.31, currency: 'USD' }
-  assert.equal(minutesSentence(minutes), '6.4 build minutes on m5.large; 0.12 to 0.31 USD by your prices')
-  assert.equal(minutesSentence({ ...minutes, cost_high: 0.12 }), '6.4 build minutes on m5.large; 0.12 USD by your prices')
-  assert.equal(minutesSentence({ ...minutes, cost_low: null }), '6.4 build minutes on m5.large')
-  assert.equal(minutesSentence({ ...minutes, instance_types: [], cost_high: null }), '6.4 build minutes')
+  assert.equal(minutesSentence(minutes), '6.4 on m5.large; 0.12 to 0.31 USD by your prices')
+  assert.equal(minutesSentence({ ...minutes, cost_high: 0.12 }), '6.4 on m5.large; 0.12 USD by your prices')
+  assert.equal(minutesSentence({ ...minutes, cost_low: null }), '6.4 on m5.large')
+  assert.equal(minutesSentence({ ...minutes, instance_types: [], cost_high: null }), '6.4')
   assert.equal(minutesSentence(null), '')
 })
 

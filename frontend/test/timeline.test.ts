@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { axisOf } from '../src/run/axis'
-import { extentOf } from '../src/run/extent'
+import { extentsOf, type Room } from '../src/run/extent'
 import { moved } from '../src/run/keys'
-import { isShown, opensAtFirst, shownTask } from '../src/run/place'
+import { isShown, opensAtFirst, shownFirst, shownTask } from '../src/run/place'
 import { seenUntil, timelineOf } from '../src/run/timeline'
 import { at, image, ms, workflow } from './support'
 
 const GROUP = { parallel_group: 'functional' }
+/** A plot of 1000 pixels and a font in which each letter has 7. */
+const ROOM: Room = { width: 1000, measure: (text) => text.length * 7 }
 const names = (bars: { workflow: { name: string } }[]) => bars.map((bar) => bar.workflow.name)
 
 test('five tests of a group fill five lanes, and the sixth takes the lane that is free first', () => {
@@ -53,8 +55,7 @@ test('seven tests that have not begun wait in five lanes, in two columns at the 
   const [band] = timeline.bands
   assert.deepEqual(band?.bars.map(({ lane, column }) => [lane, column]), [[0, 0], [1, 0], [2, 0], [3, 0], [4, 0], [0, 1], [1, 1]])
   const axis = axisOf(timeline)
-  for (const bar of band!.bars) {
-    const { left, width } = extentOf(bar, band!, axis, timeline.columns)
+  for (const { left, width } of extentsOf(band!, axis, timeline.columns, ROOM).values()) {
     assert.ok(left >= axis.edge && left + width <= 100.001)
   }
 })
@@ -117,11 +118,48 @@ test('what is not a time, and an end before its start, still draw a bar', () => 
   const timeline = timelineOf(image({ workflows, created_at: 'never', stages: [{ name: 'build', start: '', end: null, outcome: 'running' }] }), ms(100))
   const axis = axisOf(timeline)
   for (const band of timeline.bands) {
-    for (const bar of band.bars) {
-      for (const number of Object.values(extentOf(bar, band, axis, timeline.columns))) assert.ok(!Number.isNaN(Number(number)))
+    for (const { left, width, block } of extentsOf(band, axis, timeline.columns, ROOM).values()) {
+      for (const number of [left, width, block]) assert.ok(Number.isFinite(number))
     }
   }
   assert.equal(timelineOf(image({ created_at: null }), ms(100)).end > ms(99), true)
+})
+
+test('text that does not fit its bar is shorter, or beside it in free space, and never across its edge', () => {
+  const workflows = [
+    workflow('wide', 0, 400, { ...GROUP, attempts: 2 }),
+    workflow('repeated', 400, 550, { ...GROUP, attempts: 2 }),
+    workflow('tiny', 551, 560, GROUP),
+    workflow('a-last-one', 990, 1000, GROUP),
+  ]
+  const timeline = timelineOf(image({ workflows, ended: true, ended_at: at(1000) }), ms(1000))
+  const [band] = timeline.bands
+  for (const bar of band!.bars) bar.lane = 0
+  const extents = [...extentsOf(band!, axisOf(timeline), 0, ROOM).values()]
+  assert.deepEqual(extents.map(({ side, text }) => [side, text]), [
+    ['inside', 'wide, 6 min 40 s, attempt 1 of 2'],
+    ['inside', 'repeated, 1 of 2'],
+    ['after', 'tiny, 9 s'],
+    ['before', 'a-last-one, 10 s'],
+  ])
+  extents.slice(1).forEach(({ left }, index) => {
+    const before = extents[index]!
+    assert.ok(left >= before.left + before.width - 0.001, 'one button covers another')
+  })
+})
+
+test('where there is no room at all nothing is written', () => {
+  const workflows = [workflow('a', 0, 10, GROUP), workflow('b', 10, 20, GROUP), workflow('c', 20, 1000, GROUP)]
+  const timeline = timelineOf(image({ workflows, ended: true, ended_at: at(1000) }), ms(1000))
+  const extents = [...extentsOf(timeline.bands[0]!, axisOf(timeline), 0, ROOM).values()]
+  assert.deepEqual(extents.map(({ side }) => side), ['nowhere', 'nowhere', 'inside'])
+})
+
+test('a narrow plot has a lane for each workflow, in the order of their start', () => {
+  const workflows = [workflow('later', null, null, GROUP), workflow('b', 30, 40, GROUP), workflow('a', 10, 20, GROUP)]
+  const [band] = timelineOf(image({ workflows }), ms(100), true).bands
+  assert.equal(band?.lanes, 3)
+  assert.deepEqual(band?.bars.map(({ lane, column }) => [lane, column]), [[2, 0], [1, 0], [0, 0]])
 })
 
 test('arrow keys reach every bar, and stop at the ends', () => {
@@ -160,4 +198,12 @@ test('of many images only those are open that a reader came for', () => {
   const open = (taskId?: string, index?: string) => images.map((build) => opensAtFirst(build, images, shownTask(taskId, index)))
   assert.deepEqual(open(), [false, false, true, false])
   assert.deepEqual(open('bake', '3'), [false, false, false, true])
+})
+
+test('in the tab of a task its image comes first, and it alone is open; the others keep their order', () => {
+  const images = [0, 1, 2].map((map_index) => image({ task: { task_id: 'bake', map_index, state: null, try_number: 1 } }))
+  const shown = shownTask('bake', '2')
+  assert.deepEqual(shownFirst(images, shown), [images[2], images[0], images[1]])
+  assert.deepEqual(images.map((build) => opensAtFirst(build, images, shown)), [false, false, true])
+  assert.deepEqual(shownFirst(images, shownTask('other', undefined)), images)
 })

@@ -57,6 +57,26 @@ def test_the_view_appears_well_light_and_dark_wide_and_narrow(pages: Pages, scen
     assert found + pages.look(bare, f"run-{scene}", widths=[NARROW], whole=True) == []
 
 
+CROSSING = """() => [...document.querySelectorAll('.ib-workflow')].map((bar) => {
+  const block = bar.querySelector('.ib-block').getBoundingClientRect()
+  const name = bar.querySelector('.ib-workflow-name')
+  const text = name.getBoundingClientRect()
+  const beside = text.top < block.bottom && block.top < text.bottom
+  const over = (edge) => text.left < edge - 1 && edge + 1 < text.right
+  return beside && (over(block.left) || over(block.right)) ? name.innerText : ''
+}).filter(Boolean)"""
+"""The texts of bars that are written across an edge of their bar."""
+
+
+@pytest.mark.parametrize("width", [WIDE, 700, NARROW])
+@pytest.mark.parametrize("scene", ["repaired", "ten"])
+def test_no_text_is_written_across_the_edge_of_its_bar(pages: Pages, scene: str, width: int) -> None:
+    opened = pages.run(scene, framed=False)
+    opened.dress("light", width)
+    expect(bars(opened.page).first).to_be_visible()
+    assert opened.page.evaluate(CROSSING) == []
+
+
 # -- what it says ------------------------------------------------------------------------------------------
 
 
@@ -235,9 +255,19 @@ def test_the_tab_of_a_task_instance_shows_the_image_of_the_task(pages: Pages, st
     run = stage.runs["mapped"]
     address = f"/dags/{run.dag_id}/runs/{quote(run.run_id)}/tasks/bake/mapped/1/plugin/image-build-task"
     page = pages.open(address, ready=f"{OURS} h2").page
-    expect(page.locator(OURS).get_by_role("heading", name=re.compile("mapped-two"))).to_be_visible()
+    expect(page.locator(f"{OURS} h2").first).to_have_text(re.compile("mapped-two"))
     pages.settled(page)
     pages.shoot(page, "run-task-tab")
+
+
+def test_the_tab_of_a_monitor_shows_its_workflow_without_scrolling(pages: Pages, stage: Scenes) -> None:
+    run = stage.runs["failed_test"]
+    task = f"/dags/{run.dag_id}/runs/{quote(run.run_id)}/tasks/bake.security.test/mapped/0"
+    page = pages.open(f"{task}/plugin/image-build-task", ready=f"{OURS} h2").page
+    marked = page.locator(f"{OURS} .ib-workflow.ib-own")
+    expect(marked).to_have_count(1)
+    expect(marked).to_contain_text("cis-level-1")
+    expect(marked).to_be_in_viewport()
 
 
 # -- live --------------------------------------------------------------------------------------------------

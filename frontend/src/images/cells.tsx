@@ -1,7 +1,7 @@
 // The cells of both tables. Everything from outside is text.
 import type { ComponentChildren } from 'preact'
 import type { Ami, ImageRow, Scan } from '../api'
-import { Copy } from '../shared/Copy'
+import { Copied } from '../shared/Copy'
 import { duration } from '../shared/Duration'
 import { Link } from '../shared/Link'
 import { ImageStatus } from '../shared/Status'
@@ -50,7 +50,7 @@ export function Age({ image }: { image: ImageRow }) {
 }
 
 export function Took({ image }: { image: ImageRow }) {
-  if (image.duration !== null) return <>{duration(image.duration)}</>
+  if (image.duration) return <>{duration(image.duration)}</>
   return image.ended || image.stale ? <Nothing what="not known" /> : <span class="ib-muted">in progress</span>
 }
 
@@ -124,7 +124,7 @@ function Id({ region, id, note }: { region: string; id: string; note?: string | 
       <span class="ib-text ib-muted" title={note ? `Account ${note}` : undefined}>
         {region}
       </span>{' '}
-      <code class="ib-text">{id}</code> <Copy text={id} of={`${id} in ${region}`} />
+      <Copied text={id} of={`${id} in ${region}`} />
     </span>
   )
 }
@@ -140,9 +140,22 @@ export function BuiltBy({ image }: { image: ImageRow }) {
       >
         {image.dag_id}
       </Link>
-      <small class="ib-text ib-muted">{image.run_id}</small>
+      <small class="ib-text ib-muted">{breakable(image.run_id)}</small>
       {!image.submitted && <Small>only waited for it</Small>}
     </div>
+  )
+}
+
+/** Airflow's run ids: "scheduled__2026-11-26T03:00:00+00:00" breaks after its kind first. */
+function breakable(runId: string): ComponentChildren {
+  const [kind, ...rest] = runId.split('__')
+  if (!rest.length) return runId
+  return (
+    <>
+      {kind}__
+      <wbr />
+      {rest.join('__')}
+    </>
   )
 }
 

@@ -1,6 +1,8 @@
 // Tests that failed although AWS made the image available: what they said, in the page itself.
 import type { Build, Workflow } from '../api'
+import type { Navigation } from '../navigation'
 import { Icon } from '../shared/Icon'
+import { TaskLink } from './WorkflowDetails'
 
 /** The failed workflows of an image that has no report of its own; those that a repair ran again do not count. */
 function failedIn({ failure, workflows }: Build): Workflow[] {
@@ -8,7 +10,7 @@ function failedIn({ failure, workflows }: Build): Workflow[] {
   return workflows.filter(({ outcome, attempt, attempts }) => outcome === 'failed' && attempt === attempts)
 }
 
-export function FailedTests({ build }: { build: Build }) {
+export function FailedTests({ build, navigation }: { build: Build; navigation: Navigation }) {
   const failed = failedIn(build)
   if (!failed.length) return null
   return (
@@ -17,12 +19,20 @@ export function FailedTests({ build }: { build: Build }) {
         <Icon name="warning" /> {failed.length === 1 ? 'A workflow failed' : `${failed.length} workflows failed`}
       </h3>
       <ul>
-        {failed.map(({ execution_id, name, message, steps }) => (
-          <li key={execution_id ?? name} class="ib-text ib-lines">
-            <strong>
-              <bdi>{name}</bdi>
-            </strong>
-            : {messageOf(message, steps)}
+        {failed.map((workflow) => (
+          <li key={workflow.execution_id ?? workflow.name}>
+            <span class="ib-text ib-lines">
+              <strong>
+                <bdi>{workflow.name}</bdi>
+              </strong>
+              : {messageOf(workflow.message, workflow.steps)}
+            </span>
+            {workflow.task && (
+              <p>
+                <span class="ib-muted">Task and log:</span>{' '}
+                <TaskLink build={build} workflow={workflow} navigation={navigation} />
+              </p>
+            )}
           </li>
         ))}
       </ul>

@@ -4,7 +4,14 @@ import type { Failure } from '../api'
 import { Copy } from '../shared/Copy'
 import { Icon } from '../shared/Icon'
 
-export function FailureReport({ failure, available }: { failure: Failure; available: boolean }) {
+export interface FailureReportProps {
+  failure: Failure
+  available: boolean
+  /** Links to where the advice is followed. */
+  children: preact.ComponentChildren
+}
+
+export function FailureReport({ failure, available, children }: FailureReportProps) {
   const [whole, showWhole] = useState(false)
   const kind = available ? 'warning' : 'failed'
   const places: [string, string | null][] = [
@@ -35,6 +42,7 @@ export function FailureReport({ failure, available }: { failure: Failure; availa
           Whole report
         </button>
         <Copy text={failure.text} of="report" labelled />
+        {children}
       </div>
       {whole && (
         <pre class="ib-text ib-lines ib-report" tabIndex={0} role="region" aria-label="Whole report">

@@ -4,11 +4,11 @@ import type { Build } from '../api'
 import type { Navigation } from '../navigation'
 import { duration } from '../shared/Duration'
 import { Icon } from '../shared/Icon'
-import { Link } from '../shared/Link'
 import { ImageStatus } from '../shared/Status'
 import { milliseconds, relative, Time } from '../shared/Time'
 import { FailedTests } from './FailedTests'
 import { FailureReport } from './FailureReport'
+import { ImageLinks } from './ImageLinks'
 import { Outputs } from './Outputs'
 import { isShown, type Shown } from './place'
 import { estimateSentence, minutesSentence, scanSentence, testsSentence } from './sentences'
@@ -21,6 +21,7 @@ export interface ImageSectionProps {
   now: number
   shown: Shown
   asTable: boolean
+  toggleTable(): void
   open: boolean
   navigation: Navigation
 }
@@ -28,7 +29,7 @@ export interface ImageSectionProps {
 /** A running image that was last seen longer ago is marked. */
 const SILENCE_MS = 5 * 60_000
 
-export function ImageSection({ build, until, now, shown, asTable, open, navigation }: ImageSectionProps) {
+export function ImageSection({ build, until, now, shown, asTable, toggleTable, open, navigation }: ImageSectionProps) {
   const [isOpen, setOpen] = useState(open)
   const own = isShown(build.task, shown)
   return (
@@ -48,15 +49,35 @@ export function ImageSection({ build, until, now, shown, asTable, open, navigati
       </summary>
       {isOpen && (
         <div class="ib-body">
-          {build.failure && <FailureReport failure={build.failure} available={build.status === 'AVAILABLE'} />}
-          <FailedTests build={build} />
+          {build.failure && (
+            <FailureReport failure={build.failure} available={build.status === 'AVAILABLE'}>
+              <ImageLinks build={build} navigation={navigation} />
+            </FailureReport>
+          )}
+          <FailedTests build={build} navigation={navigation} />
           <Facts build={build} now={now} navigation={navigation} />
           {build.workflows.length === 0 ? (
             <p class="ib-muted">No workflow of this image has been seen{build.ended ? '' : ' yet'}.</p>
-          ) : asTable ? (
-            <WorkflowTable build={build} until={until} shown={shown} navigation={navigation} />
           ) : (
-            <TimelineView build={build} until={until} shown={shown} navigation={navigation} />
+            <section class="ib-section">
+              <div class="ib-details-head">
+                <h3>Workflows</h3>
+                <button
+                  type="button"
+                  class="ib-button ib-toggle"
+                  aria-label="Workflows as a table"
+                  aria-pressed={asTable}
+                  onClick={toggleTable}
+                >
+                  As a table
+                </button>
+              </div>
+              {asTable ? (
+                <WorkflowTable build={build} until={until} shown={shown} navigation={navigation} />
+              ) : (
+                <TimelineView build={build} until={until} shown={shown} navigation={navigation} />
+              )}
+            </section>
           )}
           <Outputs build={build} />
           {build.truncated.length > 0 && (
@@ -70,7 +91,7 @@ export function ImageSection({ build, until, now, shown, asTable, open, navigati
 
 function lasting(build: Build, until: number): string {
   const created = milliseconds(build.created_at)
-  if (build.ended) return build.duration === null ? '' : `after ${duration(build.duration)}`
+  if (build.ended) return !build.duration || build.duration < 1 ? '' : `after ${duration(build.duration)}`
   return created === null ? '' : `for ${duration((until - created) / 1000)}`
 }
 
@@ -87,63 +108,48 @@ function EstimateText({ build }: { build: Build }) {
 function Facts({ build, now, navigation }: { build: Build; now: number; navigation: Navigation }) {
   const observed = milliseconds(build.observed_at)
   const silent = !build.ended && observed !== null && (build.stale || now - observed > SILENCE_MS)
-  const { task } = build
   const said = build.failure?.message // AWS repeats it in the reason
   const reason = said && build.reason?.includes(said) ? null : build.reason
   const scan = scanSentence(build.scan)
   const tests = testsSentence(build)
   const minutes = minutesSentence(build.build_minutes)
+  const age = ago(build.created_at, now)
   return (
     <dl class="ib-facts">
-      {build.created_at && (
-        <Fact name="Begun">
-          <Time value={build.created_at} /> <span class="ib-muted">({ago(build.created_at, now)})</span>
+      {!build.failure && (
+        <Fact name="Links" wide>
+          <ImageLinks build={build} navigation={navigation} />
         </Fact>
       )}
-      {silent && observed !== null && <Fact name="Last seen">{relative(observed, now)}</Fact>}
-      {reason && <Fact name="Reason">{reason}</Fact>}
+      {reason && <Fact name="Reason" wide>{reason}</Fact>}
+      {build.created_at && (
+        <Fact name="Begun">
+          <Time value={build.created_at} /> {age && <span class="ib-muted">({age})</span>}
+        </Fact>
+      )}
+      {silent && (
+        <Fact name="Last seen">
+          <Time value={build.observed_at} now={now} />
+        </Fact>
+      )}
       {tests && <Fact name="Tests">{tests}</Fact>}
       {scan && <Fact name="Scan">{scan}</Fact>}
       {minutes && <Fact name="Build minutes">{minutes}</Fact>}
       {build.recipe && <Fact name="Recipe">{build.recipe}</Fact>}
       {build.platform && <Fact name="Platform">{build.platform}</Fact>}
       {!build.submitted && <Fact name="Submitted by">another run or a person; this run waits for it</Fact>}
-      <Fact name="Links">
-        <ul class="ib-links">
-          <li>
-            <Link to={navigation.task(build.dag_id, build.run_id, task.task_id, task.map_index)} navigation={navigation}>
-              Task <bdi>{task.task_id}</bdi>
-              {task.map_index >= 0 ? ` [${task.map_index}]` : ''}
-            </Link>
-          </li>
-          {build.log_url && (
-            <li>
-              <Link to={build.log_url} navigation={navigation}>
-                Build log in CloudWatch
-              </Link>
-            </li>
-          )}
-          {build.console_url && (
-            <li>
-              <Link to={build.console_url} navigation={navigation}>
-                Image Builder console
-              </Link>
-            </li>
-          )}
-        </ul>
-      </Fact>
     </dl>
   )
 }
 
-function ago(value: string, now: number): string {
+function ago(value: string | null, now: number): string {
   const at = milliseconds(value)
   return at === null ? '' : relative(at, now)
 }
 
-function Fact({ name, children }: { name: string; children: preact.ComponentChildren }) {
+function Fact({ name, wide, children }: { name: string; wide?: boolean; children: preact.ComponentChildren }) {
   return (
-    <div>
+    <div class={wide ? 'ib-wide' : undefined}>
       <dt>{name}</dt>
       <dd class="ib-text">{children}</dd>
     </div>

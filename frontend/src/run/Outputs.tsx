@@ -1,6 +1,6 @@
 // What came out of the build: AMIs by region and account, or URIs of container images.
 import type { Build } from '../api'
-import { Copy } from '../shared/Copy'
+import { Copied, Copy } from '../shared/Copy'
 
 export function Outputs({ build }: { build: Build }) {
   const { amis, containers } = build
@@ -17,20 +17,20 @@ export function Outputs({ build }: { build: Build }) {
               <thead>
                 <tr>
                   <th scope="col">Region</th>
-                  <th scope="col">Account</th>
                   <th scope="col">AMI</th>
+                  <th scope="col">Account</th>
                   <th scope="col">Name</th>
                 </tr>
               </thead>
               <tbody>
                 {amis.map(({ region, account_id, image, name }, index) => (
                   <tr key={index}>
-                    <th scope="row" class="ib-text">
-                      {region}
+                    <th scope="row" class="ib-nowrap">
+                      <bdi>{region}</bdi>
                     </th>
-                    <td class="ib-text">{account_id}</td>
                     <td class="ib-nowrap">{image && <Copied text={image} of={`${image} of ${region}`} />}</td>
-                    <td class="ib-text">{name}</td>
+                    <td class="ib-nowrap">{account_id}</td>
+                    <td class="ib-text ib-ami-name">{name}</td>
                   </tr>
                 ))}
               </tbody>
@@ -58,14 +58,6 @@ export function Outputs({ build }: { build: Build }) {
           </dl>
         </section>
       )}
-    </>
-  )
-}
-
-function Copied({ text, of }: { text: string; of: string }) {
-  return (
-    <>
-      <code class="ib-text">{text}</code> <Copy text={text} of={of} />
     </>
   )
 }

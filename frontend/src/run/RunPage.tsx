@@ -11,7 +11,7 @@ import { wordOfImage } from '../shared/Status'
 import { relative } from '../shared/Time'
 import { useLive, useServerTime } from '../shared/useLive'
 import { ImageSection } from './ImageSection'
-import { concerns, opensAtFirst, shownTask } from './place'
+import { concerns, opensAtFirst, shownFirst, shownTask } from './place'
 import { testsSentence } from './sentences'
 import { seenUntil } from './timeline'
 
@@ -44,21 +44,11 @@ export function RunPage({ dagId, runId, taskId, mapIndex, navigation }: RunPlace
       {run && !hidden && run.images.length === 0 && <NoImage run={run} />}
       {run && !hidden && run.images.length > 0 && (
         <>
-          <div class="ib-bar">
-            <Announcement images={run.images} />
-            {taskId && !run.images.some((image) => concerns(image, shown)) && (
-              <p class="ib-muted">This task has recorded no image: these are the images of its run.</p>
-            )}
-            <button
-              type="button"
-              class="ib-button ib-toggle"
-              aria-pressed={asTable}
-              onClick={() => setAsTable(!asTable)}
-            >
-              Workflows as a table
-            </button>
-          </div>
-          {run.images.map((image) => (
+          <Announcement images={run.images} />
+          {taskId && !run.images.some((image) => concerns(image, shown)) && (
+            <p class="ib-muted">This task has recorded no image: these are the images of its run.</p>
+          )}
+          {shownFirst(run.images, shown).map((image) => (
             <ImageSection
               key={`${image.arn} ${image.task.task_id} ${image.task.map_index}`}
               build={image}
@@ -66,6 +56,7 @@ export function RunPage({ dagId, runId, taskId, mapIndex, navigation }: RunPlace
               now={now}
               shown={shown}
               asTable={asTable}
+              toggleTable={() => setAsTable(!asTable)}
               open={opensAtFirst(image, run.images, shown)}
               navigation={navigation}
             />
@@ -133,8 +124,8 @@ function NoImage({ run }: { run: Run }) {
     <Empty title={ended ? 'This run has built no image' : 'This run has built no image yet'}>
       <p>
         An image is shown here as soon as a task has submitted it or waits for it. These record one:
-        ImageBuilderTaskGroup, and the operators ImageBuilderCreateImageOperator, ImageBuilderStartPipelineOperator and
-        ImageBuilderAwaitImageOperator.
+        ImageBuilderTaskGroup, the operators ImageBuilderCreateImageOperator, ImageBuilderStartPipelineOperator and
+        ImageBuilderAwaitImageOperator, and ImageBuilderImageSensor.
       </p>
       {ended && <p>Runs from before the package could record images show none.</p>}
     </Empty>

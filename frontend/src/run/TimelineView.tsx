@@ -1,5 +1,5 @@
 // The timeline of an image: a row for its stages, a band for each group, a button for each workflow.
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Build } from '../api'
 import type { Navigation } from '../navigation'
 import { duration } from '../shared/Duration'
@@ -7,11 +7,12 @@ import { Icon } from '../shared/Icon'
 import { kindOfOutcome } from '../shared/Status'
 import { absolute, clock } from '../shared/Time'
 import { type Axis, axisOf } from './axis'
-import { type Extent, extentOf } from './extent'
+import { type Extent, extentsOf, textsOf } from './extent'
 import { moved } from './keys'
 import { isShown, type Shown } from './place'
-import { attemptSentence, workflowSentence } from './sentences'
+import { workflowSentence } from './sentences'
 import { type Band, type Bar, type Timeline, timelineOf } from './timeline'
+import { useRoom } from './useRoom'
 import { WorkflowDetails } from './WorkflowDetails'
 
 export interface TimelineProps {
@@ -25,10 +26,13 @@ export function TimelineView({ build, until, shown, navigation }: TimelineProps)
   const plot = useRef<HTMLDivElement>(null)
   const [opened, setOpened] = useState<string | null>(null)
   const [current, setCurrent] = useState<string | null>(null)
-  const timeline = timelineOf(build, until)
-  const axis = axisOf(timeline)
+  const room = useRoom(plot)
+  const timeline = timelineOf(build, until, room.stacked)
+  const axis = axisOf(timeline, room.width)
+  const laidOut = timeline.bands.map((band) => ({ band, extents: extentsOf(band, axis, timeline.columns, room) }))
   const bars = timeline.bands.flatMap((band) => band.bars)
   const stop = bars.some(({ key }) => key === current) ? current : (bars[0]?.key ?? null)
+  useEffect(() => plot.current?.querySelector('.ib-own')?.scrollIntoView({ block: 'nearest' }), [])
   const focus = (key: string) => {
     const index = bars.findIndex((bar) => bar.key === key)
     plot.current?.querySelector<HTMLElement>(`[data-bar="${index}"]`)?.focus()
@@ -40,7 +44,7 @@ export function TimelineView({ build, until, shown, navigation }: TimelineProps)
   return (
     <div
       ref={plot}
-      class="ib-plot"
+      class={room.stacked ? 'ib-plot ib-stacked' : 'ib-plot'}
       dir="ltr"
       role="toolbar"
       aria-label={`Workflows of ${build.name} ${build.version}; arrow keys move between them`}
@@ -55,7 +59,7 @@ export function TimelineView({ build, until, shown, navigation }: TimelineProps)
     >
       <Ticks axis={axis} timeline={timeline} />
       <Stages axis={axis} timeline={timeline} />
-      {timeline.bands.map((band) => (
+      {laidOut.map(({ band, extents }) => (
         <div class="ib-band" key={band.key} role="group" aria-label={bandSentence(band)}>
           <p class="ib-band-label ib-text" aria-hidden="true">
             <bdi>{band.label}</bdi>
@@ -68,7 +72,8 @@ export function TimelineView({ build, until, shown, navigation }: TimelineProps)
                 key={bar.key}
                 bar={bar}
                 index={bars.indexOf(bar)}
-                extent={extentOf(bar, band, axis, timeline.columns)}
+                extent={extents.get(bar.key)!}
+                stacked={room.stacked}
                 own={isShown(bar.workflow.task, shown)}
                 opened={opened === bar.key}
                 stop={stop === bar.key}
@@ -100,11 +105,11 @@ function bandSentence({ kind, label, bars }: Band): string {
   return kind === 'group' ? `Group ${label}, ${count}` : `${label}, ${count}`
 }
 
-
 interface BarProps {
   bar: Bar
   index: number
   extent: Extent
+  stacked: boolean
   own: boolean
   opened: boolean
   stop: boolean
@@ -112,26 +117,26 @@ interface BarProps {
   onOpen(): void
 }
 
-function BarButton({ bar, index, extent, own, opened, stop, onFocus, onOpen }: BarProps) {
+function BarButton({ bar, index, extent, stacked, own, opened, stop, onFocus, onOpen }: BarProps) {
   const { workflow } = bar
   const kind = kindOfOutcome(workflow.outcome)
   const seconds = bar.start === null || bar.end === null ? null : (bar.end - bar.start) / 1000
-  const { left, width, block, before } = extent
+  const { side } = extent
   const states = [
     `ib-kind-${kind}`,
     bar.start === null ? 'ib-waiting' : '',
     bar.running ? 'ib-moving' : '',
     bar.superseded ? 'ib-superseded' : '',
     own ? 'ib-own' : '',
-    before ? 'ib-before' : '',
+    stacked ? '' : `ib-text-${side}`,
   ]
   const sentence = workflowSentence(workflow, seconds)
-  const attempt = attemptSentence(workflow)
+  const text = stacked ? (textsOf(bar)[0] ?? '') : extent.text
   return (
     <button
       type="button"
       class={`ib-workflow ${states.filter(Boolean).join(' ')}`}
-      style={{ left: `${left}%`, width: `${width}%`, '--ib-lane': bar.lane, '--ib-block': `${block}%` }}
+      style={stacked ? stackedStyle(bar, extent) : styleOf(bar, extent)}
       data-bar={index}
       tabIndex={stop ? 0 : -1}
       aria-expanded={opened}
@@ -144,23 +149,34 @@ function BarButton({ bar, index, extent, own, opened, stop, onFocus, onOpen }: B
         <Icon name={kind} />
         <span class="ib-workflow-name">
           <bdi>{workflow.name}</bdi>
-          {seconds !== null && <span class="ib-workflow-more">, {duration(seconds)}</span>}
-          {attempt && <span class="ib-workflow-more">, {attempt}</span>}
-          {own && <span class="ib-workflow-more"> (this task)</span>}
+          {text.slice(workflow.name.length)}
         </span>
       </span>
     </button>
   )
 }
 
+function styleOf(bar: Bar, { left, width, block }: Extent): preact.CSSProperties {
+  return { left: `${left}%`, width: `${width}%`, ...laneOf(bar), '--ib-block': `${block}%` }
+}
+
+/** The button is a line of the plot; only its block is at its time. */
+function stackedStyle(bar: Bar, { left, width, block, side }: Extent): preact.CSSProperties {
+  const size = (width * block) / 100
+  const at = side === 'before' ? left + width - size : left
+  return { ...laneOf(bar), '--ib-at': `${at}%`, '--ib-block': `${size}%` }
+}
+
+const laneOf = ({ lane }: Bar): preact.CSSProperties => ({ '--ib-lane': lane })
+
 function Ticks({ axis, timeline }: { axis: Axis; timeline: Timeline }) {
   return (
     <div class="ib-axis" aria-hidden="true">
       <div class="ib-axis-inner">
-        {axis.ticks.map(({ elapsed, at }, index) => (
+        {axis.ticks.map(({ elapsed, at }) => (
           <span
             key={elapsed}
-            class={index % 2 ? 'ib-tick ib-tick-odd' : 'ib-tick'}
+            class="ib-tick"
             style={{ left: `${at}%` }}
             title={absolute(timeline.start + elapsed)}
           >

@@ -30,13 +30,17 @@ const STEPS = [1000, 5000, 15_000, 30_000]
   .concat([1, 2, 5, 10, 15, 30].map((count) => count * MINUTE))
   .concat([1, 2, 3, 6, 12, 24, 48, 120, 240, 720].map((count) => count * HOUR))
 const PAUSE_SHARE = 4
-/** Ticks that are closer together, in percent, would be written over each other. */
-const CLOSEST = 7
-/** A tick that is closer to the right edge, in percent, would be cut. */
-const LAST = 5
+/** Ticks that are closer together, in pixels, would be written over each other. */
+const CLOSEST = 85
+/** A tick that is closer to the right edge, in pixels, would be cut. */
+const LAST = 75
 
-export function axisOf(timeline: Timeline): Axis {
-  const edge = timeline.columns ? Math.max(50, 92 - 14 * timeline.columns) : 100
+/** The least width of what has not begun, in pixels: of its two words. */
+const LATER = 76
+
+/** `width` in pixels. */
+export function axisOf(timeline: Timeline, width = 1000): Axis {
+  const edge = timeline.columns ? Math.max(50, Math.min(92 - 14 * timeline.columns, 100 - LATER * (100 / width))) : 100
   const pauses = pausesOf(timeline)
   const busy = timeline.end - timeline.start - pauses.reduce((sum, pause) => sum + pause.end - pause.start, 0)
   const share = edge - pauses.length * PAUSE_SHARE
@@ -52,7 +56,7 @@ export function axisOf(timeline: Timeline): Axis {
   }
   reach(timeline.end, ((timeline.end - domain.at(-1)!) / busy) * share)
   const scale = scaleLinear(domain, places).clamp(true)
-  return { place: scale, ticks: ticksOf(timeline, scale, pauses, { busy, edge }), pauses, edge }
+  return { place: scale, ticks: ticksOf(timeline, scale, pauses, { busy, edge, percent: 100 / Math.max(1, width) }), pauses, edge }
 }
 
 /** Times between two lives of an image in which nothing ran, if they would make the bars too small to see. */
@@ -71,7 +75,14 @@ function pausesOf({ start, end, bands }: Timeline): Pause[] {
   return idle.filter((pause) => pause.end - pause.start > Math.max(busy / 2, 10 * MINUTE))
 }
 
-function ticksOf(timeline: Timeline, place: (time: number) => number, pauses: Pause[], { busy, edge }: { busy: number; edge: number }): Tick[] {
+interface Plot {
+  busy: number
+  edge: number
+  /** Of one pixel. */
+  percent: number
+}
+
+function ticksOf(timeline: Timeline, place: (time: number) => number, pauses: Pause[], { busy, edge, percent }: Plot): Tick[] {
   const step = STEPS.find((size) => busy / size <= 8) ?? STEPS.at(-1)!
   const length = timeline.end - timeline.start
   if (length / step > 10_000) return []
@@ -81,7 +92,7 @@ function ticksOf(timeline: Timeline, place: (time: number) => number, pauses: Pa
     if (pauses.some((pause) => time > pause.start && time < pause.end)) continue
     const at = place(time)
     const last = ticks.at(-1)
-    if (at <= edge - LAST && (!last || at - last.at >= CLOSEST)) ticks.push({ elapsed, at })
+    if (!last || (at <= edge - LAST * percent && at - last.at >= CLOSEST * percent)) ticks.push({ elapsed, at })
   }
   return ticks
 }

@@ -22,9 +22,15 @@ export function concerns(build: Build, shown: Shown): boolean {
   return isShown(build.task, shown) || build.workflows.some((workflow) => isShown(workflow.task, shown))
 }
 
-/** Many images of a run begin closed, but those to which a reader came. */
+/** The images in the order of the page: in the tab of a task, its own come first. */
+export function shownFirst(images: readonly Build[], shown: Shown): Build[] {
+  const rank = (image: Build) => (concerns(image, shown) ? 0 : 1)
+  return [...images].sort((a, b) => rank(a) - rank(b))
+}
+
+/** In the tab of a task its own images are open; of many images of a run, those that a reader came for. */
 export function opensAtFirst(build: Build, images: readonly Build[], shown: Shown): boolean {
-  if (images.length <= 3) return true
   if (images.some((image) => concerns(image, shown))) return concerns(build, shown)
+  if (images.length <= 3) return true
   return !build.ended || build.failure !== null
 }

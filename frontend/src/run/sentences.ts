@@ -43,12 +43,12 @@ function unitOf(text: string): string {
 
 const bare = (text: string) => text.split(' ')[0]
 
-/** "6.4 build minutes on m5.large; 0.12 to 0.31 USD by your prices" */
+/** "6.4 on m5.large; 0.12 to 0.31 USD by your prices" */
 export function minutesSentence(minutes: BuildMinutes | null): string {
   if (!minutes) return ''
   const { total, instance_types: types, cost_low: low, cost_high: high, currency } = minutes
   const where = types.length ? ` on ${types.join(', ')}` : ''
-  const text = `${total.toFixed(1)} build minutes${where}`
+  const text = `${total.toFixed(1)}${where}`
   if (low === null || high === null) return text
   const cost = money(low) === money(high) ? money(low) : `${money(low)} to ${money(high)}`
   return `${text}; ${cost}${currency ? ` ${currency}` : ''} by your prices`

@@ -55,8 +55,10 @@ export function seenUntil(build: Build, answeredAt: number, now: number): number
   return Math.max(observed + (now - answeredAt), now)
 }
 
-export function timelineOf(build: Build, until: number): Timeline {
+/** `stacked`: each workflow has a lane of its own. */
+export function timelineOf(build: Build, until: number, stacked = false): Timeline {
   const bands = bandsOf(build, until)
+  if (stacked) bands.forEach(stack)
   const bars = bands.flatMap((band) => band.bars)
   const segments = build.stages.flatMap((stage) => segmentOf(stage, until))
   const times = [
@@ -74,6 +76,15 @@ function segmentOf(stage: Stage, until: number): Segment[] {
   const start = milliseconds(stage.start)
   if (start === null) return []
   return [{ stage, start, end: Math.max(start, milliseconds(stage.end) ?? until) }]
+}
+
+function stack(band: Band): void {
+  const inOrder = [...band.bars].sort((a, b) => (a.start ?? Infinity) - (b.start ?? Infinity) || 0)
+  inOrder.forEach((bar, index) => {
+    bar.lane = index
+    bar.column = 0
+  })
+  band.lanes = Math.max(1, inOrder.length)
 }
 
 const ORDER = { BUILD: 0, TEST: 1, DISTRIBUTION: 2 }

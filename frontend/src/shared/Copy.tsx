@@ -41,6 +41,16 @@ export function Copy({ text, of, labelled }: CopyProps) {
   )
 }
 
+/** An id with its button, which stays beside it where the id takes several lines. */
+export function Copied({ text, of }: Omit<CopyProps, 'labelled'>) {
+  return (
+    <span class="ib-copied">
+      <code class="ib-text">{text}</code>
+      <Copy text={text} of={of} />
+    </span>
+  )
+}
+
 async function copy(text: string, beside: HTMLElement | null): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text)

@@ -25,8 +25,9 @@ export function Link({ to, navigation, children, label }: LinkProps) {
 
 function Outside({ address, children }: { address: URL; children: ComponentChildren }) {
   return (
-    <a href={address.href} class="ib-text" target="_blank" rel="noopener noreferrer">
-      {children} <Icon name="outside" />
+    <a href={address.href} class="ib-outside" target="_blank" rel="noopener noreferrer">
+      <span class="ib-text">{children}</span>
+      <Icon name="outside" />
       <span class="ib-hidden"> (opens in a new tab)</span>
     </a>
   )

@@ -5,7 +5,7 @@ import { stored } from './theme'
 export interface TimeProps {
   /** ISO 8601. */
   value: string | null
-  /** Milliseconds since 1970; with it, the text is relative to it. */
+  /** Milliseconds since 1970; with it, the text is relative to it, unless it is ahead of it. */
   now?: number | undefined
 }
 
@@ -14,7 +14,7 @@ export function Time({ value, now }: TimeProps) {
   if (value === null || at === null) return null
   return (
     <time dateTime={value} title={absolute(at)}>
-      {now === undefined ? absolute(at) : relative(at, now)}
+      {(now !== undefined && relative(at, now)) || absolute(at)}
     </time>
   )
 }
@@ -25,9 +25,13 @@ export function milliseconds(value: string | null): number | null {
   return Number.isNaN(at) ? null : at
 }
 
-/** "5 min ago"; a time ahead of the clock counts as now. */
+/** Clocks of two machines differ by less than this, else one of them is wrong. */
+const AHEAD_S = 60
+
+/** "5 min ago"; "" for a time that is ahead of the clock by more than a minute: then its age is not known. */
 export function relative(at: number, now: number): string {
   const seconds = (now - at) / 1000
+  if (seconds < -AHEAD_S) return ''
   if (seconds < 5) return 'just now'
   const text = duration(seconds)
   // Of days and hours the first unit is enough.

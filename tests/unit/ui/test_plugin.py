@@ -152,7 +152,7 @@ def test_airflows_rest_api_can_answer_with_the_plugin(
     ]
     if shows_plugin_pages():
         assert [(app["name"], app["destination"]) for app in answer["react_apps"]] == [
-            ("Golden images", "nav"),
+            ("Images", "nav"),
             ("Image build", "dag_run"),
             ("Image build", "task_instance"),
         ]
