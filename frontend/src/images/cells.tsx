@@ -57,6 +57,8 @@ export function Took({ image }: { image: ImageRow }) {
 export function Tests({ image }: { image: ImageRow }) {
   const { tests_passed: passed, tests_failed: failed, tests_total: total } = image
   if (!total && !passed && !failed) return <Nothing what="no tests" />
+  // A list has the counts of the last change of the image's state, which may be older than its last test.
+  if (!image.ended && !image.stale && !failed) return <span class="ib-muted">{`${total} ${total === 1 ? 'test' : 'tests'}`}</span>
   return (
     <div class="ib-stack">
       <span>{total > passed + failed ? `${passed} of ${total} passed` : `${passed} passed`}</span>

@@ -129,7 +129,7 @@ export class Poll<T> {
 
 const PLAIN: Record<number, string> = {
   401: 'You are no longer logged in. Log in to Airflow again, then load this page again.',
-  403: 'You may not read this Dag.',
+  403: 'You may not read this.',
   404: 'This does not exist, or you may not read it.',
 }
 
