@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from datetime import datetime, timezone
@@ -27,7 +28,7 @@ IMAGES = REPOSITORY / "docs" / "images"
 WIDTH, MOST_BYTES = 1400, 200_000
 QUICK, SLOW = 1200, 60
 """Virtual seconds per second, while nothing is photographed, and before the picture of a running build."""
-DAG = "golden_image"
+DAG, NAME = "golden_image", "golden-al2023"
 FAILURE = {
     "workflow": "cis-level-1",
     "message": "5.4.1 Ensure password expiration is 365 days or less: PASS_MAX_DAYS is 99999",
@@ -61,18 +62,21 @@ def _take_all(browser: Browser, airflow: AirflowStack, service: LocalService) ->
     failed = Run.start(airflow.api, DAG)
     failed.wait(240)
     service.control(clear_failures=True, speed=SLOW)
+    built = len(images(service, NAME))
     running = Run.start(airflow.api, DAG)
-    until(lambda: _tests_ended(service) >= ENOUGH, 240)
+    until(lambda: len(images(service, NAME)) > built and _tests_ended(service) >= ENOUGH, 240)
     service.control(speed=1)
     state = chromium.log_in(browser, airflow)
+    with chromium.new_context(browser, state, WIDTH) as context:
+        page = context.new_page()
+        _take(page, airflow, running, "run-view", shows=re.compile(", running, "))
+        _take(page, airflow, failed, "run-view-failed", shows=re.compile("^cis-level-1, "))
     with chromium.new_context(browser, state, WIDTH) as context:
         # Ages are counted by the browser's clock, and that of the local service is hours ahead of it.
         context.clock.install(time=_now(service))
         page = context.new_page()
-        _take(page, airflow, running, "run-view")
-        _take(page, airflow, failed, "run-view-failed")
         page.goto(airflow.url + images_page(framed=True, base=""))
-        expect(page.get_by_role("link", name="golden-al2023")).to_be_visible()
+        expect(page.get_by_role("link", name=NAME)).to_be_visible()
         _keep(page, "images-page")
 
 
@@ -89,7 +93,7 @@ def _earlier_runs(airflow: AirflowStack) -> list[Run]:
 
 def _newest(service: LocalService) -> dict[str, Any]:
     """Return the newest image of the Dag: the last one that was submitted."""
-    return images(service, "golden-al2023")[-1]
+    return images(service, NAME)[-1]
 
 
 def _tests_ended(service: LocalService) -> int:
@@ -102,9 +106,10 @@ def _now(service: LocalService) -> datetime:
     return datetime.fromtimestamp(service.control()["epoch"], timezone.utc)
 
 
-def _take(page: Page, airflow: AirflowStack, run: Run, name: str) -> None:
+def _take(page: Page, airflow: AirflowStack, run: Run, name: str, *, shows: re.Pattern[str]) -> None:
     page.goto(airflow.url + run_page(run.dag_id, run.run_id, framed=True, base=""))
-    expect(page.locator(".imagebuilder").get_by_role("heading").first).to_be_visible()
+    bars = page.locator(".imagebuilder").get_by_role("button", name=shows)
+    expect(bars.first).to_be_visible(timeout=30_000)
     _keep(page, name)
 
 
