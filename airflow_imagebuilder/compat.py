@@ -136,6 +136,7 @@ __all__ = [
     "failures_of_tasks",
     "final_errors",
     "is_asking",
+    "keeps_plain_xcoms",
     "metrics",
     "older_store",
     "only_question",
@@ -458,6 +459,24 @@ def secrets_masker() -> Any:
 
 _DEEPEST = 20
 """Levels of an answer of AWS that are searched for secrets; Airflow's default is five."""
+
+
+# -- XComs -------------------------------------------------------------------------------------------------
+
+
+def keeps_plain_xcoms() -> bool:
+    """
+    Return whether the XCom backend leaves a value alone that it has not stored itself.
+
+    When a new try begins, Airflow lets the backend remove what the task had stored. One that removes it from
+    another store may fail on a value that is no reference, and the try with it.
+    """
+    from airflow.sdk.bases.xcom import BaseXCom
+    from airflow.sdk.execution_time.xcom import XCom
+
+    own = getattr(XCom.purge, "__func__", XCom.purge) is not getattr(BaseXCom.purge, "__func__", None)
+    # Airflow's own backend for object stores ignores such values.
+    return not own or XCom.__module__.startswith("airflow.providers.")
 
 
 # -- the UI ------------------------------------------------------------------------------------------------

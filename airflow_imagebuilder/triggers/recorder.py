@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.build_record.build import Answers, build_record
-from airflow_imagebuilder.compat import redact
+from airflow_imagebuilder.compat import keeps_plain_xcoms, redact
 from airflow_imagebuilder.service.results.states import is_image_terminal
 from airflow_imagebuilder.triggers.supervisor import own_record, write_record
 from airflow_imagebuilder.xcom import LIVE_BUILD_KEY
@@ -63,7 +63,7 @@ class Recorder:
         :param make: makes the record when it is its turn.
         :param asked_at: Unix time of the answer that it shows.
         """
-        if self.trigger.task_instance is None:
+        if self.trigger.task_instance is None or not keeps_plain_xcoms():
             return
         self._next = (make, asked_at)
         if self._writing is None or self._writing.done():

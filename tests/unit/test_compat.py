@@ -242,3 +242,25 @@ def test_two_questions_are_asked_one_after_the_other(monkeypatch: pytest.MonkeyP
 def test_metrics_have_what_the_poller_reports() -> None:
     found = compat.metrics()
     assert all(callable(getattr(found, name)) for name in ("incr", "gauge", "timing"))
+
+
+def backend(module: str, **members: Any) -> type:
+    from airflow.sdk.bases.xcom import BaseXCom
+
+    return type("Backend", (BaseXCom,), {"__module__": module, **members})
+
+
+@pytest.mark.parametrize(
+    ("module", "members", "keeps"),
+    [
+        ("my_company.xcom", {}, True),
+        ("my_company.xcom", {"purge": staticmethod(lambda xcom: xcom.value.split("/"))}, False),
+        ("my_company.xcom", {"purge": classmethod(lambda cls, xcom: xcom.value.split("/"))}, False),
+        ("airflow.providers.common.io.xcom.backend", {"purge": staticmethod(lambda xcom: None)}, True),
+    ],
+)
+def test_a_backend_that_removes_what_it_stored_may_fail_on_a_plain_value(
+    module: str, members: dict[str, Any], keeps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow.sdk.execution_time.xcom.XCom", backend(module, **members))
+    assert compat.keeps_plain_xcoms() is keeps

@@ -2,7 +2,7 @@
 What a try on a worker records of its image, for Airflow's pages: docs/build-record.md documents these XComs.
 
 Recording never fails a task, and never makes it try again. The records are plain JSON in Airflow's database,
-also where XComs have a backend of their own: the pages read them there.
+also where XComs have a backend of their own, if that one leaves alone what it has not stored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.build_record import SCHEMA
-from airflow_imagebuilder.compat import is_asking, redact
+from airflow_imagebuilder.compat import is_asking, keeps_plain_xcoms, redact
 from airflow_imagebuilder.service.results.states import is_image_terminal
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY
 
@@ -145,7 +145,7 @@ class Recording:
     def _write(self, key: str, make: Callable[[], dict[str, Any]]) -> bool:
         """Write a record, and return whether Airflow took it."""
         # Outside of a running task nothing takes records. A signal handler may have interrupted a call.
-        if not _is_supervised() or is_asking():
+        if not _is_supervised() or is_asking() or not keeps_plain_xcoms():
             return False
         from airflow.sdk.execution_time.comms import SetXCom
 

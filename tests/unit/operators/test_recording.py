@@ -92,6 +92,14 @@ def test_a_record_in_progress_that_cannot_be_removed_costs_nothing(airflow: Task
     assert airflow.kept[BUILD_KEY]["status"] == "AVAILABLE"
 
 
+def test_a_backend_that_may_fail_on_a_record_gets_none(
+    airflow: TaskSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_imagebuilder.operators.waiting.recording.keeps_plain_xcoms", lambda: False)
+    create(FakeImageBuilder("AVAILABLE")).execute_complete(FakeTask().context, event())
+    assert airflow.keys == []
+
+
 def test_a_submitter_that_does_not_wait_records_once(airflow: TaskSupervisor) -> None:
     create(FakeImageBuilder(), wait_for_completion=False).execute(FakeTask().context)
     assert airflow.keys == [LIVE_BUILD_KEY]

@@ -80,6 +80,16 @@ async def test_each_change_of_the_status_is_written(
 
 
 @pytest.mark.asyncio
+async def test_a_backend_that_may_fail_on_a_record_gets_none(
+    airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_imagebuilder.triggers.recorder.keeps_plain_xcoms", lambda: False)
+    install_watcher(monkeypatch, FakeWatcher([image("AVAILABLE")]))
+    await events(deferred_trigger())
+    assert airflow.written == []
+
+
+@pytest.mark.asyncio
 async def test_what_the_worker_has_written_is_continued_and_not_repeated(
     airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
