@@ -42,10 +42,10 @@ QUERIES = (
     "text=ami-0000beef",
     "sort=duration&descending=true",
     "status=AVAILABLE&limit=1&offset=2",
-    "dag_id=hidden.dag",
+    "dag_id=unseen77.dag",
     "limit=-1",
     "limit=x",
-    "sort=hidden",
+    "sort=unseen77",
     "name='&text=%25&status=%00",
 )
 UNCHANGING = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
@@ -194,7 +194,7 @@ def test_the_admin_sees_the_other_dag(server: AccessServer, admin: str) -> None:
     """The counterpart: what the viewer does not see is there."""
     everything = server.ask(f"{API}/images?limit=200", admin)
     assert everything.holds(*HIDDEN[:3]) == list(HIDDEN[:3])
-    assert server.ask(f"{API}/dags/{OTHER}/runs/{quote(OTHER_RUN, safe='')}", admin).holds("hidden failure")
+    assert server.ask(f"{API}/dags/{OTHER}/runs/{quote(OTHER_RUN, safe='')}", admin).holds("unseen77 failure")
 
 
 def test_totals_are_those_of_the_readable_dags(server: AccessServer, viewer: str, admin: str) -> None:

@@ -22,15 +22,15 @@ from tests.support.airflow_rows import Rows
 from tests.support.image_records import build, findings, monitored
 from tests.support.one_dag_auth_manager import READABLE
 
-MINE, OTHER = "data.mine", "hidden.dag"
+MINE, OTHER = "data.mine", "unseen77.dag"
 SHARED = "golden"
 RUN = "manual__2026-01-01T00:00:00+00:00"
 RUNS = (RUN, "a/b", "50%", "50%2F", "früh?x#y")
-OTHER_RUN = "hidden__2026-02-02T00:00:00+00:00"
-OTHER_NAME, OTHER_SECONDS = "hidden-image", 77777.0
+OTHER_RUN = "unseen77__2026-02-02T00:00:00+00:00"
+OTHER_NAME, OTHER_SECONDS = "unseen77-image", 77777.0
 SECRET = "do-not-show-7f3a"
 PASSWORDS = {"admin": "admin-password", "viewer": "viewer-password"}
-HIDDEN = ("hidden", "0000beef", "77777", SECRET)
+HIDDEN = ("unseen77", "0000beef", "77777", SECRET)
 """What is in everything that only the other Dag has: ids, names, ARNs, AMIs, durations, messages."""
 
 
@@ -158,7 +158,7 @@ class AccessServer(AirflowStack):
             self._readable(rows)
             self._hidden(rows)
             rows.flush()
-            session.execute(insert(Variable.__table__), [{"key": "hidden_key", "val": SECRET}])
+            session.execute(insert(Variable.__table__), [{"key": "unseen77_key", "val": SECRET}])
             session.commit()
 
     def _readable(self, rows: Rows) -> None:
@@ -181,24 +181,29 @@ class AccessServer(AirflowStack):
             record["arn"] = record["arn"].replace("/1.0.0/", "/77777.0.0/")
             record["version"] = f"77777.0.0/{number}"
             record["amis"] = [
-                {"region": "hidden-1", "account_id": "1", "image": f"ami-0000beef{number}", "name": "hidden"}
+                {
+                    "region": "unseen77-1",
+                    "account_id": "1",
+                    "image": f"ami-0000beef{number}",
+                    "name": "unseen77",
+                }
             ]
             record["failure"] = {
                 **dict.fromkeys(("stage", "workflow", "step", "component", "advice")),
-                "message": "hidden failure",
-                "text": "hidden failure",
+                "message": "unseen77 failure",
+                "text": "unseen77 failure",
             }
-            rows.xcom(BUILD_KEY, record, OTHER, OTHER_RUN, f"hidden_{number}")
+            rows.xcom(BUILD_KEY, record, OTHER, OTHER_RUN, f"unseen77_{number}")
             rows.xcom(
                 FINDINGS_KEY,
                 findings(record["arn"], critical=77777),
                 OTHER,
                 OTHER_RUN,
-                f"hidden_gate_{number}",
+                f"unseen77_gate_{number}",
             )
         # The other Dag submitted the image that this one waits for, and runs monitors of it.
-        shared = build(900, "followed", reason="hidden reason")
-        rows.xcom(BUILD_KEY, shared, OTHER, OTHER_RUN, "hidden_submitter")
-        one = monitored(shared["workflows"][1], shared["arn"], 99_999, message="hidden message")
-        rows.xcom(WORKFLOW_KEY, one, OTHER, OTHER_RUN, "hidden_monitor")
-        rows.xcom(FINDINGS_KEY, findings(shared["arn"], critical=77777), OTHER, OTHER_RUN, "hidden_scan")
+        shared = build(900, "followed", reason="unseen77 reason")
+        rows.xcom(BUILD_KEY, shared, OTHER, OTHER_RUN, "unseen77_submitter")
+        one = monitored(shared["workflows"][1], shared["arn"], 99_999, message="unseen77 message")
+        rows.xcom(WORKFLOW_KEY, one, OTHER, OTHER_RUN, "unseen77_monitor")
+        rows.xcom(FINDINGS_KEY, findings(shared["arn"], critical=77777), OTHER, OTHER_RUN, "unseen77_scan")
