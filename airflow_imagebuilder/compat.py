@@ -469,7 +469,7 @@ def keeps_plain_xcoms() -> bool:
     Return whether the XCom backend leaves a value alone that it has not stored itself.
 
     When a new try begins, Airflow lets the backend remove what the task had stored. One that removes it from
-    another store may fail on a value that is no reference, and the try with it.
+    another store may fail on a value that is not a reference, and the try with it.
     """
     from airflow.sdk.bases.xcom import BaseXCom
     from airflow.sdk.execution_time.xcom import XCom
