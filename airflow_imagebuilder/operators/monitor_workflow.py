@@ -137,11 +137,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
 
     def _read(self, arn: str) -> ImageSnapshot:
         image = self.hook.get_image(arn)
-        found = self.hook.list_workflow_executions(arn, include_retried=True)
-        superseded = tuple(execution for execution in found if execution.get("retried"))
-        return ImageSnapshot.of(
-            arn, image, tuple(execution for execution in found if not execution.get("retried")), superseded
-        )
+        return ImageSnapshot.of(arn, image, self.hook.list_workflow_executions(arn, include_retried=True))
 
     def _end(self, context: Context, snapshot: ImageSnapshot, verdict: Verdict, *, supervised: bool) -> None:
         """End as the workflow did, and record it, unless the trigger has."""

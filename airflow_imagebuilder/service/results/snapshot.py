@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_imagebuilder.service.results.states import is_image_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,16 @@ class ImageSnapshot:
         cls,
         arn: str,
         image: Mapping[str, Any],
-        executions: tuple[Mapping[str, Any], ...] = (),
-        superseded: tuple[Mapping[str, Any], ...] = (),
+        executions: Iterable[Mapping[str, Any]] = (),
     ) -> ImageSnapshot:
         """Return the snapshot of an image.
 
         :param arn: the image build version ARN.
         :param image: GetImage's ``image``.
-        :param executions: the image's workflow executions; none by default.
-        :param superseded: those that a RetryImage superseded; none by default.
+        :param executions: the image's workflow executions, also those that are ``retried``; none by default.
         """
         status = str(image["state"]["status"])
-        return cls(arn, image, status, executions, is_image_terminal(status), superseded)
+        found = tuple(executions)
+        superseded = tuple(one for one in found if one.get("retried"))
+        live = tuple(one for one in found if not one.get("retried"))
+        return cls(arn, image, status, live, is_image_terminal(status), superseded)

@@ -208,9 +208,7 @@ class TrackedImage:
         self.reading = None
         if self.executions_timer is None:
             return
-        executions = tuple(one for one in found if not one.get("retried"))
-        superseded = tuple(one for one in found if one.get("retried"))
-        now = ImageSnapshot.of(self.arn, self._image, executions, superseded)
+        now = ImageSnapshot.of(self.arn, self._image, found)
         if now != self._full_snapshot:
             self._full_snapshot = now
         slow = _SLOW if now.status in _BEFORE_TESTS else 1

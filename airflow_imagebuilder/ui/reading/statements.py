@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, case, func, literal, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
+from airflow_imagebuilder.build_record import SCHEMA
 from airflow_imagebuilder.ui.reading.members import POSTGRESQL, Members, escaped
-from airflow_imagebuilder.ui.run_view.records import SCHEMA
 from airflow_imagebuilder.xcom import BUILD_KEY, FINDINGS_KEY, LIVE_BUILD_KEY
 
 if TYPE_CHECKING:

@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from airflow_imagebuilder.build_record import SCHEMA
 from airflow_imagebuilder.ui.api.models import TaskRef
 from airflow_imagebuilder.ui.run_view import values
 from airflow_imagebuilder.xcom import BUILD_KEY
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-SCHEMA = 1
-"""The newest schema of records that this version reads."""
 
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 """States of a task instance that does not run any more."""

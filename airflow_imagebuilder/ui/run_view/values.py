@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_imagebuilder.build_record.values import iso
+
 LONGEST_TEXT = 4_096
 MOST_ITEMS = 500
 LARGEST_NUMBER = 1e12
@@ -47,10 +49,7 @@ def time(record: Mapping[str, Any], key: str) -> datetime | None:
 
 def written(when: datetime | None) -> str | None:
     """Return a time as the API writes it."""
-    if when is None:
-        return None
-    zoned = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-    return zoned.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(when if when is None or when.tzinfo else when.replace(tzinfo=timezone.utc))
 
 
 def mapping(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
