@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients test-browser pictures matrix bench lint types ui ui-check node \
+.PHONY: help install demo up test test-faults test-clients test-browser pictures matrix bench docs lint types ui ui-check node \
 	compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -26,6 +26,8 @@ endif
 VENV := $(if $(filter $(NEWEST),$(VERSION)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The documentation has an environment of its own (pyproject.toml says why), with the newest Airflow.
+DOCS := .venv-docs
 
 ifneq ($(origin PYTHON),undefined)
 # PYTHON names an interpreter: a .venv of another version is made again.
@@ -129,6 +131,11 @@ test-compose: $(STAMP)  ## many images at once on Docker, and what is left of th
 bench: $(STAMP)  ## the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# Offline, and a warning is an error: a page that names what does not exist is not built.
+docs: $(DOCS)/.installed  ## build the documentation site, into build/docs
+	@$(DOCS)/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --jobs auto $(ARGS) docs build/docs
+	@echo "The documentation: build/docs/index.html"
+
 lint: $(STAMP)  ## ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -162,7 +169,15 @@ $(NODE_MODULES): frontend/package.json frontend/package-lock.json frontend/.npmr
 
 install: $(STAMP)  ## fill .venv
 
-$(STAMP): pyproject.toml $(CONSTRAINTS)
+$(DOCS)/.installed: override VENV := $(DOCS)
+$(DOCS)/.installed: override BIN := $(DOCS)/bin
+$(DOCS)/.installed: override CONSTRAINTS := constraints/docs.txt
+$(DOCS)/.installed: override VERSION := $(NEWEST) for the documentation
+$(DOCS)/.installed: EXTRAS := docs,local
+$(DOCS)/.installed: constraints/docs.txt
+
+$(STAMP): $(CONSTRAINTS)
+$(STAMP) $(DOCS)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 		echo "$(PYTHON) is missing or older than 3.10; name another one: PYTHON=python3.12 make ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -177,6 +192,7 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 
 # uv takes seconds where pip takes minutes. It does not read pip's configuration, so the index is passed on;
 # where uv is missing or fails, pip does the work.
+EXTRAS := dev
 UV_HTTP_TIMEOUT ?= 20
 export UV_HTTP_TIMEOUT
 define INSTALL
@@ -184,10 +200,10 @@ define INSTALL
 	index="$${PIP_INDEX_URL:-$$($$pip config get global.index-url 2>/dev/null)}"; \
 	if $$pip install -q -c $(CONSTRAINTS) uv 2>/dev/null && \
 		UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --compile-bytecode \
-			--python $(BIN)/python -c $(CONSTRAINTS) -e '.[dev]'; \
+			--python $(BIN)/python -c $(CONSTRAINTS) -e '.[$(EXTRAS)]'; \
 	then :; else \
 		echo "uv is not available; pip takes some minutes ..."; \
-		$$pip install -q -c $(CONSTRAINTS) -e '.[dev]'; \
+		$$pip install -q -c $(CONSTRAINTS) -e '.[$(EXTRAS)]'; \
 	fi
 endef
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve one file of constraints for each version of Airflow: names and versions, for every supported Python.
+# Resolve one file of constraints for each version of Airflow, and one for the documentation: names and versions, for every supported Python.
 #
 # The newest version takes the newest of everything. An older one takes what was there a day after its release,
 # as the constraints that Airflow publishes do; only the tools of the extras (pytest, moto, ...) are newer.
@@ -20,6 +20,9 @@ resolve() {
     --no-emit-index-url --no-emit-package airflow-imagebuilder "$@"
 }
 
+# Every extra but docs, whose docutils the AWS CLI does not accept.
+extras() { echo --extra local --extra testing --extra dev --extra compose; }
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for version in "$@"; do
@@ -29,5 +32,7 @@ for version in "$@"; do
     resolve --exclude-newer "$day" -c "$work/airflow.txt" pyproject.toml -o "$work/runtime.txt"
     mv "$work/runtime.txt" "$work/airflow.txt"
   fi
-  echo uv | resolve --all-extras -c "$work/airflow.txt" pyproject.toml - -o "constraints/airflow-$version.txt"
+  echo uv | resolve $(extras) -c "$work/airflow.txt" pyproject.toml - -o "constraints/airflow-$version.txt"
 done
+# The site describes the newest version, without the tests.
+echo uv | resolve --extra docs --extra local -c "$work/airflow.txt" pyproject.toml - -o constraints/docs.txt
