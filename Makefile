@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients test-browser pictures matrix bench docs lint types ui ui-check node \
+.PHONY: help install demo up test test-faults test-clients test-browser pictures matrix bench docs test-docs lint types ui ui-check node \
 	compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -52,7 +52,7 @@ up: $(STAMP)  ## the same, and stay with the UI until Ctrl-C
 # What shares no server runs first, a process for each processor; then tests/integration, whose tests share one Airflow.
 # With ARGS one process runs what they choose, so that -x, --pdb and -k are pytest's own; "-n 2" takes two.
 # On an older Airflow only the unit tests run, unless ARGS names others.
-PYTEST := $(BIN)/python -m pytest -m "not faults and not clients and not browser"
+PYTEST := $(BIN)/python -m pytest -m "not faults and not clients and not browser and not site"
 PARALLEL := -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
 SHARING := tests/integration
@@ -135,6 +135,9 @@ bench: $(STAMP)  ## the benchmarks
 docs: $(DOCS)/.installed  ## build the documentation site, into build/docs
 	@$(DOCS)/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --jobs auto $(ARGS) docs build/docs
 	@echo "The documentation: build/docs/index.html"
+
+test-docs: $(STAMP) docs  ## build the site and crawl it: links, pictures, five pages in a real Chromium
+	@$(BIN)/python -m pytest -m site tests/site
 
 lint: $(STAMP)  ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.support.commands import completed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TESTS = '''
 import boto3, pytest
@@ -96,3 +94,19 @@ def test_the_fixtures_hold_what_they_promise(tmp_path: Path) -> None:
         -12000:
     ]
     assert "The clock of the local Image Builder was stopped" in done.stdout
+
+
+@pytest.mark.integration
+def test_the_dag_of_the_readme_bakes_an_image(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    (tmp_path / "pyproject.toml").write_text(SETTINGS.replace("111122223333", "123456789012"))
+    # Named here, because the README's Dag needs no name.
+    (tmp_path / "dag_of_readme.py").write_text(code.replace('"@weekly"):', '"@weekly") as bake:'))
+    (tmp_path / "test_it.py").write_text(
+        "from dag_of_readme import bake\n\n"
+        "def test_it(image_builder, run_dag):\n"
+        "    assert run_dag(bake).xcom('bake')['golden_amis']\n"
+    )
+    done = completed([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path], seconds=120)
+    assert "1 passed" in done.stdout, done.stdout[-6000:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
 
 from airflow_imagebuilder import (
     ImageRequest,
@@ -152,32 +152,3 @@ def test_a_test_group_that_is_not_drawn_is_an_error_that_lists_the_others(
     assert isinstance(caught.value, InvalidRequestError)
     assert golden.tests.get(name) is None
     assert name not in golden.tests
-
-
-# -- the README's example ----------------------------------------------------------------------------------
-
-
-def test_the_example_of_the_readme_parses(dag: DAG) -> None:
-    from pathlib import Path
-
-    text = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    (example,) = [
-        part
-        for part in text.split("```python\n")
-        if part.startswith("from airflow_imagebuilder import ImageBuilderTaskGroup")
-    ]
-    code = example.split("```")[0].replace(", ...)", ",)")
-
-    @task
-    def notify() -> None: ...
-
-    @task
-    def roll_out(image: Any) -> None: ...
-
-    names: dict[str, Any] = {
-        "ARN": "arn:aws:imagebuilder:eu-west-1:111122223333",
-        "notify": notify(),
-        "roll_out": roll_out,
-    }
-    exec(code, names)
-    assert set(names["golden"].tests) == {"functional", "performance", "security"}
