@@ -30,7 +30,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the parameters are described; a signature of thirty types is not read
 
 html_theme = "furo"
-html_title = f"airflow_imagebuilder {release}"
+html_title = f"airflow-imagebuilder {release}"
+html_favicon = "../airflow_imagebuilder/ui/static/icon.svg"
 html_static_path = ["_static"]
 html_copy_source = False
 html_show_sphinx = False
