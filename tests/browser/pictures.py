@@ -33,6 +33,15 @@ FAILURE = {
     "workflow": "cis-level-1",
     "message": "5.4.1 Ensure password expiration is 365 days or less: PASS_MAX_DAYS is 99999",
 }
+GROUPS = 3
+"""Test groups of the Dag, ungrouped tests among them."""
+_RESTS = """() => {
+  const at = document.querySelector('.react-flow__viewport').style.transform;
+  const rests = at === window.wasAt;
+  window.wasAt = at;
+  return rests;
+}"""
+"""Whether the graph has stopped to move since the frame before."""
 ENOUGH = 4
 """Tests that have ended in the picture of a running build."""
 
@@ -71,6 +80,7 @@ def _take_all(browser: Browser, airflow: AirflowStack, service: LocalService) ->
         page = context.new_page()
         _take(page, airflow, running, "run-view", shows=re.compile(", running, "))
         _take(page, airflow, failed, "run-view-failed", shows=re.compile("^cis-level-1, "))
+        _take_grid_and_graph(page, airflow, running)
     with chromium.new_context(browser, state, WIDTH) as context:
         # Ages are counted by the browser's clock, and that of the local service is hours ahead of it.
         context.clock.install(time=_now(service))
@@ -111,6 +121,23 @@ def _take(page: Page, airflow: AirflowStack, run: Run, name: str, *, shows: re.P
     bars = page.locator(".imagebuilder").get_by_role("button", name=shows)
     expect(bars.first).to_be_visible(timeout=30_000)
     _keep(page, name)
+
+
+def _take_grid_and_graph(page: Page, airflow: AirflowStack, run: Run) -> None:
+    """Take Airflow's own grid and graph of a run, with all task groups open."""
+    page.set_viewport_size({"width": 1600, "height": 690})
+    page.goto(f"{airflow.url}/dags/{run.dag_id}/runs/{run.run_id}")
+    page.get_by_role("button", name="Expand all task groups").click()
+    expect(page.get_by_text("test [ ]")).to_have_count(GROUPS)
+    _keep(page, "grid")
+    page.get_by_role("button", name="Show Graph").click()
+    page.set_viewport_size({"width": 1900, "height": 560})
+    page.get_by_role("button", name="Collapse Details Panel").click()
+    expect(page.get_by_role("tab", name="Task Instances")).to_be_hidden()
+    expect(page.locator(".react-flow__node").filter(has_text="ready")).to_be_visible()
+    page.get_by_role("button", name="Fit View").click()
+    page.wait_for_function(_RESTS)
+    _keep(page, "graph")
 
 
 def _keep(page: Page, name: str) -> None:
