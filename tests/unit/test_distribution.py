@@ -146,14 +146,9 @@ def test_the_wheel_is_not_large(built: Path) -> None:
 def test_airflow_finds_the_provider_and_the_plugin_by_the_wheels_entry_points(wheel: zipfile.ZipFile) -> None:
     entry_points = wheel.read(f"{DIST_INFO}/entry_points.txt").decode()
     assert entry_points == (
-        "[airflow.plugins]
-imagebuilder = airflow_imagebuilder.ui.plugin:ImageBuilderPlugin
-
-"
-        "[apache_airflow_provider]
-"
-        "provider_info = airflow_imagebuilder.provider_info:get_provider_info
-"
+        "[airflow.plugins]\nimagebuilder = airflow_imagebuilder.ui.plugin:ImageBuilderPlugin\n\n"
+        "[apache_airflow_provider]\n"
+        "provider_info = airflow_imagebuilder.provider_info:get_provider_info\n"
     )
 
 
