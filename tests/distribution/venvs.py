@@ -134,7 +134,7 @@ try:
     from airflow.dag_processing.dagbag import DagBag
 except ImportError:  # before 3.2
     from airflow.models.dagbag import DagBag
-bag = DagBag(sys.argv[1], include_examples=False)
+bag = DagBag(sys.argv[1])
 said["dags"], said["errors"] = sorted(bag.dag_ids), bag.import_errors
 said["moto"] = "moto" in sys.modules
 print(json.dumps(said))
