@@ -28,7 +28,7 @@ ALLOWED = frozenset(
         "ISC",
         "MIT",
         "MIT-0",
-        "MPL-2.0",  # by file; only files that somebody changes have to be published
+        "MPL-2.0",  # by file: who changes one of its files publishes that file
         "PSF-2.0",
         "Python-2.0",
         "Unlicense",

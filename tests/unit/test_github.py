@@ -26,8 +26,7 @@ BIN = Path(sys.executable).parent
 TARGETS = set(re.findall(r"^([a-z-]+):(?!=)", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE))
 OTHERS = {
     'sudo env "PATH=$PATH" .ci/run',
-    'gh release create "$TAG" --repo "$GITHUB_REPOSITORY" --verify-tag --title "$TAG" '
-    "--notes-file notes.md dist/*",
+    'gh release create "$TAG" --repo "$GITHUB_REPOSITORY" --verify-tag --notes-file notes.md dist/*',
 }
 """Commands of the workflows that are not make targets."""
 
