@@ -84,7 +84,9 @@ def test_a_job_has_an_end_and_only_the_rights_that_it_names(path: Path, name: st
     assert job["permissions"]
     assert yaml.safe_load(path.read_text("utf-8"))["permissions"] == {}
     writes = {right for right, level in job["permissions"].items() if level == "write"}
-    if any("checkout" in step.get("uses", "") for step in job["steps"]):
+    checkouts = [step for step in job["steps"] if "actions/checkout" in step.get("uses", "")]
+    assert [step for step in checkouts if step["with"]["persist-credentials"] is not False] == []
+    if checkouts:
         assert writes == set(), "a job that runs code of the repository may write nothing"
 
 
