@@ -129,7 +129,7 @@ test-compose: $(STAMP)  ## many images at once on Docker, and what is left of th
 	@$(BIN)/python -m pytest -s tests/distributed $(ARGS)
 
 # One state of the repository gives the same bytes everywhere: the tools are pinned, the time is that of the last commit.
-dist: $(STAMP)  ## build the wheel and the source distribution into dist/, and check what an index would refuse
+dist: $(STAMP)  ## [write] build the wheel and the source distribution into dist/, and check what an index would refuse
 	@rm -rf dist
 	@SOURCE_DATE_EPOCH="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600)}" \
 		UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}}" \
@@ -138,13 +138,13 @@ dist: $(STAMP)  ## build the wheel and the source distribution into dist/, and c
 	@cd dist && sha256sum *
 
 # Two venvs from the wheel, on the oldest and the newest Airflow, and the unpacked source distribution, side by side.
-test-dist: $(STAMP)  ## what is published: the wheel in empty venvs, with and without extras; the sdist tests and documents itself
+test-dist: $(STAMP)  ## [suites] what is published: the wheel in empty venvs, with and without extras; the sdist tests and documents itself
 	@$(BIN)/python -m pytest -m dist tests/distribution $(or $(ARGS),-n 3 --dist=loadgroup)
 
-release-check: $(STAMP)  ## whether TAG=vX.Y.Z names this version, and CHANGELOG.md has its date
+release-check: $(STAMP)  ## [write] whether TAG=vX.Y.Z names this version, and CHANGELOG.md has its date
 	@$(BIN)/python -m tests.distribution.release check "$(TAG)"
 
-release-notes: $(STAMP)  ## print what CHANGELOG.md says of this version
+release-notes: $(STAMP)  ## [write] print what CHANGELOG.md says of this version
 	@$(BIN)/python -m tests.distribution.release notes
 
 bench: $(STAMP)  ## the benchmarks

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.dist, pytest.mark.timeout(600), pytest.mark.xdist_group("sdist")]
-TESTS = "tests/unit/test_distribution.py tests/unit/test_package.py tests/unit/testing/test_page.py"
+TESTS = "tests/unit/test_distribution.py tests/unit/service/results tests/unit/testing/test_page.py"
 EPOCH = {"SOURCE_DATE_EPOCH": "1790000000"}
 
 
