@@ -16,7 +16,7 @@ RUN python /tmp/requirements.py /tmp/pyproject.toml > /tmp/airflow.txt \
 
 FROM ${AIRFLOW_IMAGE} AS wheel
 USER airflow
-COPY pyproject.toml README.md LICENSE /tmp/source/
+COPY pyproject.toml hatch_build.py README.md LICENSE /tmp/source/
 COPY airflow_imagebuilder /tmp/source/airflow_imagebuilder
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /tmp/wheel /tmp/source
 

@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .PHONY: help install demo up test test-faults test-clients test-browser pictures matrix bench docs test-docs lint types ui ui-check node \
-	compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws verify-aws-clean clean
+	dist test-dist release-check release-notes compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
 VERSIONS := $(ALL_CONSTRAINTS:constraints/airflow-%.txt=%)
@@ -52,7 +52,7 @@ up: $(STAMP)  ## the same, and stay with the UI until Ctrl-C
 # What shares no server runs first, a process for each processor; then tests/integration, whose tests share one Airflow.
 # With ARGS one process runs what they choose, so that -x, --pdb and -k are pytest's own; "-n 2" takes two.
 # On an older Airflow only the unit tests run, unless ARGS names others.
-PYTEST := $(BIN)/python -m pytest -m "not faults and not clients and not browser and not site"
+PYTEST := $(BIN)/python -m pytest -m "not faults and not clients and not browser and not site and not dist"
 PARALLEL := -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
 SHARING := tests/integration
@@ -127,6 +127,25 @@ compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, t
 test-compose: $(STAMP)  ## many images at once on Docker, and what is left of them when parts die
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[compose]'
 	@$(BIN)/python -m pytest -s tests/distributed $(ARGS)
+
+# One state of the repository gives the same bytes everywhere: the tools are pinned, the time is that of the last commit.
+dist: $(STAMP)  ## [write] build the wheel and the source distribution into dist/, and check what an index would refuse
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600)}" \
+		UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}}" \
+		$(BIN)/uv build -q --no-create-gitignore --build-constraints $(CONSTRAINTS) --out-dir dist .
+	@$(BIN)/python -m twine check --strict dist/*
+	@cd dist && sha256sum *
+
+# Two venvs from the wheel, on the oldest and the newest Airflow, and the unpacked source distribution, side by side.
+test-dist: $(STAMP)  ## [suites] what is published: the wheel in empty venvs, with and without extras; the sdist tests and documents itself
+	@$(BIN)/python -m pytest -m dist tests/distribution $(or $(ARGS),-n 3 --dist=loadgroup)
+
+release-check: $(STAMP)  ## [write] whether TAG=vX.Y.Z names this version, and CHANGELOG.md has its date
+	@$(BIN)/python -m tests.distribution.release check "$(TAG)"
+
+release-notes: $(STAMP)  ## [write] print what CHANGELOG.md says of this version
+	@$(BIN)/python -m tests.distribution.release notes
 
 bench: $(STAMP)  ## the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)

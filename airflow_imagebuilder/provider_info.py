@@ -101,14 +101,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "description": "Price per hour of each instance type that builds or tests images, as a JSON object. "
         "The pages in Airflow's UI then show what the build minutes of an image cost; if it is empty, they "
         "show the minutes alone.",
-        "version_added": "0.2.0",
+        "version_added": "0.1.0",
         "type": "string",
         "example": '{"m6i.large": 0.096, "c6i.xlarge": 0.17}',
         "default": "",
     },
     "prices_currency": {
         "description": "Currency of instance_prices, as it is shown.",
-        "version_added": "0.2.0",
+        "version_added": "0.1.0",
         "type": "string",
         "example": "EUR",
         "default": "USD",

@@ -173,8 +173,18 @@ def prose_of(path: Path) -> Iterator[tuple[int, str]]:
 
 def texts() -> list[Path]:
     """Return what a person reads of the repository: code, documents, build files."""
-    folders = ("airflow_imagebuilder", "dags", "tests", "benchmarks", "docs", "docker", "frontend", ".ci")
-    kinds = {".py", ".md", ".sh", ".yaml", ".toml", "", ".Dockerfile", ".ts", ".tsx", ".css", ".mjs"}
+    folders = (
+        "airflow_imagebuilder",
+        "dags",
+        "tests",
+        "benchmarks",
+        "docs",
+        "docker",
+        "frontend",
+        ".ci",
+        ".github",
+    )
+    kinds = {".py", ".md", ".sh", ".yaml", ".yml", ".toml", "", ".Dockerfile", ".ts", ".tsx", ".css", ".mjs"}
     found = {path for folder in folders for path in (REPOSITORY / folder).rglob("*")}
     found |= set(REPOSITORY.glob("*")) - {REPOSITORY / "LICENSE"}
     own = Path(__file__)  # it has the list itself

@@ -77,11 +77,6 @@ def test_every_parameter_of_an_exported_class_is_documented_with_its_default(kin
             assert unset or "default" in found[1], parameter.name
 
 
-def test_the_version_is_that_of_the_distribution() -> None:
-    declared = (PACKAGE.parent / "pyproject.toml").read_text("utf-8")
-    assert f'\nversion = "{airflow_imagebuilder.__version__}"\n' in declared
-
-
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
 def test_a_dag_parses_without_network_the_aws_libraries_and_the_advice_on_failures(path: Path) -> None:
     modules = assert_modules_after(PARSE, str(path))

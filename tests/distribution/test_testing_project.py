@@ -1,66 +1,26 @@
-"""The project of docs/testing-your-dags.md: what the page shows, and its tests in a venv from the wheel."""
+"""The project of docs/testing-your-dags.md: its tests, in a venv from the wheel."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import sys
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.distribution.venvs import Installed, run
 from tests.support.commands import completed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = REPOSITORY / "docs" / "testing-your-dags"
-PAGE = PROJECT.with_suffix(".md")
-SHOWN = re.compile(r"^`([\w./-]+)`:\n+```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def files() -> dict[str, str]:
-    return {
-        str(path.relative_to(PROJECT)): path.read_text("utf-8")
-        for path in PROJECT.rglob("*")
-        if path.suffix in (".py", ".toml")
-    }
-
-
-def test_the_page_shows_the_files_of_the_project_as_they_are() -> None:
-    assert dict(SHOWN.findall(PAGE.read_text("utf-8"))) == files()
-
-
-def run(*command: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    done = completed([str(part) for part in command], seconds=600, env=env, cwd=cwd)
-    assert done.returncode == 0, (command, done.stdout[-20000:], done.stderr[-8000:])
-    return done.stdout
+pytestmark = [pytest.mark.dist, pytest.mark.timeout(900), pytest.mark.xdist_group("newest")]
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def python(newest: Installed) -> Path:
     """The interpreter of a venv that holds the wheel with its extra, and nothing of this checkout."""
-    folder = tmp_path_factory.mktemp("venv")
-    uv = Path(sys.executable).with_name("uv")
-    constraints = REPOSITORY / "constraints" / f"airflow-{version('apache-airflow')}.txt"
-    if uv.exists():
-        run(uv, "build", "--wheel", "--out-dir", folder / "dist", REPOSITORY)
-        run(uv, "venv", "--python", sys.executable, folder / "venv")
-        python = folder / "venv" / "bin" / "python"
-        pip: list[object] = [uv, "pip", "install", "--python", python]
-    else:
-        run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder / "dist", REPOSITORY)
-        run(sys.executable, "-m", "venv", folder / "venv")
-        python = folder / "venv" / "bin" / "python"
-        pip = [python, "-m", "pip", "install"]
-    (wheel,) = (folder / "dist").glob("*.whl")
-    run(*pip, "-c", constraints, f"{wheel}[testing]", "pytest-xdist")
-    yield python
-    shutil.rmtree(folder)  # an Airflow is large
+    return newest.venv.python
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -81,8 +41,6 @@ def project(tmp_path: Path) -> Path:
     return Path(shutil.copytree(PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__")))
 
 
-@pytest.mark.integration
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("workers", [2, pytest.param(0, marks=pytest.mark.full)])
 def test_the_tests_of_the_project_pass_and_touch_nothing_of_the_user(
     python: Path, project: Path, tmp_path: Path, workers: int
@@ -116,8 +74,6 @@ def resources() -> None:
 """
 
 
-@pytest.mark.integration
-@pytest.mark.timeout(900)
 def test_no_request_leaves_to_aws(python: Path, project: Path, tmp_path: Path) -> None:
     (project / "tests" / "test_leaves.py").write_text(LEAVES)
     output = run(
@@ -126,8 +82,6 @@ def test_no_request_leaves_to_aws(python: Path, project: Path, tmp_path: Path) -
     assert "2 passed" in output, output
 
 
-@pytest.mark.integration
-@pytest.mark.timeout(900)
 def test_a_project_that_does_not_turn_it_on_is_not_changed(python: Path, tmp_path: Path) -> None:
     test = "import os, sys\n\ndef test_it() -> None:\n"
     test += f"    assert os.environ['AIRFLOW_HOME'] == {str(tmp_path / 'airflow')!r}\n"
@@ -136,8 +90,6 @@ def test_a_project_that_does_not_turn_it_on_is_not_changed(python: Path, tmp_pat
     run(python, "-m", "pytest", "-q", "test_plain.py", cwd=tmp_path, env=environment(tmp_path))
 
 
-@pytest.mark.integration
-@pytest.mark.timeout(900)
 def test_a_switch_that_comes_too_late_is_refused(python: Path, project: Path, tmp_path: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     (project / "conftest.py").write_text(
