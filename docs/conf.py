@@ -32,7 +32,7 @@ autodoc_typehints = "none"  # the parameters are described; a signature of thirt
 html_theme = "furo"
 html_title = f"airflow-imagebuilder {release}"
 html_favicon = "../airflow_imagebuilder/ui/static/icon.svg"
-html_static_path = ["_static"]
+html_static_path: list[str] = []
 html_copy_source = False
 html_show_sphinx = False
 # No page loads anything from another host: a site that is built offline is also read offline.
