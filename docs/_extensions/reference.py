@@ -1,0 +1,137 @@
+"""
+Directives of the reference: they show what :mod:`reference_text` makes of the live objects.
+
+``.. described-class:: ImageBuilderCreateImageOperator`` and ``.. generated:: options``; both are written
+inside of an ``{eval-rst}`` block. A short name, such as ``ImageResult``, leads to where it is described.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from reference_text import classes, commands, errors, tables
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+import airflow_imagebuilder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+log = logging.getLogger(__name__)
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "command lines": commands.commands_text,
+    "error tree": errors.tree_text,
+    "errors": errors.errors_text,
+    "known reasons": errors.reasons_text,
+    "links": tables.links_text,
+    "metrics": tables.metrics_text,
+    "options": tables.options_text,
+    "scenario": tables.scenario_text,
+    "xcoms": tables.xcoms_text,
+}
+
+
+class _Text(SphinxDirective):
+    """Parse text as if it were written in place of the directive."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def text(self) -> str:
+        """Return the text."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        """Parse it."""
+        container = nodes.Element()
+        lines = StringList(self.text().splitlines(), source=f"<{self.name} {self.arguments[0]}>")
+        self.state.nested_parse(lines, self.content_offset, container)
+        return container.children
+
+
+class DescribedClass(_Text):
+    """A class with all of its parameters."""
+
+    def text(self) -> str:
+        """Return its description."""
+        return classes.class_text(self.arguments[0])
+
+
+class Generated(_Text):
+    """A table or a list of :data:`GENERATED`."""
+
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def text(self) -> str:
+        """Return it."""
+        return GENERATED[self.arguments[0]]()
+
+
+def resolve_short_name(
+    app: Sphinx, env: BuildEnvironment, node: Any, content: nodes.TextElement
+) -> nodes.Node | None:
+    """Lead a reference to the one object whose name ends with the one that is written."""
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"].lstrip(".~")
+    objects = env.get_domain("py").objects
+    for tail in (target, target.rpartition(".")[2] if target.startswith("airflow_imagebuilder.") else target):
+        found = [name for name in objects if name == tail or name.endswith(f".{tail}")]
+        if found:
+            name = min(found, key=len)
+            described = objects[name]
+            builder = app.builder
+            reference = nodes.reference("", "", internal=True)
+            reference["refuri"] = (
+                builder.get_relative_uri(node["refdoc"], described.docname) + f"#{described.node_id}"
+            )
+            reference += content.deepcopy()
+            return reference
+    _warn_about_own(target, node)
+    return None
+
+
+def _warn_about_own(target: str, node: Any) -> None:
+    """Warn of a name of this package that is gone, or that is public and not described."""
+    if target in airflow_imagebuilder.__all__ or hasattr(airflow_imagebuilder.service.errors, target):
+        log.warning("%s is public, and the reference does not describe it", target, location=node)
+    elif target.startswith("airflow_imagebuilder.") and not _exists(target):
+        log.warning("%s does not exist", target, location=node)
+
+
+def _exists(target: str) -> bool:
+    parts = target.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:length]))
+        except ImportError:
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
+
+
+def _note(
+    role: str, raw: str, text: str, line: int, inliner: object, options: object = None, content: object = None
+) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """Return a note below the meaning of a parameter, as it is written."""
+    del raw, line, inliner, options, content
+    return [nodes.inline(text, text, classes=[role])], []
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect it."""
+    app.add_directive("described-class", DescribedClass)
+    app.add_directive("generated", Generated)
+    app.add_role("ref-note", _note)
+    app.connect("missing-reference", resolve_short_name)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
