@@ -14,7 +14,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from reference_text import classes, commands, errors, tables
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 import airflow_imagebuilder
 
@@ -51,6 +51,7 @@ class _Text(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Parse it."""
+        self.env.note_reread()  # the code may have changed, where the page has not
         container = nodes.Element()
         lines = StringList(self.text().splitlines(), source=f"<{self.name} {self.arguments[0]}>")
         self.state.nested_parse(lines, self.content_offset, container)
@@ -120,18 +121,18 @@ def _exists(target: str) -> bool:
     return False
 
 
-def _note(
-    role: str, raw: str, text: str, line: int, inliner: object, options: object = None, content: object = None
-) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-    """Return a note below the meaning of a parameter, as it is written."""
-    del raw, line, inliner, options, content
-    return [nodes.inline(text, text, classes=[role])], []
+class Note(SphinxRole):
+    """A note below the meaning of a parameter, as it is written."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return it."""
+        return [nodes.inline(self.text, self.text, classes=[self.name])], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect it."""
     app.add_directive("described-class", DescribedClass)
     app.add_directive("generated", Generated)
-    app.add_role("ref-note", _note)
+    app.add_role("ref-note", Note())
     app.connect("missing-reference", resolve_short_name)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

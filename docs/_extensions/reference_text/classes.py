@@ -121,7 +121,7 @@ def parameter_table(parameters: list[Parameter]) -> str:
         notes += ["templated"] if one.templated else []
         note = f"\n\n:ref-note:`{', '.join(_as_note(note) for note in notes)}`" if notes else ""
         rows.append((literal(one.name), literal(one.default) or "required", f"{one.text}{note}"))
-    return table((24, 14, 62), rows, css="reference parameters")
+    return table((34, 17, 49), rows, css="reference parameters")
 
 
 def _as_note(text: str) -> str:

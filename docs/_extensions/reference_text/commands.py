@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from reference_text.docstring import indented, literal, plain, table
+from reference_text.docstring import escaped, indented, literal, table
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = {
@@ -103,12 +103,18 @@ def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     text = parser._get_formatter()._expand_help(action) if action.help else ""  # noqa: SLF001
     choices = f" One of {', '.join(map(str, action.choices))}." if action.choices else ""
     required = " Required." if action.required and action.option_strings else ""
-    return plain(_portable(f"{text}{choices}{required}")) or "see the description"
+    return _with_options(_portable(f"{text}{choices}{required}")) or "see the description"
 
 
 def _says(text: str | None) -> str:
     paragraphs = re.split(r"\n\s*\n", (text or "").strip())
-    return "\n\n".join(part if "``" in part else plain(part) for part in paragraphs)
+    return "\n\n".join(part if "``" in part else _with_options(part) for part in paragraphs)
+
+
+def _with_options(text: str) -> str:
+    """Return plain text, with options as code: two hyphens would be shown as a dash."""
+    parts = re.split(r"(--[a-z][\w-]*)", text)
+    return "".join(literal(part) if number % 2 else escaped(part) for number, part in enumerate(parts))
 
 
 def _portable(text: str) -> str:

@@ -62,7 +62,12 @@ def indented(text: str, by: str = "   ") -> str:
 
 def plain(text: object) -> str:
     """Return text that has no markup, so that reStructuredText shows it as it is."""
-    return re.sub(r"([\\*`|_<>])", r"\\\1", " ".join(str(text).split()))
+    return escaped(" ".join(str(text).split()))
+
+
+def escaped(text: str) -> str:
+    """Return text whose characters mean nothing in reStructuredText."""
+    return re.sub(r"([\\*`|_<>])", r"\\\1", text)
 
 
 def literal(text: object) -> str:

@@ -25,7 +25,7 @@ def classes(root: type[ImageBuilderError] = ImageBuilderError) -> list[type[Imag
 def tree_text() -> str:
     """Return the tree of the errors, from the docstring of the package, as a block of text."""
     tree = re.search(r"^::\n\n((?: {4}.*\n|\n)+)", errors.__doc__ or "", re.MULTILINE)
-    return f".. code-block:: text\n\n{tree[1]}" if tree else ""
+    return f".. code-block:: text\n   :class: error-tree\n\n{tree[1]}" if tree else ""
 
 
 def cause(cls: type[ImageBuilderError]) -> str:

@@ -55,19 +55,18 @@ def allowed(option: str) -> str:
 
 def options_text() -> str:
     """Return the table of the options."""
-    rows = [("Option", "Default", "Unit", "Meaning", "Environment variable")]
+    rows = [("Option, and its environment variable", "Default", "Unit", "Meaning")]
     for name, option in options().items():
         example = f"\n\nExample: {literal(option['example'])}" if option["example"] else ""
         rows.append(
             (
-                literal(name),
+                f"{literal(name)}\n\n:ref-note:`{variable(name)}`",
                 literal(option["default"]) or "empty",
                 "; ".join(filter(None, (UNITS[name], allowed(name)))),
                 plain(option["description"]) + example,
-                literal(variable(name)),
             )
         )
-    return table((16, 8, 14, 38, 24), rows, css="reference options")
+    return table((32, 12, 18, 38), rows, css="reference options")
 
 
 def metrics_text() -> str:
