@@ -87,11 +87,11 @@ def reasons_text() -> str:
     """Return the table of the known reasons of failed builds."""
     rows = [("Reason", "Cause", "What to do", "Known")]
     for reason in REASONS:
+        address = re.match(r"https://[^\s,]+", reason.source)
         link = (
-            f"`{reason.mark.value} <{reason.source}>`__"
-            if reason.source.startswith("https://")
-            and ("," not in reason.source and " " not in reason.source)
-            else f"{plain(reason.mark.value)}: {plain(reason.source)}"
+            f"`{reason.mark.value} <{address[0]}>`__"
+            if address
+            else plain(f"{reason.mark.value}: {reason.source}")
         )
         rows.append((literal(reason.name), plain(reason.cause), plain(reason.advice), link))
     return f"{len(REASONS)} reasons are known.\n\n{table((14, 34, 36, 16), rows, css='reference reasons')}"
