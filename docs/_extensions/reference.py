@@ -7,7 +7,9 @@ inside of an ``{eval-rst}`` block. A short name, such as ``ImageResult``, leads 
 
 from __future__ import annotations
 
+import builtins
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
@@ -104,11 +106,16 @@ def _warn_about_own(target: str, node: Any) -> None:
     """Warn of a name of this package that is gone, or that is public and not described."""
     if target in airflow_imagebuilder.__all__ or hasattr(airflow_imagebuilder.service.errors, target):
         log.warning("%s is public, and the reference does not describe it", target, location=node)
-    elif target.startswith("airflow_imagebuilder.") and not _exists(target):
+    elif not _exists(target) and (
+        target.startswith("airflow_imagebuilder.") or ("." not in target and node["reftype"] != "meth")
+    ):
         log.warning("%s does not exist", target, location=node)
 
 
 def _exists(target: str) -> bool:
+    if "." not in target:
+        own = [module for name, module in sys.modules.items() if name.startswith("airflow_imagebuilder")]
+        return any(hasattr(module, target) for module in (builtins, *own))
     parts = target.split(".")
     for length in range(len(parts), 0, -1):
         try:
