@@ -8,8 +8,10 @@ inside of an ``{eval-rst}`` block. A short name, such as ``ImageResult``, leads 
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
-import sys
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
@@ -32,6 +34,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "command lines": commands.commands_text,
     "error tree": errors.tree_text,
     "errors": errors.errors_text,
+    "hook": classes.hook_text,
     "known reasons": errors.reasons_text,
     "links": tables.links_text,
     "metrics": tables.metrics_text,
@@ -112,10 +115,17 @@ def _warn_about_own(target: str, node: Any) -> None:
         log.warning("%s does not exist", target, location=node)
 
 
+@functools.cache
+def _own_names() -> frozenset[str]:
+    """Return the names that the modules of this package define."""
+    defined = re.compile(r"^(?:class |def |async def )?([A-Za-z_]\w*)(?:\(|:| =)", re.MULTILINE)
+    files = Path(airflow_imagebuilder.__file__).parent.rglob("*.py")
+    return frozenset(name for path in files for name in defined.findall(path.read_text("utf-8")))
+
+
 def _exists(target: str) -> bool:
     if "." not in target:
-        own = [module for name, module in sys.modules.items() if name.startswith("airflow_imagebuilder")]
-        return any(hasattr(module, target) for module in (builtins, *own))
+        return target in _own_names() or hasattr(builtins, target)
     parts = target.split(".")
     for length in range(len(parts), 0, -1):
         try:

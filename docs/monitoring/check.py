@@ -34,6 +34,7 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 DAG = "golden_image"
 PATTERN = (ROOT / "docs/how-to/events/event-pattern.json").read_text("utf-8")
+FOREIGN = '{"source": "another.service", "detail-type": "another event"}'
 VARIABLES = {"$aws_conn_id": ".*", "$region": ".*", "$__rate_interval": "1m"}
 
 
@@ -92,15 +93,15 @@ def _bake(airflow: AirflowStack, service: LocalService, queue: str) -> None:
     ]
     service.control(faults=faults)
     second = api.trigger(DAG, {})
-    _until(lambda: len(service.records()["images"]) > 1, 120)
-    service.control(durations={"build": 9000})
+    _until(lambda: [one["status"] for one in service.records()["images"]].count("BUILDING") == 1, 120)
+    service.control(durations={"build": 12000})  # of the third image alone: the second one has begun to build
     third = api.trigger(DAG, {})
     _say("second image, not announced:", api.wait_for_run(DAG, second, 300)["state"])
     service.control(faults=[])
-    for body in ('{"source": "another.service"}', "{"):
+    for body in (FOREIGN, "{"):
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     _until(lambda: False, 75, fails=False)  # an event may be a minute late before it counts as missing
-    sqs.send_message(QueueUrl=queue, MessageBody='{"source": "another.service"}')
+    sqs.send_message(QueueUrl=queue, MessageBody=FOREIGN)
     _until(lambda: False, 15, fails=False)
     sqs.delete_queue(QueueUrl=queue)
     _say("third image, whose queue was deleted:", api.wait_for_run(DAG, third, 400)["state"])

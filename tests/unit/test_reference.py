@@ -49,6 +49,8 @@ def test_each_public_name_is_on_a_page_of_the_reference(name: str) -> None:
     if issubclass(NAMES[name], ImageBuilderError):
         assert f"py:exception:: {name}\n" in generator("errors").errors_text()
         assert ".. generated:: errors\n" in PAGES["errors"]
+    elif name == "ImageBuilderHook":
+        assert ".. generated:: hook\n" in PAGES["hooks"]
     else:
         shown = rf"\.\. (described-class:: |autoclass:: airflow_imagebuilder\.){name}$"
         assert [page for page, text in PAGES.items() if re.search(shown, text, re.MULTILINE)]
@@ -211,3 +213,15 @@ def test_each_key_of_a_scenario_is_on_the_page() -> None:
     keys = {*scenario._FAILURE_KEYS, *scenario._FAULT_KEYS, *scenario.Scenario.__dataclass_fields__}
     assert not [key for key in keys if not re.search(rf"\b{key}: ", text) and f"{key}:" not in text]
     assert ".. generated:: scenario\n" in PAGES["command-lines"]
+
+
+def test_the_page_about_the_hook_has_its_own_methods_alone() -> None:
+    text = generator("classes").hook_text()
+    assert ":members: " in text
+    own = re.search(r":members: (.*)", text)
+    assert own
+    assert {"create_image", "get_image", "acancel_image", "list_image_scan_findings"} <= set(
+        own[1].split(", ")
+    )
+    assert "get_waiter" not in text
+    assert "get_credentials" not in text

@@ -176,3 +176,23 @@ def _duration(seconds: float) -> str:
         if seconds % size == 0:
             return f"timedelta({unit}={seconds / size:g})"
     return f"timedelta(seconds={seconds:g})"
+
+
+def own_members(cls: type) -> list[str]:
+    """Return the public methods and properties of a class that this package defines, in their order."""
+    names = dict[str, None]()
+    for base in own_bases(cls):
+        for name, member in vars(base).items():
+            documented = inspect.getdoc(getattr(member, "__func__", member))
+            if not name.startswith("_") and documented and not isinstance(member, (str, int, bool)):
+                names[name] = None
+    return list(names)
+
+
+def hook_text() -> str:
+    """Return the description of the hook: what it adds to the hook of the amazon provider."""
+    names = ", ".join(own_members(airflow_imagebuilder.ImageBuilderHook))
+    return (
+        f".. autoclass:: {PACKAGE}.ImageBuilderHook\n   :members: {names}\n   :inherited-members:\n"
+        "   :exclude-members: __init__, __new__\n"
+    )
