@@ -14,6 +14,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk import exceptions
 from docutils import nodes
 from docutils.statemachine import StringList
 from reference_text import classes, commands, errors, tables
@@ -125,7 +126,7 @@ def _own_names() -> frozenset[str]:
 
 def _exists(target: str) -> bool:
     if "." not in target:
-        return target in _own_names() or hasattr(builtins, target)
+        return target in _own_names() or any(hasattr(module, target) for module in (builtins, exceptions))
     parts = target.split(".")
     for length in range(len(parts), 0, -1):
         try:

@@ -193,6 +193,6 @@ def hook_text() -> str:
     """Return the description of the hook: what it adds to the hook of the amazon provider."""
     names = ", ".join(own_members(airflow_imagebuilder.ImageBuilderHook))
     return (
-        f".. autoclass:: {PACKAGE}.ImageBuilderHook\n   :members: {names}\n   :inherited-members:\n"
+        f".. autoclass:: {PACKAGE}.ImageBuilderHook\n   :members: {names}\n"
         "   :exclude-members: __init__, __new__\n"
     )
