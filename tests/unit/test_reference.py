@@ -225,3 +225,11 @@ def test_the_page_about_the_hook_has_its_own_methods_alone() -> None:
     )
     assert "get_waiter" not in text
     assert "get_credentials" not in text
+
+
+def test_the_members_of_a_submission_are_on_the_page() -> None:
+    from airflow_imagebuilder import xcom
+
+    members = re.findall(r'^        "(\w+)": ', inspect.getsource(xcom.submission_record), re.MULTILINE)
+    assert members
+    assert not [member for member in members if f"`{member}`" not in PAGES["xcoms"]]

@@ -41,7 +41,7 @@ METRICS = (
         "counter",
         "calls",
         "Calls to Image Builder, every attempt, of all waits together.",
-        "at most max_calls_per_second; about one call per image and poll_interval",
+        "one call per image and interval; at most the limit",
     ),
     Metric(
         "calls_throttled",
@@ -71,7 +71,7 @@ METRICS = (
         "gauge",
         "calls per second",
         "The rate at which AWS accepts calls at present. It falls when AWS throttles, and rises again.",
-        "max_calls_per_second",
+        "the limit of the configuration",
     ),
     Metric(
         "lag",

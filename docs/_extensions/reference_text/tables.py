@@ -71,15 +71,13 @@ def options_text() -> str:
 
 def metrics_text() -> str:
     """Return the table of the metrics."""
-    rows = [("Metric", "Kind", "Unit", "Meaning", "Normal")]
+    rows = [("Metric", "Kind, unit", "Meaning", "Normal")]
     rows += [
-        (literal(PREFIX + one.name), one.kind, one.unit, plain(one.meaning), plain(one.normal))
+        (literal(PREFIX + one.name), f"{one.kind}, {one.unit}", plain(one.meaning), plain(one.normal))
         for one in METRICS
     ]
     labels = "\n".join(f"- {literal(name)}: {plain(text)}" for name, text in LABELS.items())
-    return (
-        f"Labels of each metric:\n\n{labels}\n\n{table((22, 9, 10, 35, 24), rows, css='reference metrics')}"
-    )
+    return f"Labels of each metric:\n\n{labels}\n\n{table((31, 15, 32, 22), rows, css='reference metrics')}"
 
 
 def xcoms() -> dict[str, str]:
@@ -101,8 +99,12 @@ def xcoms() -> dict[str, str]:
 
 def xcoms_text() -> str:
     """Return the table of the XComs."""
-    rows = [("Key", "What it holds, and who writes it")]
-    rows += [(literal(key), _without_names(text)) for key, text in xcoms().items()]
+    rows = [("Key", "What it holds")]
+    for key, text in xcoms().items():
+        meaning = _without_names(text).removeprefix("Key of the XCom that holds ")
+        rows.append(
+            (literal(key), meaning.removeprefix("Key of the XCom with ").removeprefix("Key of the XCom, "))
+        )
     return table((28, 72), rows)
 
 
