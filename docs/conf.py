@@ -15,7 +15,7 @@ copyright = "the authors of airflow_imagebuilder, Apache-2.0"  # noqa: A001 (Sph
 release = airflow_imagebuilder.__version__
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "repository"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "repository", "reference"]
 source_suffix = {".md": "markdown"}
 # These folders hold the files that pages show, and no pages.
 exclude_patterns = ["testing-your-dags/**", "how-to/dags/**", "_extensions/**"]
@@ -32,7 +32,8 @@ autodoc_typehints = "none"  # the parameters are described; a signature of thirt
 html_theme = "furo"
 html_title = f"airflow-imagebuilder {release}"
 html_favicon = "../airflow_imagebuilder/ui/static/icon.svg"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_copy_source = False
 html_show_sphinx = False
 # No page loads anything from another host: a site that is built offline is also read offline.

@@ -41,7 +41,12 @@ class Fault:
 
 
 class ImageBuilderError(Exception):
-    """The root of every error that this package raises about Image Builder."""
+    """The root of every error that this package raises about Image Builder.
+
+    Cause: One of the errors below it.
+
+    Way out: Catch it to handle every error of this package in one place; the error itself says what to do.
+    """
 
     def without_next_step(self) -> str:
         """Return the message without advice on how to continue the image."""
@@ -55,6 +60,12 @@ class ImageBuilderError(Exception):
 class InvalidRequestError(ImageBuilderError, ValueError):
     """A request was refused before anything was sent to AWS.
 
+    Cause: A parameter, or two that depend on each other, are not what AWS allows; or a template rendered text
+    that is not. The message lists every fault.
+
+    Way out: Correct each field as its line says, then parse the Dag again, or clear the task where a template
+    was wrong.
+
     :param faults: all faults at once, each with its field, value, what is allowed and the remedy.
     :param of: whose request it is, e.g. ``task 'bake'``: Airflow's import errors do not show the Dag's line.
     """
@@ -67,13 +78,23 @@ class InvalidRequestError(ImageBuilderError, ValueError):
 
 
 class NoSuchTestsError(InvalidRequestError, KeyError):
-    """A task group has no test group of the name that was asked for."""
+    """A task group has no test group of the name that was asked for.
+
+    Cause: ``group.tests[name]`` names a test group, or a test, that the group does not draw.
+
+    Way out: Use one of the names that the message lists.
+    """
 
     __str__ = Exception.__str__  # KeyError.__str__ shows the message in quotes, on one line
 
 
 class OutdatedBoto3Error(InvalidRequestError):
-    """The installed boto3 is older than an operation of AWS, or than a member of the request."""
+    """The installed boto3 is older than an operation of AWS, or than a member of the request.
+
+    Cause: AWS added the operation, or the member, after the installed version of boto3.
+
+    Way out: Upgrade boto3 to the version that the message names, or leave the member out.
+    """
 
     @property
     def why(self) -> str:
@@ -83,6 +104,11 @@ class OutdatedBoto3Error(InvalidRequestError):
 
 class StateStoreError(ImageBuilderError):
     """What a task keeps between its tries could not be read or written, so this try started no build.
+
+    Cause: Airflow's API server, or before Airflow 3.3 its Variables, did not answer the worker.
+
+    Way out: Nothing, while tries are left: the next one reads the store again. Otherwise check that the API
+    server answers, then clear the task.
 
     :param reason: the error of the store, or of the connection to it.
     """

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 class ImageNotAvailableError(ImageBuilderError):
     """An image is not AVAILABLE, so its outputs cannot be verified.
 
+    Cause: The image is still in progress, or it ended FAILED, CANCELLED or DELETED.
+
+    Way out: Let the task run after the task that waits for the image. If the image ended badly, build another
+    one.
+
     :param arn: the image build version ARN.
     :param status: the image's status.
     :param reason: the image's ``state.reason``, if AWS gives one.
@@ -42,6 +47,11 @@ class ImageNotAvailableError(ImageBuilderError):
 
 class OutputsDifferError(ImageBuilderError):
     """Outputs of an image are not what its distribution configuration asks for, or could not be read.
+
+    Cause: The distribution left out a region, an account, a permission or a parameter, or a person changed
+    the outputs later. The message has a table of what was asked for and what was found.
+
+    Way out: Do what the message says about each kind of difference, then clear the task.
 
     :param arn: the image build version ARN.
     :param differences: the differences as JSON-safe mappings, 100 at most: ``kind``, ``region``, ``account``,
@@ -79,6 +89,12 @@ class OutputsDifferError(ImageBuilderError):
 class UndecidedError(ImageBuilderError):
     """Whether a build is needed could not be read, and ``when_unknown`` is ``fail``.
 
+    Cause: A check could not read what it compares, most often for a missing permission, and ``when_unknown``
+    is ``fail``.
+
+    Way out: Give the connection's policy the permissions, leave the check out of ``checks``, or set
+    ``when_unknown`` to ``build`` or ``skip``. Then clear the task.
+
     :param unknown: what could not be read, each with the answer of AWS.
     """
 
@@ -95,6 +111,12 @@ class UndecidedError(ImageBuilderError):
 
 class SearchDeadlineError(ImageBuilderError, TimeoutError):
     """There was no image to wait for by the deadline.
+
+    Cause: No image of this name, pipeline or version was started in time, or ``since`` is later than its
+    creation.
+
+    Way out: Check name, ARN and ``since``, and account and region of the connection. If builds start later,
+    raise ``timeout``.
 
     :param wanted: the image, as a message names it.
     :param deadline: the deadline in seconds since the epoch.
@@ -115,6 +137,11 @@ class SearchDeadlineError(ImageBuilderError, TimeoutError):
 
 class SearchInterruptedError(ImageBuilderError):
     """The lists that show the image to wait for could not be read.
+
+    Cause: AWS refused the calls for longer than ``[imagebuilder] grace``.
+
+    Way out: Check name, ARN, account, region and the policy of the connection, then clear the task. No build
+    is affected.
 
     :param wanted: what was read, as a message names it.
     :param cause: the error of the last call; this error keeps it as one line of text.

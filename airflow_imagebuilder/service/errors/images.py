@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 class ImageFailedError(ImageBuilderError):
     """An image is FAILED.
 
+    Cause: A workflow, a step, a component or a copy to a region failed. The message names it, quotes AWS, and
+    has the address of the log. Where the reason is known, it says what to do.
+
+    Way out: Correct the reason, then clear the task: the new try repairs the image where AWS allows it, and
+    otherwise builds another one.
+
     :param arn: the image build version ARN.
     :param failure: what failed, and where its log is.
     """
@@ -45,6 +51,11 @@ class ImageFailedError(ImageBuilderError):
 
 class ImageCancelledError(ImageBuilderError):
     """An image is CANCELLED or DELETED.
+
+    Cause: A task was killed or cleared, its time ran out, or a person or program called CancelImageCreation.
+
+    Way out: Clear the task that submitted the image: the new try repairs it where AWS allows it, and
+    otherwise builds another one.
 
     :param arn: the image build version ARN.
     :param reason: the image's ``state.reason``, if AWS gives one.
@@ -75,6 +86,12 @@ class ImageCancelledError(ImageBuilderError):
 class NotRepairableError(ImageBuilderError):
     """An image is FAILED or CANCELLED, and RetryImage cannot continue it, so another try would not help.
 
+    Cause: The image is a container image, or failed before its tests; or RetryImage is not permitted or not
+    known to the installed boto3.
+
+    Way out: Clear the task that submitted the image, with its downstream tasks; in a task group clear the
+    whole group. That builds a new image.
+
     :param arn: the image build version ARN.
     :param ended: the error for the image's final status.
     :param why: why this task does not put the image back in progress.
@@ -101,6 +118,11 @@ class NotRepairableError(ImageBuilderError):
 class RequestChangedError(ImageBuilderError):
     """The image of an earlier try is still building, with other parameters than this try has.
 
+    Cause: The parameters of the task were changed while an image of an earlier try was building.
+
+    Way out: Clear the task to cancel that image and build with the new parameters. To keep it, restore the
+    earlier parameters and set ``cancel_on_kill=False`` before.
+
     :param arn: the image build version ARN of that image.
     :param changed: the members of CreateImage that differ.
     """
@@ -121,6 +143,11 @@ class RequestChangedError(ImageBuilderError):
 class PipelineNotStartedError(ImageBuilderError):
     """A pipeline was read before its start, and not started. Nothing was changed on AWS.
 
+    Cause: The pipeline was deleted, has no recipe, or its workflows are not those that the task group draws.
+    The message lists the differences.
+
+    Way out: Change the pipeline or the declaration, as the message says, then clear the task.
+
     :param arn: the ARN of the pipeline.
     :param why: why it was not started, as a clause.
     :param remedy: what to do, as sentences.
@@ -136,6 +163,11 @@ class PipelineNotStartedError(ImageBuilderError):
 
 class ImageNotFoundError(ImageBuilderError):
     """AWS does not find the image that a task is about. The task did not start another image.
+
+    Cause: The image was deleted, or the connection has another account or region than its ARN.
+
+    Way out: Correct the connection and clear this task, which then waits for the image. If the image was
+    deleted, clear the task that submits it.
 
     :param arn: the image build version ARN.
     :param cause: the last answer of GetImage; the error keeps it as one line of text.
@@ -157,6 +189,11 @@ class ImageNotFoundError(ImageBuilderError):
 
 class WorkflowFailedError(ImageBuilderError):
     """A watched workflow execution is FAILED, ROLLBACK_COMPLETED or CANCELLED.
+
+    Cause: A step of the workflow failed, or AWS stopped it. The message names the step and quotes AWS.
+
+    Way out: See the error of the task that waits for the image, and clear that task: the monitor itself
+    repairs nothing.
 
     :param workflow: the workflow's name.
     :param status: the status of the execution.
@@ -189,6 +226,11 @@ class WorkflowFailedError(ImageBuilderError):
 class TestsFailedError(ImageBuilderError):
     """An image is AVAILABLE, but tests failed, and the task does not accept images with failed tests.
 
+    Cause: A test with ``on_failure`` CONTINUE failed, and ``fail_on_test_failure`` is on.
+
+    Way out: Correct the test or the recipe, then clear the task to build another image. Do not use the
+    outputs of this one.
+
     :param arn: the image build version ARN.
     :param tests: the names of the failed test workflows.
     """
@@ -210,6 +252,11 @@ class TestsFailedError(ImageBuilderError):
 
 class DeadlineExceededError(ImageBuilderError, TimeoutError):
     """An image was still in progress at the deadline.
+
+    Cause: The build takes longer than ``timeout`` (or the task's ``execution_timeout``), or it hangs.
+
+    Way out: If builds like this one need more time, raise ``timeout``. Otherwise the log of the workflow that
+    ran last shows what it waited for.
 
     :param arn: the image build version ARN.
     :param deadline: the deadline in seconds since the epoch.
@@ -239,6 +286,13 @@ class DeadlineExceededError(ImageBuilderError, TimeoutError):
 
 class WaitInterruptedError(ImageBuilderError):
     """The task could not observe its image any longer. The image may still be building.
+
+    Cause: AWS, the network, the credentials or their permissions failed for longer than the wait resumes by
+    itself.
+
+    Way out: Nothing, while tries are left: the next one watches the same image. Without one, do not clear the
+    task while the image builds, since a clear cancels it; in a task group wait until it is AVAILABLE, then
+    clear ``image``.
 
     :param arn: the image build version ARN.
     :param cause: the error that interrupted the wait; this error keeps it as one line of text.
