@@ -23,6 +23,7 @@ from airflow_imagebuilder import (
 from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from tests.support.airflow_names import is_for_a_worker, serialized
+from tests.support.arns import PIPELINE
 from tests.support.arns import PREFIX as HERE
 
 if TYPE_CHECKING:
@@ -263,6 +264,36 @@ def test_default_args_reach_the_tasks_and_monitors_keep_their_own_retries(dag: D
     retries = {t.task_id: t.retries for t in dag.tasks}
     assert retries["g.create_image"] == retries["g.image"] == 7
     assert retries["g.build"] == retries["g.functional.test"] == 2
+
+
+HELD: dict[str, Any] = {"pool": "image_builder", "pool_slots": 2, "priority_weight": 10, "queue": "builders"}
+
+
+@pytest.mark.parametrize("what", [BASE, {"pipeline_arn": PIPELINE}], ids=["request", "pipeline"])
+def test_guard_args_reach_the_two_tasks_that_hold_the_image_and_no_other(
+    dag: DAG, what: dict[str, Any]
+) -> None:
+    given: Any = {**HELD, "retries": 3, "executor_config": {"pod_override": None}, "deferrable": False}
+    with TaskGroup("fleet"):
+        group = ImageBuilderTaskGroup(
+            "g", **what, guard_args=given, default_args={"pool": "all", "retries": 1}
+        )
+    for one in (group.submitter, group.image):
+        assert {name: getattr(one, name) for name in given} == given, one.task_id
+    others = [one for one in dag.tasks if one not in (group.submitter, group.image)]
+    assert {(one.pool, one.pool_slots, one.queue) for one in others} == {("all", 1, "default")}
+    assert group.build.retries == 2
+
+
+def test_default_args_count_where_guard_args_say_nothing(dag: DAG) -> None:
+    group = bake(guard_args={"retries": 3}, default_args={"pool": "all", "owner": "platform"})
+    assert (group.image.pool, group.image.owner, group.image.retries) == ("all", "platform", 3)
+
+
+def test_callbacks_of_the_guard_reach_it(dag: DAG) -> None:
+    group = bake(together("functional", "boot"), guard_args={"on_failure_callback": print})
+    assert list(group.image.on_failure_callback) == [print]
+    assert not group.build.on_failure_callback
 
 
 def test_options_of_the_guard_reach_it(dag: DAG) -> None:

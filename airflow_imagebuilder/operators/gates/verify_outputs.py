@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow.sdk import Context, XComArg
+    from typing_extensions import Unpack
 
     from airflow_imagebuilder.hooks import ImageBuilderHook
+    from airflow_imagebuilder.operators.arguments.keywords import AwsArguments
 
 DIFFERENCES_KEY = "output_differences"
 """Key of the XCom with the differences, 100 at most, whether the task succeeds or fails."""
@@ -124,7 +126,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
         regions: Sequence[str] | str | None = None,
         fail_on_unverified: bool = True,
         patience: float | timedelta = PATIENCE,
-        **kwargs: Any,
+        **kwargs: Unpack[AwsArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.image_build_version_arn = image_build_version_arn
