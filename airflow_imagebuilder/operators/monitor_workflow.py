@@ -72,6 +72,8 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
     template_fields: Sequence[str] = (*AWS_FIELDS, "image_build_version_arn", "stale_until")
     ui_color = "#eef4fb"
     operator_extra_links = LINKS
+    records_image = True
+    """Whether the tab *Image build* of the task shows its image: it records one workflow of it."""
 
     def __init__(
         self,

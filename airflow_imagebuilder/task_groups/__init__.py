@@ -21,7 +21,7 @@ from airflow_imagebuilder.service.request.test_plan import plan, test_plan
 from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.task_groups.arguments import checked_request, listed_outlets, refuse_place
 from airflow_imagebuilder.task_groups.declaration import declare
-from airflow_imagebuilder.task_groups.guard import guard_faults
+from airflow_imagebuilder.task_groups.guard import guard_faults, rank_in_pool
 from airflow_imagebuilder.task_groups.monitors import MARGIN, Monitors
 from airflow_imagebuilder.xcom import submission_xcom
 
@@ -174,7 +174,7 @@ class ImageBuilderTaskGroup(TaskGroup):
                 declared, trigger_rule=trigger_rule, run_tests=run_tests, **guarding
             )
             self.submitter.records_image = False  # the image is recorded once, by ``image``
-            self._draw_image(guarding, image_only)
+            self._draw_image(guarding, {**image_only, **rank_in_pool(guard_args)})
             limit = min(timeout + MARGIN, LONGEST)
             self._draw_monitors(declared, **aws, poll_interval=as_seconds(poll_interval), timeout=limit)
             self._draw_leaf()
@@ -215,8 +215,7 @@ class ImageBuilderTaskGroup(TaskGroup):
             image_build_version_arn=submission_xcom(self.submitter.task_id, "arn"),
             submitter=self.submitter.task_id,
             **self._submitted("stale_until", "stale_failure", "submitted_by", "submitted_at"),
-            **waiting,
-            **image_only,
+            **{**waiting, **image_only},
         )
         self.submitter >> self.image
 

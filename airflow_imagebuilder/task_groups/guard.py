@@ -30,6 +30,9 @@ _DECIDED = {
     "map_index_template": "these two tasks are not mapped: leave it out",
     "workflows": "give the group build_workflow, test_groups and distribution_workflow",
 }
+RANK = 10_000
+"""By how much the priority of ``image`` exceeds that of the submits, whatever follows them in their Dags."""
+
 _SCHEDULING = ("pool", "pool_slots", "priority_weight", "queue", "executor")
 _ALLOWED = "a mapping of arguments of Airflow's tasks, such as {'pool': 'image_builder', 'retries': 2}"
 
@@ -53,6 +56,24 @@ def guard_faults(group: type[TaskGroup], given: object) -> Iterator[Fault]:
             yield Fault(path, value, ", ".join(known), _remedy(group, str(name), known))
         elif name in _SCHEDULING and is_late(value):
             yield Fault(path, value, "a value without a template", "Airflow does not render it: write it out")
+
+
+def rank_in_pool(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """
+    Return the arguments by which ``image`` comes before the submits of other groups in the same pool.
+
+    By Airflow's default rule a task with many tasks downstream comes first: that is the submit. It would take
+    the slot that the guard of an earlier image waits for, and the pool would let a further image through.
+
+    :param given: ``guard_args`` as the user wrote them.
+    """
+    if not given or given.get("pool") is None or "weight_rule" in given:
+        return {}
+    weight = given.get("priority_weight", 1)
+    return {
+        "weight_rule": "absolute",
+        "priority_weight": weight + RANK if isinstance(weight, int) else weight,
+    }
 
 
 def _known() -> tuple[str, ...]:

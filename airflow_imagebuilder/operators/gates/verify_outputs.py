@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.assets import update_asset_events
-from airflow_imagebuilder.links import ImageBuilderGoldenAmiLink, persist_ami_link
+from airflow_imagebuilder.links import BUILD_LINK, ImageBuilderGoldenAmiLink, persist_ami_link
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.option_shapes import Boolean, Distributions, Seconds
@@ -112,7 +112,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
     )
     template_fields_renderers = dict.fromkeys(_STRUCTURED, "json")
     own_options = _OPTIONS
-    operator_extra_links = (ImageBuilderGoldenAmiLink(),)
+    operator_extra_links = (BUILD_LINK, ImageBuilderGoldenAmiLink())
     ui_color = "#eef4fb"
 
     def __init__(
