@@ -21,7 +21,7 @@ from airflow_imagebuilder.service.request.test_plan import plan, test_plan
 from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.task_groups.arguments import checked_request, listed_outlets, refuse_place
 from airflow_imagebuilder.task_groups.declaration import declare
-from airflow_imagebuilder.task_groups.guard import guard_faults, rank_in_pool
+from airflow_imagebuilder.task_groups.guard import guard_faults, ranks_in_pool
 from airflow_imagebuilder.task_groups.monitors import MARGIN, Monitors
 from airflow_imagebuilder.xcom import submission_xcom
 
@@ -169,12 +169,13 @@ class ImageBuilderTaskGroup(TaskGroup):
         )
         guarding: dict[str, Any] = {**waiting, **(guard_args or {})}
         image_only = {"fail_on_test_failure": fail_on_test_failure, "outlets": listed_outlets(outlets)}
+        submits, waits = ranks_in_pool(guard_args)
         with self:
             self.submitter = self.create_image = self._draw_submitter(
-                declared, trigger_rule=trigger_rule, run_tests=run_tests, **guarding
+                declared, trigger_rule=trigger_rule, run_tests=run_tests, **{**guarding, **submits}
             )
             self.submitter.records_image = False  # the image is recorded once, by ``image``
-            self._draw_image(guarding, {**image_only, **rank_in_pool(guard_args)})
+            self._draw_image(guarding, {**image_only, **waits})
             limit = min(timeout + MARGIN, LONGEST)
             self._draw_monitors(declared, **aws, poll_interval=as_seconds(poll_interval), timeout=limit)
             self._draw_leaf()

@@ -30,9 +30,6 @@ _DECIDED = {
     "map_index_template": "these two tasks are not mapped: leave it out",
     "workflows": "give the group build_workflow, test_groups and distribution_workflow",
 }
-RANK = 10_000
-"""By how much the priority of ``image`` exceeds that of the submits, whatever follows them in their Dags."""
-
 _SCHEDULING = ("pool", "pool_slots", "priority_weight", "queue", "executor")
 _ALLOWED = "a mapping of arguments of Airflow's tasks, such as {'pool': 'image_builder', 'retries': 2}"
 
@@ -58,7 +55,7 @@ def guard_faults(group: type[TaskGroup], given: object) -> Iterator[Fault]:
             yield Fault(path, value, "a value without a template", "Airflow does not render it: write it out")
 
 
-def rank_in_pool(given: Mapping[str, Any] | None) -> dict[str, Any]:
+def ranks_in_pool(given: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     Return the arguments by which ``image`` comes before the submits of other groups in the same pool.
 
@@ -66,14 +63,14 @@ def rank_in_pool(given: Mapping[str, Any] | None) -> dict[str, Any]:
     the slot that the guard of an earlier image waits for, and the pool would let a further image through.
 
     :param given: ``guard_args`` as the user wrote them.
+    :return: the arguments of the submitting task, and those of ``image``.
     """
     if not given or given.get("pool") is None or "weight_rule" in given:
-        return {}
+        return {}, {}
     weight = given.get("priority_weight", 1)
-    return {
-        "weight_rule": "absolute",
-        "priority_weight": weight + RANK if isinstance(weight, int) else weight,
-    }
+    absolute = {"weight_rule": "absolute", "priority_weight": weight}
+    # Not more: by the default rule, tasks before the group get the sum of all that follows.
+    return absolute, {**absolute, "priority_weight": weight + 1 if isinstance(weight, int) else weight}
 
 
 def _known() -> tuple[str, ...]:

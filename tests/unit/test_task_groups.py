@@ -23,7 +23,6 @@ from airflow_imagebuilder import (
 )
 from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.service.errors import InvalidRequestError
-from airflow_imagebuilder.task_groups.guard import RANK
 from tests.support.airflow_names import is_for_a_worker, serialized
 from tests.support.arns import PIPELINE
 from tests.support.arns import PREFIX as HERE
@@ -281,7 +280,7 @@ def test_guard_args_reach_the_two_tasks_that_hold_the_image_and_no_other(
             "g", **what, guard_args=given, default_args={"pool": "all", "retries": 1}
         )
     assert {name: getattr(group.submitter, name) for name in given} == given
-    assert {name: getattr(group.image, name) for name in given} == {**given, "priority_weight": 10 + RANK}
+    assert {name: getattr(group.image, name) for name in given} == {**given, "priority_weight": 11}
     others = [one for one in dag.tasks if one not in (group.submitter, group.image)]
     assert {(one.pool, one.pool_slots, one.queue) for one in others} == {("all", 1, "default")}
     assert group.build.retries == 2
@@ -294,7 +293,7 @@ def test_the_guard_comes_before_other_submits_in_its_pool(dag: DAG) -> None:
     submit, image = (read.get_task(one.task_id) for one in (group.submitter, group.image))
     assert (submit.pool, image.pool) == (pool, pool)
     weights = [one.weight_rule.get_weight(SimpleNamespace(task=one)) for one in (submit, image)]
-    assert weights[1] == 1 + RANK > weights[0] > 1
+    assert weights == [1, 2]
 
 
 def test_the_user_s_own_rule_of_priority_is_kept(dag: DAG) -> None:
