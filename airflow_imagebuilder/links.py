@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.utils.suppress import return_on_error
 from airflow.sdk import BaseOperatorLink
 
 from airflow_imagebuilder.compat import shows_plugin_pages
-from airflow_imagebuilder.pages import run_page
+from airflow_imagebuilder.pages import run_page, task_page
 from airflow_imagebuilder.service.arns.arns import ImageBuildVersionArn, ImagePipelineArn
 from airflow_imagebuilder.service.results.image import log_location
 
@@ -24,13 +24,23 @@ if TYPE_CHECKING:
 
 
 class ImageBuildLink(BaseOperatorLink):
-    """The images of the task's run in Airflow's UI: a tab of the run; before 3.1 a page without its frame."""
+    """
+    The image of the task in Airflow's UI.
+
+    It leads to the tab of a task that records its image, or one of its workflows: this image comes first
+    there. Otherwise it leads to the tab of the run. Before Airflow 3.1, which has no tabs, it leads to the
+    page of the run without Airflow's frame.
+    """
 
     name = "Image build"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address: a path on Airflow's host."""
-        return run_page(ti_key.dag_id, ti_key.run_id, framed=shows_plugin_pages())
+        framed = shows_plugin_pages()
+        if framed and getattr(operator, "records_image", False):
+            index = -1 if ti_key.map_index is None else ti_key.map_index
+            return task_page(ti_key.dag_id, ti_key.run_id, ti_key.task_id, index)
+        return run_page(ti_key.dag_id, ti_key.run_id, framed=framed)
 
     @return_on_error(None)  # type: ignore[untyped-decorator]
     def show(self, context: Context, operator: BaseOperator) -> None:
@@ -46,7 +56,12 @@ class ImageBuildLink(BaseOperatorLink):
 
 
 class ImageBuilderImagesLink(BaseAwsLink):
-    """The images of the region in the Image Builder console: AWS documents no address of a single image."""
+    """
+    The images of the region in the Image Builder console.
+
+    AWS documents no address of a single image, and only one public source was found that shows one: too
+    little to send a reader there. :class:`ImageBuildLink` leads to the very image.
+    """
 
     name = "Image Builder images"
     key = "imagebuilder_images_link"

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlsplit
 PREFIX = "/imagebuilder"
 """The path below Airflow's base URL at which the pages and their API are served."""
 
-RUN_ROUTE, IMAGES_ROUTE = "image-build", "golden-images"
-"""The last part of an address in Airflow's UI (3.1 and later): of the tab of a run, and of the page."""
+RUN_ROUTE, TASK_ROUTE, IMAGES_ROUTE = "image-build", "image-build-task", "golden-images"
+"""The end of an address in Airflow's UI (3.1 and later): of the tabs of a run and of a task, of the page."""
 
 
 def base_path() -> str:
@@ -33,6 +33,20 @@ def run_page(dag_id: str, run_id: str, *, framed: bool, base: str | None = None)
     if framed:
         return f"{base}/dags/{dag}/runs/{run}/plugin/{RUN_ROUTE}"
     return f"{base}{PREFIX}/runs/{dag}/{run}"
+
+
+def task_page(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """
+    Return the address of a task's own image in Airflow's UI (3.1 and later), as :func:`run_page` does.
+
+    :param dag_id: the run's Dag.
+    :param run_id: the run.
+    :param task_id: the task.
+    :param map_index: its index; below 0 for a task that is not mapped.
+    """
+    dag, run, task = (quote(part, safe="") for part in (dag_id, run_id, task_id))
+    mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
+    return f"{base_path()}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/plugin/{TASK_ROUTE}"
 
 
 def images_page(*, framed: bool, base: str | None = None) -> str:

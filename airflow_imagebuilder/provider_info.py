@@ -21,13 +21,6 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.hooks"]}],
-        "connection-types": [
-            {
-                "connection-type": "imagebuilder",
-                "hook-class-name": "airflow_imagebuilder.hooks.ImageBuilderHook",
-                "hook-name": NAME,
-            }
-        ],
         "operators": [{"integration-name": NAME, "python-modules": _OPERATORS}],
         "sensors": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.sensors"]}],
         "triggers": [{"integration-name": NAME, "python-modules": ["airflow_imagebuilder.triggers"]}],

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
+    from airflow_imagebuilder.operators.arguments.keywords import SensorArguments
     from airflow_imagebuilder.service.gates.newest_image import Wanted
 
 _SEARCHED = ("image_build_version_arn", "pipeline_arn", "image_name", "version", "since")
@@ -77,9 +79,10 @@ class ImageBuilderImageSensor(ImageBuilderWaitingSensor):
         fail_on_test_failure: bool = False,
         deferrable: bool = True,
         poll_interval: float | timedelta | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        passed: dict[str, Any] = {**kwargs}
+        super().__init__(**passed)
         self.image_build_version_arn = image_build_version_arn
         self.pipeline_arn = pipeline_arn
         self.image_name = image_name

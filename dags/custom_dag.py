@@ -55,7 +55,7 @@ with DAG(
         ec2.modify_launch_template(LaunchTemplateName=name, DefaultVersion=str(number))
         return int(number)
 
-    roll_out(bake.output)  # type: ignore[arg-type]
+    roll_out(bake.output)
 
 with DAG(
     dag_id="image_matrix",

@@ -125,4 +125,4 @@ with DAG(
             raise RuntimeError(f"AMIs that cannot be used: {bad}")
         return {region: amis[region] for region in states}
 
-    golden >> verify_regions(golden.result)  # type: ignore[arg-type]
+    golden >> verify_regions(golden.result)

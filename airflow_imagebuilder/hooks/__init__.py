@@ -41,8 +41,9 @@ class ImageBuilderHook(ImageReader, ResourceReader, FindingReader):
     do not retry ``CallRateLimitExceededException``. The methods return the plain mappings of the API, and
     each raises the subclasses of ``AwsError`` in :mod:`airflow_imagebuilder.service.errors`.
 
-    :param aws_conn_id: an AWS connection (default: ``aws_default``); ``None`` takes boto3's own chain of
-        credentials.
+    :param aws_conn_id: a connection of the type *Amazon Web Services* (default: ``aws_default``); ``None``
+        takes boto3's own chain of credentials. This package has no type of its own: the provider's connection
+        warns of every other one.
     :param region_name: the region to build in; ``None`` (default) takes the connection's.
     :param verify: whether to verify TLS certificates, or the path of a bundle to verify them against;
         ``None`` (default) takes the connection's.
@@ -51,9 +52,6 @@ class ImageBuilderHook(ImageReader, ResourceReader, FindingReader):
 
     .. seealso:: :class:`airflow.providers.amazon.aws.hooks.base_aws.AwsGenericHook`
     """
-
-    conn_type = "imagebuilder"
-    hook_name = "EC2 Image Builder"
 
     def create_image(self, request: ImageRequest, client_token: str) -> str:
         """

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
+    from airflow_imagebuilder.operators.arguments.keywords import OnRetryChoice, WaitingArguments
     from airflow_imagebuilder.service.submission.ports import Submitted
 
 
@@ -72,8 +74,8 @@ class ImageBuilderAwaitImageOperator(ImageBuilderWaitingOperator):
         submitted_by: str | None = None,
         submitted_at: float | str | None = None,
         submitter: str | None = None,
-        on_retry: OnRetry | str = OnRetry.REPAIR,
-        **kwargs: Any,
+        on_retry: OnRetryChoice = OnRetry.REPAIR,
+        **kwargs: Unpack[WaitingArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.image_build_version_arn = image_build_version_arn

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
     from airflow_imagebuilder.hooks import ImageBuilderHook
+    from airflow_imagebuilder.operators.arguments.keywords import TaskArguments
     from airflow_imagebuilder.operators.options import Option
 
 AWS_FIELDS = ("aws_conn_id", "region_name", "verify", "botocore_config")
@@ -53,7 +55,7 @@ class ImageBuilderBaseOperator(BaseOperator):
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         refuse(unknown_arguments(type(self), kwargs), of=f"task {kwargs.get('task_id')!r}")
         super().__init__(**kwargs)
@@ -68,6 +70,11 @@ class ImageBuilderBaseOperator(BaseOperator):
         """Check what is known at parse: Airflow makes mapped operators only when their tasks run."""
         refuse(partial_faults(cls, kwargs), of=f"task {kwargs.get('task_id')!r}")
         return super().partial(**kwargs)
+
+    @property
+    def output(self) -> Any:
+        """The result of this task as an argument of another one, whatever type that argument has."""
+        return super().output
 
     def _refuse_options(self) -> None:
         """Check this package's parameters that are set so far. Each class calls this after it set its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS
@@ -23,6 +23,11 @@ from airflow_imagebuilder.service.request.rules.combinations import request_warn
 from airflow_imagebuilder.service.request.rules.regions import region_faults
 from airflow_imagebuilder.service.request.schema import MEMBERS
 from airflow_imagebuilder.service.request.test_choice import choose_tests, faults_in_choice, read_names
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_imagebuilder.operators.arguments.keywords import SubmittingArguments
 
 _STRUCTURED = sorted(STRUCTURED & set(FIELDS))
 
@@ -78,6 +83,18 @@ class ImageBuilderCreateImageOperator(ImageBuilderSubmittingOperator):
     template_fields: Sequence[str] = tuple(sorted({*AWS_FIELDS, *FIELDS, "on_retry", "run_tests"}))
     template_fields_renderers = dict.fromkeys(_STRUCTURED, "json")
 
+    infrastructure_configuration_arn: str | None
+    image_recipe_arn: str | None
+    container_recipe_arn: str | None
+    distribution_configuration_arn: str | None
+    image_tests_configuration: Mapping[str, Any] | str | None
+    enhanced_image_metadata_enabled: bool | str | None
+    image_scanning_configuration: Mapping[str, Any] | str | None
+    workflows: Sequence[Mapping[str, Any] | str] | str | None
+    execution_role: str | None
+    logging_configuration: Mapping[str, Any] | str | None
+    tags: Mapping[str, str] | str | None
+
     def __init__(
         self,
         *,
@@ -94,7 +111,7 @@ class ImageBuilderCreateImageOperator(ImageBuilderSubmittingOperator):
         logging_configuration: Mapping[str, Any] | str | None = None,
         tags: Mapping[str, str] | str | None = None,
         run_tests: Sequence[str] | str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SubmittingArguments],
     ) -> None:
         arguments = locals()  # before any other name: the members are read from it by name
         super().__init__(**kwargs)

@@ -33,7 +33,9 @@ from airflow_imagebuilder.xcom import as_time, known_arn
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
+    from airflow_imagebuilder.operators.arguments.keywords import AwsArguments
     from airflow_imagebuilder.triggers.workflow import ImageBuilderWorkflowTrigger
 
 _TROUBLE = (TransientError, ForbiddenError, NotFoundError, MalformedAnswerError)
@@ -70,6 +72,8 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
     template_fields: Sequence[str] = (*AWS_FIELDS, "image_build_version_arn", "stale_until")
     ui_color = "#eef4fb"
     operator_extra_links = LINKS
+    records_image = True
+    """Whether the tab *Image build* of the task shows its image: it records one workflow of it."""
 
     def __init__(
         self,
@@ -83,7 +87,7 @@ class ImageBuilderMonitorWorkflowOperator(ImageBuilderBaseOperator):
         poll_interval: float | timedelta | None = None,
         guard: str | None = None,
         timeout: timedelta = timedelta(hours=24),
-        **kwargs: Any,
+        **kwargs: Unpack[AwsArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.image_build_version_arn = image_build_version_arn

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
+    from airflow_imagebuilder.operators.arguments.keywords import SubmittingArguments
     from airflow_imagebuilder.service.errors import Fault
     from airflow_imagebuilder.service.submission.ports import Submitted
 
@@ -85,7 +87,7 @@ class ImageBuilderStartPipelineOperator(ImageBuilderSubmittingOperator):
         pipeline_arn: str | None = None,
         tags: Mapping[str, str] | str | None = None,
         expected_workflows: Sequence[Workflow | Mapping[str, Any] | str] | str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SubmittingArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.pipeline_arn = pipeline_arn

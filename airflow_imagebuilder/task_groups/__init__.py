@@ -21,6 +21,7 @@ from airflow_imagebuilder.service.request.test_plan import plan, test_plan
 from airflow_imagebuilder.service.submission.decision import OnRetry
 from airflow_imagebuilder.task_groups.arguments import checked_request, listed_outlets, refuse_place
 from airflow_imagebuilder.task_groups.declaration import declare
+from airflow_imagebuilder.task_groups.guard import guard_faults, ranks_in_pool
 from airflow_imagebuilder.task_groups.monitors import MARGIN, Monitors
 from airflow_imagebuilder.xcom import submission_xcom
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from airflow_imagebuilder.operators.arguments.keywords import GuardArguments, OnRetryChoice
     from airflow_imagebuilder.service.request import ImageRequest, TestGroup, Workflow
     from airflow_imagebuilder.task_groups.arguments import GroupArguments
     from airflow_imagebuilder.task_groups.declaration import Declared
@@ -98,6 +100,10 @@ class ImageBuilderTaskGroup(TaskGroup):
     :param botocore_config: botocore configuration, see ``botocore.config.Config``.
     :param trigger_rule: when the group begins: the rule of its first task (default ``all_success``). A
         trigger rule in ``default_args`` does not reach the group's tasks.
+    :param guard_args: arguments of Airflow's tasks for the submitting task and ``image`` alone, which hold
+        the image: ``pool``, ``pool_slots``, ``priority_weight``, ``queue``, ``executor_config``, ``retries``,
+        callbacks; also ``deferrable`` and ``retry_policy``. They win over ``default_args``, which all tasks
+        of the group get. ``None`` (default): none.
     :param arguments: single members of CreateImage, as :class:`ImageRequest` documents them; and arguments of
         :class:`airflow.sdk.TaskGroup`, such as ``default_args`` or ``tooltip``.
     :raises InvalidRequestError: AWS would refuse the request; checked at parse where nothing is templated.
@@ -118,7 +124,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         outlets: Sequence[Any] = (),
         timeout: timedelta = timedelta(hours=12),
         poll_interval: float | timedelta | None = None,
-        on_retry: OnRetry | str = OnRetry.REPAIR,
+        on_retry: OnRetryChoice = OnRetry.REPAIR,
         cancel_on_kill: bool = True,
         delete_outputs_on_kill: bool = False,
         aws_conn_id: str | None = "aws_default",
@@ -126,6 +132,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
         trigger_rule: TriggerRule | str = TriggerRule.ALL_SUCCESS,
+        guard_args: GuardArguments | None = None,
         **arguments: Unpack[GroupArguments],
     ) -> None:
         of = f"task group {group_id!r}"
@@ -157,15 +164,18 @@ class ImageBuilderTaskGroup(TaskGroup):
             options={**waiting, "fail_on_test_failure": fail_on_test_failure},
             run_tests=run_tests,
             outlets=outlets,
+            others=guard_faults(type(self), guard_args),
             of=f"task group {self.group_id!r}",
         )
+        guarding: dict[str, Any] = {**waiting, **(guard_args or {})}
         image_only = {"fail_on_test_failure": fail_on_test_failure, "outlets": listed_outlets(outlets)}
+        submits, waits = ranks_in_pool(guard_args)
         with self:
             self.submitter = self.create_image = self._draw_submitter(
-                declared, trigger_rule=trigger_rule, run_tests=run_tests, **waiting
+                declared, trigger_rule=trigger_rule, run_tests=run_tests, **{**guarding, **submits}
             )
             self.submitter.records_image = False  # the image is recorded once, by ``image``
-            self._draw_image(waiting, image_only)
+            self._draw_image(guarding, {**image_only, **waits})
             limit = min(timeout + MARGIN, LONGEST)
             self._draw_monitors(declared, **aws, poll_interval=as_seconds(poll_interval), timeout=limit)
             self._draw_leaf()
@@ -206,8 +216,7 @@ class ImageBuilderTaskGroup(TaskGroup):
             image_build_version_arn=submission_xcom(self.submitter.task_id, "arn"),
             submitter=self.submitter.task_id,
             **self._submitted("stale_until", "stale_failure", "submitted_by", "submitted_at"),
-            **waiting,
-            **image_only,
+            **{**waiting, **image_only},
         )
         self.submitter >> self.image
 

@@ -17,7 +17,7 @@ from airflow_imagebuilder.service.request.test_choice import faults_in_choice
 from airflow_imagebuilder.task_groups.declaration import faults_with_pipeline, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from airflow.sdk import DAG, TaskGroup
 
@@ -52,15 +52,17 @@ def checked_request(
     options: Mapping[str, Any],
     run_tests: Any,
     outlets: Any,
+    others: Iterable[Fault],
     of: str,
 ) -> ImageRequest | PipelineRequest:
     """Return the request of a task group, or refuse all that is wrong with its arguments at once.
 
     :param options: the arguments that are not AWS's, by name.
+    :param others: faults of other arguments, which are refused with these.
     :param of: how the error names the task group.
     :raises InvalidRequestError: AWS would refuse the request, or the graph cannot be drawn.
     """
-    faults = [*option_faults(options), *_outlet_faults(outlets)]
+    faults = [*option_faults(options), *_outlet_faults(outlets), *others]
     if pipeline_arn is not None and not is_blank(pipeline_arn):
         given = {**members, "request": request, "run_tests": run_tests}
         faults += faults_with_pipeline(pipeline_arn, given, declared, options["region_name"])

@@ -65,14 +65,20 @@ class Monitors:
     def draw_tests(self, tests: TestGroup) -> TaskGroup:
         """Draw the tests that AWS runs together, and return their nested task group.
 
-        Its one task is mapped, with an index per test; at most :data:`WIDTH` of them are active at once.
+        Its one task is mapped, with an index per test; at most :data:`WIDTH` of them are active at once. The
+        worker names an index when its test begins. Until then Airflow shows the number alone, so the tooltip
+        of the group and the documentation of the task say which number is which test.
         """
         name = tests.name or tests.workflows[0].name
         task_group_id = self._free_id(name)
-        with TaskGroup(task_group_id, group_display_name=name) as drawn:
+        indexes = [(number, test.name) for number, test in enumerate(tests.workflows)]
+        tooltip = ", ".join(f"{number}: {test}" for number, test in indexes)
+        rows = [f"| {number} | {test} |" for number, test in indexes]
+        with TaskGroup(task_group_id, group_display_name=name, tooltip=tooltip) as drawn:
             ImageBuilderMonitorWorkflowOperator.partial(
                 task_id="test",
                 map_index_template="{{ task.workflow }}",
+                doc_md="\n".join(["| index | test |", "| --- | --- |", *rows]),
                 max_active_tis_per_dagrun=WIDTH,
                 trigger_rule=TriggerRule.ALL_DONE,
                 workflow_type=WorkflowType.TEST.value,

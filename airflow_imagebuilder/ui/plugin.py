@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_imagebuilder.pages import IMAGES_ROUTE, PREFIX, RUN_ROUTE, base_path
+from airflow_imagebuilder.pages import IMAGES_ROUTE, PREFIX, RUN_ROUTE, TASK_ROUTE, base_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def _react_apps() -> list[Any]:
     return [
         {**common, "name": "Images", "destination": "nav", "url_route": IMAGES_ROUTE},
         {**common, "name": "Image build", "destination": "dag_run", "url_route": RUN_ROUTE},
-        {**common, "name": "Image build", "destination": "task_instance", "url_route": f"{RUN_ROUTE}-task"},
+        {**common, "name": "Image build", "destination": "task_instance", "url_route": TASK_ROUTE},
     ]
 
 

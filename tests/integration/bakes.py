@@ -105,9 +105,10 @@ class Run:
         lines = self.api.call("GET", path, params={"full_content": True})["content"]
         return [line["reason"] for line in lines if "reason" in line]
 
-    def links(self, task_id: str) -> dict[str, str | None]:
+    def links(self, task_id: str, map_index: int = -1) -> dict[str, str | None]:
         path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}/links"
-        links: dict[str, str | None] = self.api.call("GET", path)["extra_links"]
+        found = self.api.call("GET", path, params={"map_index": map_index})
+        links: dict[str, str | None] = found["extra_links"]
         return links
 
     def names(self, task_id: str) -> list[str]:

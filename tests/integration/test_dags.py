@@ -315,6 +315,6 @@ def test_a_monitor_without_an_image_is_skipped(bakes: Bakes) -> None:
 def test_the_provider_is_registered_with_airflow(airflow: AirflowStack) -> None:
     assert "airflow-imagebuilder" in airflow.airflow("providers", "list", "--output", "json")
     hooks = json.loads(airflow.airflow("providers", "hooks", "--output", "json"))
-    (hook,) = [hook for hook in hooks if hook["connection_type"] == "imagebuilder"]
-    assert hook["class"] == "airflow_imagebuilder.hooks.ImageBuilderHook"
-    assert hook["hook_name"] == "EC2 Image Builder"
+    assert [hook["class"] for hook in hooks if hook["connection_type"] in ("aws", "imagebuilder")] == [
+        "airflow.providers.amazon.aws.hooks.base_aws.AwsGenericHook"
+    ]

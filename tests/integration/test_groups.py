@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_imagebuilder.compat import shows_plugin_pages
 from airflow_imagebuilder.local.stack.airflow_client import TERMINAL, AirflowApiError
 from airflow_imagebuilder.service.request.test_plan import WIDTH
 from tests.integration.bakes import (
@@ -131,6 +132,9 @@ def clear(stage: Stage) -> None:
     watching(run)
     stage.seen["arn"] = run.xcom("bake.image", "image_build_version_arn")
     stage.seen["links"] = run.links("bake.image")
+    tasks = ("bake.create_image", "bake.image", "bake.build")
+    stage.seen["all links"] = {task: run.links(task) for task in tasks}
+    stage.seen["all links"]["bake.slow.test"] = run.links("bake.slow.test", 0)
     run.api.clear(run.dag_id, run.run_id, ["bake.slow.test"])
     until(lambda: run.task("bake.slow.test", 0)["try_number"] > 1)
     watching(run)
@@ -331,6 +335,41 @@ def test_an_image_cancelled_on_aws_fails_the_run_and_skips_what_was_running(stag
     assert "ended CANCELLED" in run.log("bake.image")
     assert "cancelled, because the image was cancelled" in run.log("bake.slow.test", map_index=0)
     assert changes(stage.service, stage.image("cancelled")["arn"]) == ["CreateImage", "CancelImageCreation"]
+
+
+# -- a pool for the guard ----------------------------------------------------------------------------------
+
+
+def test_a_pool_of_one_slot_holds_the_second_image_back_and_lets_monitors_pass(
+    airflow: AirflowStack, local_service: LocalService, stage: Stage
+) -> None:
+    names = [f"groups-pooled-{name}" for name in "ab"]
+    add_recipes(local_service, names)
+    airflow.airflow("pools", "set", "one_image", "1", "images at once", "--include-deferred")
+    first = Run.start(airflow.api, "group_pooled", {"recipe": names[0]})
+    until(lambda: first.in_state("bake.image", "deferred") and held(local_service, names[0]))
+    until(lambda: first.in_state("bake.slow.test[0]", "deferred"))  # beside image, which has the slot
+    second = Run.start(airflow.api, "group_pooled", {"recipe": names[1]})
+    until(lambda: second.in_state("bake.create_image", "scheduled"))
+    let_go(local_service, names[0])
+    assert first.wait() == "success"
+    until(lambda: held(local_service, names[1]))
+    let_go(local_service, names[1])
+    assert second.wait() == "success"
+    assert second.task("bake.create_image")["start_date"] >= first.task("bake.image")["end_date"]
+    assert {first.task(f"bake.{one}")["pool"] for one in ("create_image", "image")} == {"one_image"}
+
+
+# -- links -------------------------------------------------------------------------------------------------
+
+
+def test_each_task_has_its_links_while_it_is_deferred(stage: Stage) -> None:
+    console = {"Image build", "Image Builder images", "Image Builder build log"}
+    for task, links in stage.seen["all links"].items():
+        assert {name for name, address in links.items() if address} == console, task
+    own = stage.seen["all links"]["bake.slow.test"]["Image build"]
+    if shows_plugin_pages():
+        assert own.endswith("/tasks/bake.slow.test/mapped/0/plugin/image-build-task")
 
 
 # -- interference ------------------------------------------------------------------------------------------

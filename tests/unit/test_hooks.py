@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import warnings
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -556,8 +557,8 @@ async def test_a_cancellation_outlives_missing_and_expired_credentials(
 # -- connections -------------------------------------------------------------------------------------------
 
 
-def connection(**extra: Any) -> str:
-    return json.dumps({"conn_type": "aws", "login": "key", "password": "secret", "extra": extra})
+def connection(conn_type: str = "aws", **extra: Any) -> str:
+    return json.dumps({"conn_type": conn_type, "login": "key", "password": "secret", "extra": extra})
 
 
 def test_the_region_of_its_calls_is_known_to_who_checks_arns_against_it() -> None:
@@ -571,6 +572,22 @@ def test_the_region_and_the_endpoint_of_the_connection_are_used(monkeypatch: pyt
     client = ImageBuilderHook(aws_conn_id="fleet").conn
     assert client.meta.region_name == "eu-west-1"
     assert client.meta.endpoint_url == "http://127.0.0.1:9"
+
+
+def test_a_connection_of_type_aws_is_used_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_FLEET", connection(region_name="eu-west-1"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert ImageBuilderHook(aws_conn_id="fleet").conn.meta.region_name == "eu-west-1"
+
+
+def test_a_connection_of_the_type_that_this_package_had_is_still_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_FLEET", connection("imagebuilder", region_name="eu-west-1"))
+    hook = ImageBuilderHook(aws_conn_id="fleet")
+    with pytest.warns(UserWarning, match="Please use Amazon Web Services Connection type"):
+        assert hook.conn.meta.region_name == "eu-west-1"
 
 
 def test_the_region_of_the_task_comes_before_that_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,12 @@ def test_provider_info_names_what_exists() -> None:
         for module in info[kind][0]["python-modules"]:
             assert import_module(module)
     handlers = [uri["handler"] for uri in info["asset-uris"]]
-    for path in [*info["extra-links"], *handlers, info["connection-types"][0]["hook-class-name"]]:
+    for path in [*info["extra-links"], *handlers]:
         module, _, name = path.rpartition(".")
         assert getattr(import_module(module), name)
+
+
+def test_the_provider_has_no_connection_type_of_its_own() -> None:
+    # The amazon provider's connection accepts its own type alone, and has form and test button for it.
+    assert "connection-types" not in get_provider_info()
+    assert airflow_imagebuilder.ImageBuilderHook.conn_type == "aws"

@@ -62,7 +62,7 @@ def test_an_id_cannot_change_the_address(run: str, framed: bool) -> None:
     assert unquote(address.split("/")[place]) == run
 
 
-def key(**members: str) -> SimpleNamespace:
+def key(**members: Any) -> SimpleNamespace:
     return SimpleNamespace(**{"dag_id": "golden", "run_id": "r", **members})
 
 
@@ -72,6 +72,22 @@ def test_the_link_of_a_task_leads_to_its_run(monkeypatch: pytest.MonkeyPatch, fr
     link: Any = BUILD_LINK
     address = link.get_link(SimpleNamespace(), ti_key=key(run_id="a/b"))
     assert address == run_page("golden", "a/b", framed=framed)
+
+
+def test_the_link_of_a_task_that_records_its_image_leads_to_its_own_tab(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(links, "shows_plugin_pages", lambda: True)
+    link: Any = BUILD_LINK
+
+    def address(index: int | None) -> str:
+        ti = key(task_id="g.image", map_index=index)
+        return str(link.get_link(SimpleNamespace(records_image=True), ti_key=ti))
+
+    assert address(-1) == address(None) == "/dags/golden/runs/r/tasks/g.image/plugin/image-build-task"
+    assert address(3) == "/dags/golden/runs/r/tasks/g.image/mapped/3/plugin/image-build-task"
+    monkeypatch.setattr(links, "shows_plugin_pages", lambda: False)
+    assert address(3) == "/imagebuilder/runs/golden/r"
 
 
 def test_the_frame_is_asked_for_where_airflow_has_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ from airflow_imagebuilder import (
 from airflow_imagebuilder.compat import TriggerRule
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from tests.support.airflow_names import is_for_a_worker, serialized
+from tests.support.arns import PIPELINE
 from tests.support.arns import PREFIX as HERE
 
 if TYPE_CHECKING:
@@ -265,6 +267,53 @@ def test_default_args_reach_the_tasks_and_monitors_keep_their_own_retries(dag: D
     assert retries["g.build"] == retries["g.functional.test"] == 2
 
 
+HELD: dict[str, Any] = {"pool": "image_builder", "pool_slots": 2, "priority_weight": 10, "queue": "builders"}
+
+
+@pytest.mark.parametrize("what", [BASE, {"pipeline_arn": PIPELINE}], ids=["request", "pipeline"])
+def test_guard_args_reach_the_two_tasks_that_hold_the_image_and_no_other(
+    dag: DAG, what: dict[str, Any]
+) -> None:
+    given: Any = {**HELD, "retries": 3, "executor_config": {"pod_override": None}, "deferrable": False}
+    with TaskGroup("fleet"):
+        group = ImageBuilderTaskGroup(
+            "g", **what, guard_args=given, default_args={"pool": "all", "retries": 1}
+        )
+    assert {name: getattr(group.submitter, name) for name in given} == given
+    assert {name: getattr(group.image, name) for name in given} == {**given, "priority_weight": 11}
+    others = [one for one in dag.tasks if one not in (group.submitter, group.image)]
+    assert {(one.pool, one.pool_slots, one.queue) for one in others} == {("all", 1, "default")}
+    assert group.build.retries == 2
+
+
+def test_the_guard_comes_before_other_submits_in_its_pool(dag: DAG) -> None:
+    pool = "image_builder"
+    group = bake(together("functional", "boot"), workflow("performance"), guard_args={"pool": pool})
+    read: Any = serialized(dag)
+    submit, image = (read.get_task(one.task_id) for one in (group.submitter, group.image))
+    assert (submit.pool, image.pool) == (pool, pool)
+    weights = [one.weight_rule.get_weight(SimpleNamespace(task=one)) for one in (submit, image)]
+    assert weights == [1, 2]
+
+
+def test_the_user_s_own_rule_of_priority_is_kept(dag: DAG) -> None:
+    own: Any = {"pool": "a", "weight_rule": "upstream", "priority_weight": 3}
+    group = bake(guard_args=own)
+    assert (group.image.priority_weight, group.image.weight_rule) == (3, group.submitter.weight_rule)
+    assert bake(group_id="h").image.priority_weight == 1
+
+
+def test_default_args_count_where_guard_args_say_nothing(dag: DAG) -> None:
+    group = bake(guard_args={"retries": 3}, default_args={"pool": "all", "owner": "platform"})
+    assert (group.image.pool, group.image.owner, group.image.retries) == ("all", "platform", 3)
+
+
+def test_callbacks_of_the_guard_reach_it(dag: DAG) -> None:
+    group = bake(together("functional", "boot"), guard_args={"on_failure_callback": print})
+    assert list(group.image.on_failure_callback) == [print]
+    assert not group.build.on_failure_callback
+
+
 def test_options_of_the_guard_reach_it(dag: DAG) -> None:
     golden = Asset("golden")
     group = bake(
@@ -280,6 +329,15 @@ def test_options_of_the_guard_reach_it(dag: DAG) -> None:
     assert (image.fail_on_test_failure, image.outlets, image.cancel_on_kill) == (True, [golden], False)
     assert (image.timeout, image.on_retry) == (timedelta(hours=3), "fail")
     assert group.create_image.outlets == []
+
+
+def test_it_is_said_which_index_is_which_test_before_any_has_begun(dag: DAG) -> None:
+    group = bake(together("functional", "boot", "users"), workflow("performance"))
+    assert group.tests["functional"].tooltip == "0: boot, 1: users"
+    assert group.tests["performance"].tooltip == "0: performance"
+    shown = "| index | test |\n| --- | --- |\n| 0 | boot |\n| 1 | users |"
+    read: Any = serialized(dag).get_task("g.functional.test")
+    assert read.doc_md == dag.get_task("g.functional.test").doc_md == shown
 
 
 # -- ids ---------------------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow.sdk import Context
+    from typing_extensions import Unpack
+
+    from airflow_imagebuilder.operators.arguments.keywords import ShortCircuitArguments
 
 TARGETS = ("pipeline_arn", "image_recipe_arn", "container_recipe_arn")
 _CHOICES = ("force", "if_building", "when_unknown", "max_findings", "scan_type")
@@ -112,7 +115,7 @@ class ImageBuilderNeedsBuildOperator(ImageBuilderShortCircuitOperator):
         force: bool | str = False,
         if_building: IfBuilding | str = IfBuilding.SKIP,
         when_unknown: WhenUnknown | str = WhenUnknown.BUILD,
-        **kwargs: Any,
+        **kwargs: Unpack[ShortCircuitArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.pipeline_arn = pipeline_arn

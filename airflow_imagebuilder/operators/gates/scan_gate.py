@@ -46,7 +46,9 @@ from airflow_imagebuilder.xcom import ARN_KEY, known_arn
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
+    from typing_extensions import Unpack
 
+    from airflow_imagebuilder.operators.arguments.keywords import AwsArguments
     from airflow_imagebuilder.service.gates.allow_list import AllowedFinding
     from airflow_imagebuilder.triggers.scan import ImageBuilderScanTrigger
 
@@ -117,7 +119,7 @@ class ImageBuilderScanGateOperator(ImageBuilderBaseOperator):
         deferrable: bool = True,
         timeout: timedelta = timedelta(hours=4),
         poll_interval: float | timedelta | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[AwsArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.image_build_version_arn = _arn_in(image_build_version_arn)

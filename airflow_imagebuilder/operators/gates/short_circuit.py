@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow.sdk import Context
+    from typing_extensions import Unpack
+
+    from airflow_imagebuilder.operators.arguments.keywords import AwsArguments
 
 _RETURN_VALUE = "return_value"
 _SKIPPED_KEY = "skipmixin_key"
@@ -27,7 +30,9 @@ class ImageBuilderShortCircuitOperator(ImageBuilderBaseOperator, SkipMixin):
 
     inherits_from_skipmixin = True
 
-    def __init__(self, *, ignore_downstream_trigger_rules: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, *, ignore_downstream_trigger_rules: bool = True, **kwargs: Unpack[AwsArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.ignore_downstream_trigger_rules = ignore_downstream_trigger_rules
         self._refuse_options()

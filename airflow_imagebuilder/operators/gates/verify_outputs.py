@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.assets import update_asset_events
-from airflow_imagebuilder.links import ImageBuilderGoldenAmiLink, persist_ami_link
+from airflow_imagebuilder.links import BUILD_LINK, ImageBuilderGoldenAmiLink, persist_ami_link
 from airflow_imagebuilder.operators.arguments import refuse
 from airflow_imagebuilder.operators.base import AWS_FIELDS, ImageBuilderBaseOperator
 from airflow_imagebuilder.operators.option_shapes import Boolean, Distributions, Seconds
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow.sdk import Context, XComArg
+    from typing_extensions import Unpack
 
     from airflow_imagebuilder.hooks import ImageBuilderHook
+    from airflow_imagebuilder.operators.arguments.keywords import AwsArguments
 
 DIFFERENCES_KEY = "output_differences"
 """Key of the XCom with the differences, 100 at most, whether the task succeeds or fails."""
@@ -110,7 +112,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
     )
     template_fields_renderers = dict.fromkeys(_STRUCTURED, "json")
     own_options = _OPTIONS
-    operator_extra_links = (ImageBuilderGoldenAmiLink(),)
+    operator_extra_links = (BUILD_LINK, ImageBuilderGoldenAmiLink())
     ui_color = "#eef4fb"
 
     def __init__(
@@ -124,7 +126,7 @@ class ImageBuilderVerifyOutputsOperator(ImageBuilderBaseOperator):
         regions: Sequence[str] | str | None = None,
         fail_on_unverified: bool = True,
         patience: float | timedelta = PATIENCE,
-        **kwargs: Any,
+        **kwargs: Unpack[AwsArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.image_build_version_arn = image_build_version_arn

@@ -48,8 +48,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import BaseOperatorLink, Context
+    from typing_extensions import Unpack
 
     from airflow_imagebuilder.compat import RetryPolicy
+    from airflow_imagebuilder.operators.arguments.keywords import OneAwsArguments
     from airflow_imagebuilder.triggers.image import ImageBuilderImageTrigger
 
 MAX_RESUMES = 10
@@ -100,12 +102,11 @@ class ImageBuilderWaitingOperator(ImageBuilderBaseOperator):
         delete_outputs_on_kill: bool = False,
         fail_on_test_failure: bool = False,
         retry_policy: RetryPolicy | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OneAwsArguments],
     ) -> None:
         policy = retry_policy or default_retry_policy()
-        if HAS_RETRY_POLICY:
-            kwargs["retry_policy"] = policy
-        super().__init__(**kwargs)
+        newer: dict[str, Any] = {"retry_policy": policy} if HAS_RETRY_POLICY else {}
+        super().__init__(**kwargs, **newer)
         self.retry_policy = policy
         self.deferrable = deferrable
         self.timeout = timeout

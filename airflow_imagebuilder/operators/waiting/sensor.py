@@ -64,6 +64,7 @@ class ImageBuilderWaitingSensor(ImageBuilderBaseOperator, BaseSensorOperator):
     operator_extra_links = LINKS
     ui_color = "#e8f2ec"
     record_kind = ChoiceRecord
+    records_image = True
 
     deferrable: bool
     poll_interval: float | timedelta | None

@@ -17,7 +17,9 @@ from airflow_imagebuilder.xcom import SUBMISSION_KEY, publish_arn, submission_re
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Unpack
 
+    from airflow_imagebuilder.operators.arguments.keywords import OnRetryChoice, WaitingArguments
     from airflow_imagebuilder.service.submission.ports import Blueprint, Request
 
 STRUCTURED = frozenset(
@@ -52,8 +54,8 @@ class ImageBuilderSubmittingOperator(ImageBuilderWaitingOperator):
         self,
         *,
         wait_for_completion: bool = True,
-        on_retry: OnRetry | str = OnRetry.REPAIR,
-        **kwargs: Any,
+        on_retry: OnRetryChoice = OnRetry.REPAIR,
+        **kwargs: Unpack[WaitingArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.wait_for_completion = wait_for_completion

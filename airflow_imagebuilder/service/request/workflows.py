@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_imagebuilder.service.arns.arns import WorkflowArn
 from airflow_imagebuilder.service.arns.grammar import is_like_an_arn, workflow_type_and_name
@@ -73,7 +73,7 @@ class Workflow:
     _: KW_ONLY
     parameters: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
     parallel_group: str | None = None
-    on_failure: OnFailure | str | None = None
+    on_failure: OnFailure | Literal["CONTINUE", "ABORT"] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.parameters, Mapping):

@@ -50,4 +50,4 @@ with DAG(
         tags={"dag": "{{ dag.dag_id }}"},
         fail_on_test_failure=True,
     )
-    image >> publish(image.result)  # type: ignore[arg-type]
+    image >> publish(image.result)

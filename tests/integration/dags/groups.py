@@ -69,6 +69,9 @@ with dag("group_abort"):
 with dag("group_slow"):
     bake(test("slow"))
 
+with dag("group_pooled"):
+    bake(test("slow"), guard_args={"pool": "one_image", "retries": 2})
+
 with dag("group_twice"), TaskGroup("fleet"):
     first, second = bake(test("probe-a"), group_id="first"), bake(test("probe-a"), group_id="second")
     first >> after()

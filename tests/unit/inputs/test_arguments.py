@@ -123,3 +123,43 @@ def test_a_misspelt_argument_of_a_record_is_refused(cls: Any) -> None:
 )
 def test_an_argument_too_few_or_too_many_is_refused(cls: Any, given: list[Any]) -> None:
     assert refused(cls, *given).startswith("arguments: got (")
+
+
+# -- guard_args --------------------------------------------------------------------------------------------
+
+NOT_FOR_THE_GUARD: list[tuple[str, Any, str]] = [
+    ("pol", "image_builder", "did you mean pool?"),
+    ("retires", 2, "did you mean retries?"),
+    ("xyz", 2, "leave it out"),
+    ("task_id", "submit", "the group names its tasks: give it a group_id"),
+    ("trigger_rule", "all_done", "write trigger_rule=... beside guard_args"),
+    ("timeout", 60, "write timeout=... beside guard_args"),
+    ("aws_conn_id", "fleet", "write aws_conn_id=... beside guard_args"),
+    ("outlets", [], "write outlets=... beside guard_args"),
+    ("image_recipe_arn", "x", "write image_recipe_arn=... beside guard_args"),
+    ("workflows", [], "give the group build_workflow, test_groups and distribution_workflow"),
+    ("wait_for_completion", True, "the first task submits and image waits"),
+    ("do_xcom_push", False, "the other tasks of the group read what these two push"),
+    ("default_args", {}, "give default_args to the group for all of its tasks"),
+    ("pool", "{{ params.pool }}", "Airflow does not render it: write it out"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "remedy"), NOT_FOR_THE_GUARD)
+def test_what_the_guard_does_not_take_is_refused_with_the_way_out(
+    dag: DAG, name: str, value: Any, remedy: str
+) -> None:
+    said = refused(bake, guard_args={name: value, "retries": 1})
+    assert said.startswith(f"guard_args[{name!r}]")
+    assert remedy in said
+
+
+@pytest.mark.parametrize("given", ["{{ params.guard }}", ["pool"], 3])
+def test_the_arguments_of_the_guard_are_a_mapping(dag: DAG, given: Any) -> None:
+    assert "write a mapping that is known when the Dag is parsed" in refused(bake, guard_args=given)
+
+
+def test_faults_of_the_guard_are_reported_with_the_others(dag: DAG) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        bake(guard_args={"pol": "a"}, timeout=3, tags={"": "x"})
+    assert len(caught.value.faults) == 3

@@ -35,7 +35,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"workflows": [Workflow(BOOT)] * 11, "execution_role": "r"}, "workflows"),
     ({"workflows": [Workflow(BUILD, parallel_group="f")], "execution_role": "r"}, "parallel_group"),
     ({"workflows": [Workflow(BOOT, parallel_group="f" * 101)], "execution_role": "r"}, "parallel_group"),
-    ({"workflows": [Workflow(BOOT, on_failure="IGNORE")], "execution_role": "r"}, "on_failure"),
+    ({"workflows": [Workflow(BOOT, on_failure="IGNORE")], "execution_role": "r"}, "on_failure"),  # type: ignore[arg-type]
     ({"workflows": [Workflow(BOOT)]}, "execution_role"),
     ({"tags": {}}, "tags"),
 ]
@@ -98,7 +98,7 @@ def test_a_request_that_another_task_returns_is_refused_with_the_remedy() -> Non
     with DAG("d", schedule=None):
         first = ImageBuilderBaseOperator(task_id="first")
         with pytest.raises(InvalidRequestError, match="give single members instead"):
-            ImageBuilderCreateImageOperator(task_id="t", request=first.output)  # type: ignore[arg-type]
+            ImageBuilderCreateImageOperator(task_id="t", request=first.output)
 
 
 def test_every_member_of_create_image_is_a_template() -> None:

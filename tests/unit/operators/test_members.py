@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import pytest
 from airflow.sdk import DAG, TaskGroup
+from typing_extensions import Unpack
 
 from airflow_imagebuilder import ImageBuilderCreateImageOperator, ImageRequest, Workflow
+from airflow_imagebuilder.operators.arguments.keywords import SubmittingArguments
 from airflow_imagebuilder.service.errors import InvalidRequestError
 from airflow_imagebuilder.service.request.schema import MEMBERS, CreateImageMembers
 from airflow_imagebuilder.task_groups.arguments import GroupArguments
@@ -83,7 +85,8 @@ TYPES = get_type_hints(CreateImageMembers)
 
 def test_the_operator_takes_the_members_of_the_list_with_their_types() -> None:
     taken = inspect.signature(ImageBuilderCreateImageOperator.__init__).parameters
-    types = get_type_hints(ImageBuilderCreateImageOperator.__init__)
+    others = {"Unpack": Unpack, "SubmittingArguments": SubmittingArguments}
+    types = get_type_hints(ImageBuilderCreateImageOperator.__init__, localns=others)
     assert {name: types[name] for name in taken if name in MEMBERS} == TYPES
     assert all(taken[name].default is None for name in MEMBERS)
 

@@ -47,7 +47,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "at most 1073741823",
     ),
     "onFailure in lower case": (
-        with_workflows(Workflow(TEST, on_failure="continue")),
+        with_workflows(Workflow(TEST, on_failure="continue")),  # type: ignore[arg-type]
         "workflows[0].on_failure",
         "CONTINUE or ABORT; did you mean 'CONTINUE'?",
     ),

@@ -96,7 +96,9 @@ ALLOWED: dict[str, dict[str, Any]] = {
         image_scanning_configuration={"imageScanningTypes": "", "scanResultCondition": ""},
     ),
     "onFailure that a form left empty": with_workflows(
-        Workflow(BUILD), Workflow(TEST, on_failure=""), {"workflowArn": TEST, "onFailure": ""}
+        Workflow(BUILD),
+        Workflow(TEST, on_failure=""),  # type: ignore[arg-type]
+        {"workflowArn": TEST, "onFailure": ""},
     ),
     "an empty log group": least(logging_configuration={"logGroupName": ""}),
     "an empty list of workflows": least(workflows=[]),

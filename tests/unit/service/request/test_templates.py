@@ -99,7 +99,12 @@ def test_known_members_are_checked_beside_unknown_ones() -> None:
     fields = least(
         image_recipe_arn=LATE,
         tags={"commit": LATE, "aws:x": "y"},
-        workflows=[Workflow(BUILD), Workflow(BUILD), LATE, Workflow(LATE, on_failure="continue")],
+        workflows=[
+            Workflow(BUILD),
+            Workflow(BUILD),
+            LATE,
+            Workflow(LATE, on_failure="continue"),  # type: ignore[arg-type]
+        ],
     )
     assert [fault.field for fault in faults_in(fields)] == [
         "workflows[3].on_failure",

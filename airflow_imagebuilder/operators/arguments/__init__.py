@@ -63,7 +63,7 @@ def unknown_arguments(operator: type[BaseOperator], given: Mapping[str, Any]) ->
     for name, value in given.items():
         if name not in own and name not in airflows:
             remedy = _of_another(name, own) or UNSUPPORTED_PARAMETERS.get(name)
-            remedy = remedy or _meant(name, (*own, *airflows))
+            remedy = remedy or meant(name, (*own, *airflows))
             yield Fault(name, value, f"{', '.join(own)}, and Airflow's own", remedy)
 
 
@@ -86,14 +86,14 @@ def unknown_group_arguments(group: type[TaskGroup], given: Mapping[str, Any]) ->
     :param group: the task group's class.
     :param given: the arguments that are not members of CreateImage.
     """
-    own = (*_own(group), *_MEMBERS_OF_THE_GROUP)
-    airflows = _keywords(TaskGroup)
+    own = (*own_parameters(group), *_MEMBERS_OF_THE_GROUP)
+    airflows = keywords_of(TaskGroup)
     for name, value in given.items():
         if name not in own and name not in airflows:
             remedy = _OF_THE_OPERATOR.get(name) or UNSUPPORTED_PARAMETERS.get(name)
-            if not remedy and name in _keywords(BaseOperator):
+            if not remedy and name in keywords_of(BaseOperator):
                 remedy = f"it belongs to tasks: write default_args={{{name!r}: {shortened(repr(value))}}}"
-            remedy = remedy or _meant(name, (*own, *airflows))
+            remedy = remedy or meant(name, (*own, *airflows))
             yield Fault(name, value, f"{', '.join(own)}, and those of Airflow's TaskGroup", remedy)
 
 
@@ -113,7 +113,8 @@ def partial_faults(operator: type[BaseOperator], given: Mapping[str, Any]) -> It
             yield from shape.faults(name, given[name], is_late)
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return what to do about an unknown name: the known one that it is like, or to leave it out."""
     candidates = tuple(known)
     same = _SAME.get(name)
     close = same if same in candidates else closest(name, candidates)
@@ -123,19 +124,20 @@ def _meant(name: str, known: Iterable[str]) -> str:
 @cache
 def _names(operator: type[BaseOperator]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return an operator's own parameters, and those of its base classes, Airflow's included."""
-    own = _own(operator)
-    others = {name for c in operator.__mro__ for name in _keywords(c)}
+    own = own_parameters(operator)
+    others = {name for c in operator.__mro__ for name in keywords_of(c)}
     return own, frozenset(others - set(own)) | {"_airflow_mapped_validation_only"}
 
 
-def _own(cls: type) -> tuple[str, ...]:
+def own_parameters(cls: type) -> tuple[str, ...]:
     """Return the parameters that a class has beside Airflow's."""
     ours = [c for c in cls.__mro__ if c.__module__.partition(".")[0] != "airflow"]
-    return tuple(dict.fromkeys(name for c in ours for name in _keywords(c)))
+    return tuple(dict.fromkeys(name for c in ours for name in keywords_of(c)))
 
 
 @cache
-def _keywords(cls: type) -> tuple[str, ...]:
+def keywords_of(cls: type) -> tuple[str, ...]:
+    """Return the parameters that a class itself has, without those of its base classes."""
     init = vars(cls).get("__init__")
     parameters = inspect.signature(init).parameters.values() if init else ()
     named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
