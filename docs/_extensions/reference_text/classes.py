@@ -79,13 +79,16 @@ def accepted(cls: type) -> list[str]:
 
 
 def members_of_unpack(cls: type) -> list[str]:
-    """Return the names of the keywords that a constructor takes by ``**arguments: Unpack[...]``."""
+    """Return the names of the keywords that the task group takes by ``**arguments: Unpack[...]``.
+
+    Those of operators are parameters of their bases, which are listed there, and Airflow's own.
+    """
     for parameter in inspect.signature(vars(cls).get("__init__", cls.__init__)).parameters.values():
         text = str(parameter.annotation)
         if parameter.kind is inspect.Parameter.VAR_KEYWORD and text.startswith("Unpack["):
             home = __import__(f"{PACKAGE}.task_groups.arguments", fromlist=["_"])
-            named = getattr(home, text[len("Unpack[") : -1])
-            return list(typing.cast("Any", named).__annotations__)
+            named = getattr(home, text[len("Unpack[") : -1], None)
+            return list(typing.cast("Any", named).__annotations__) if named else []
     return []
 
 
