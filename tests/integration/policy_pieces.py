@@ -1,0 +1,302 @@
+"""The pieces of the package that call AWS, each with the policies that docs/security.md gives for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from airflow.sdk import DAG
+
+from airflow_imagebuilder import (
+    ImageBuilderCreateImageOperator,
+    ImageBuilderImageEventTrigger,
+    ImageBuilderImageSensor,
+    ImageBuilderNeedsBuildOperator,
+    ImageBuilderScanGateOperator,
+    ImageBuilderStartPipelineOperator,
+    ImageBuilderTaskGroup,
+    ImageBuilderVerifyOutputsOperator,
+    TestGroup,
+    Workflow,
+)
+from airflow_imagebuilder.testing import run_dag
+from tests.support.arns import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_imagebuilder.testing import ImageBuilder
+
+RECIPE = f"{PREFIX}:image-recipe/golden-al2023/1.0.0"
+CONTAINER = f"{PREFIX}:container-recipe/golden-container/1.0.0"
+INFRASTRUCTURE = f"{PREFIX}:infrastructure-configuration/golden-build"
+TWO_REGIONS = f"{PREFIX}:distribution-configuration/golden-two-regions"
+PIPELINE = f"{PREFIX}:image-pipeline/golden-web"
+AMAZONS = Workflow("arn:aws:imagebuilder:us-east-1:aws:workflow/build/build-image/x.x.x")
+TESTS = [
+    TestGroup("all", tuple(Workflow(f"{PREFIX}:workflow/test/{name}/1.0.0/1") for name in ("boot", "users")))
+]
+SCANNED = {"imageScanningEnabled": True}
+QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/"
+BASE: dict[str, Any] = {"infrastructure_configuration_arn": INFRASTRUCTURE}
+AMI: dict[str, Any] = {"image_recipe_arn": RECIPE, **BASE}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """
+    A piece of the package.
+
+    :param policies: files of ``docs/security``, without their ends.
+    :param run: runs it; this happens under the policies.
+    :param prepare: makes what was there before.
+    :param new_account: whether Image Builder's service-linked role does not exist yet.
+    """
+
+    policies: tuple[str, ...]
+    run: Callable[[ImageBuilder], None]
+    prepare: Callable[[ImageBuilder], None] = lambda _: None
+    new_account: bool = False
+
+
+def a_dag(kind: Callable[..., Any], /, *, expect: str = "success", **arguments: Any) -> Any:
+    """Return what runs a Dag of one operator or one task group."""
+    name = {} if kind is ImageBuilderTaskGroup else {"task_id": "piece"}
+    group = ("piece",) if kind is ImageBuilderTaskGroup else ()
+
+    def run(_: ImageBuilder) -> None:
+        with DAG("under_policies", schedule=None) as dag:
+            kind(*group, **name, **arguments)
+        run_dag(dag, expect=expect)
+
+    return run
+
+
+def build(service: ImageBuilder, name: str = "golden-al2023", **members: Any) -> str:
+    """Build an image by hand, and wait for it."""
+    client = service.client("imagebuilder")
+    source = (
+        {} if "containerRecipeArn" in members else {"imageRecipeArn": f"{PREFIX}:image-recipe/{name}/1.0.0"}
+    )
+    made = client.create_image(infrastructureConfigurationArn=INFRASTRUCTURE, **source, **members)
+    service.advance(6 * 3600)
+    arn: str = made["imageBuildVersionArn"]
+    assert client.get_image(imageBuildVersionArn=arn)["image"]["state"]["status"] == "AVAILABLE"
+    return arn
+
+
+def build_scanned(service: ImageBuilder) -> None:
+    service.findings(high=1)
+    build(service, imageScanningConfiguration=SCANNED)
+    service.records()
+
+
+def last_image(service: ImageBuilder) -> str:
+    return str(service.images()[-1]["arn"])
+
+
+def slow(service: ImageBuilder) -> None:
+    """Let tests take hours, so that a deadline comes first: the AMI of the build is there by then."""
+    service.durations(test=500 * 3600.0)
+
+
+def one_failure(service: ImageBuilder) -> None:
+    service.fail(workflow="boot", times=1)
+
+
+def parents(service: ImageBuilder) -> None:
+    """Make recipes whose parents are a parameter, an AMI and a private container image; build from each."""
+    client, ssm, ecr = (service.client(name) for name in ("imagebuilder", "ssm", "ecr"))
+    ami = service.client("ec2").describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    ssm.put_parameter(Name="/golden/parent", Type="String", Value=ami)
+    for name, parent in (("by-parameter", "ssm:/golden/parent"), ("by-ami", ami)):
+        client.create_image_recipe(
+            name=name,
+            semanticVersion="1.0.0",
+            parentImage=parent,
+            components=[{"componentArn": f"{PREFIX}:component/golden-base/1.0.x"}],
+        )
+        build(service, name)
+    ecr.create_repository(repositoryName="parent")
+    manifest = {"schemaVersion": 2, "config": {}, "layers": []}
+    ecr.put_image(repositoryName="parent", imageManifest=json.dumps(manifest), imageTag="1")
+    recipe = client.get_container_recipe(containerRecipeArn=CONTAINER)["containerRecipe"]
+    kept = ("containerType", "dockerfileTemplateData", "components", "targetRepository")
+    client.create_container_recipe(
+        name="by-container",
+        semanticVersion="1.0.0",
+        parentImage="123456789012.dkr.ecr.us-east-1.amazonaws.com/parent:1",
+        **{key: recipe[key] for key in kept},
+    )
+    build(service, containerRecipeArn=f"{PREFIX}:container-recipe/by-container/1.0.0")
+
+
+def run_pipeline(service: ImageBuilder) -> None:
+    service.client("imagebuilder").start_image_pipeline_execution(imagePipelineArn=PIPELINE)
+    service.advance(12 * 3600)
+
+
+def distributed(service: ImageBuilder) -> None:
+    """Build an AMI with everything that a configuration can ask for, and a container image."""
+    key = service.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    service.client("kms").create_alias(AliasName="alias/golden", TargetKeyId=key)
+    template = service.client("ec2").create_launch_template(
+        LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "t3.micro"}
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    asked = {
+        "region": "us-east-1",
+        "amiDistributionConfiguration": {
+            "name": "golden {{ imagebuilder:buildDate }}",
+            "launchPermission": {"userIds": ["210987654321"]},
+            "kmsKeyId": "alias/golden",
+        },
+        "ssmParameterConfigurations": [{"parameterName": "/imagebuilder/web", "dataType": "aws:ec2:image"}],
+        "launchTemplateConfigurations": [{"launchTemplateId": template, "setDefaultVersion": True}],
+    }
+    made = service.client("imagebuilder").create_distribution_configuration(
+        name="everything", distributions=[asked]
+    )
+    build(service, distributionConfigurationArn=made["distributionConfigurationArn"])
+    build(service, containerRecipeArn=CONTAINER)
+
+
+def each_image(kind: Callable[..., Any], **arguments: Any) -> Any:
+    """Return what runs an operator for each image that is there."""
+
+    def run(service: ImageBuilder) -> None:
+        for image in service.images():
+            a_dag(kind, image_build_version_arn=image["arn"], **arguments)(service)
+
+    return run
+
+
+def needs_of(*recipes: str) -> Any:
+    def run(service: ImageBuilder) -> None:
+        for recipe in recipes:
+            a_dag(ImageBuilderNeedsBuildOperator, image_recipe_arn=f"{PREFIX}:{recipe}/1.0.0")(service)
+        a_dag(ImageBuilderNeedsBuildOperator, pipeline_arn=PIPELINE)(service)
+
+    return run
+
+
+def watch_assets(service: ImageBuilder) -> None:
+    """Run an asset watcher until it has an event, and let it delete the message."""
+    url = service.client("sqs").get_queue_url(QueueName="golden-images")["QueueUrl"]
+    trigger = ImageBuilderImageEventTrigger(queue_url=url, image_name="golden-al2023")
+
+    async def first() -> Any:
+        async for event in trigger.run():
+            return event
+
+    assert asyncio.run(asyncio.wait_for(first(), 60))
+
+
+def announced(service: ImageBuilder, queue: str) -> None:
+    """Make a queue and a rule that announces images there."""
+    sqs, events = service.client("sqs"), service.client("events")
+    url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name=queue, EventPattern='{"source": ["aws.imagebuilder"]}')
+    events.put_targets(Rule=queue, Targets=[{"Id": "queue", "Arn": arn}])
+
+
+def announced_and_built(service: ImageBuilder) -> None:
+    announced(service, "golden-images")
+    service.client("sqs").send_message(
+        QueueUrl=service.client("sqs").get_queue_url(QueueName="golden-images")["QueueUrl"], MessageBody="{"
+    )
+    build(service)
+
+
+def wait_with_a_queue(service: ImageBuilder) -> None:
+    url = service.client("sqs").get_queue_url(QueueName="imagebuilder-1")["QueueUrl"]
+    with patch.dict("os.environ", {"AIRFLOW__IMAGEBUILDER__QUEUE_URL": url}):
+        a_dag(ImageBuilderCreateImageOperator, **AMI)(service)
+
+
+CREATE, GROUP = ImageBuilderCreateImageOperator, ImageBuilderTaskGroup
+DEADLINE: dict[str, Any] = {"timeout": timedelta(seconds=4), "expect": "failed"}
+WAIT, BUILD, PIPE = "caller/wait", "caller/build", "caller/pipeline"
+CANCEL, OUTPUTS = "caller/cancel", "caller/delete-outputs"
+WITH_WORKFLOWS: dict[str, Any] = {
+    "build_workflow": AMAZONS,
+    "test_groups": TESTS,
+    "execution_role": "ImageBuilderExecution",
+}
+
+PIECES = {
+    "build": Piece((WAIT, BUILD), a_dag(CREATE, distribution_configuration_arn=TWO_REGIONS, **AMI)),
+    "build on a worker": Piece((WAIT, BUILD), a_dag(CREATE, deferrable=False, **AMI)),
+    "build of a container": Piece((WAIT, BUILD), a_dag(CREATE, container_recipe_arn=CONTAINER, **BASE)),
+    "first build of an account": Piece(
+        (WAIT, BUILD, "caller/first-build"), a_dag(CREATE, **AMI), new_account=True
+    ),
+    "tags": Piece((WAIT, BUILD, "caller/tags"), a_dag(CREATE, tags={"team": "web"}, **AMI)),
+    "scan of an AMI": Piece(
+        (WAIT, BUILD, "caller/scanning"), a_dag(CREATE, image_scanning_configuration=SCANNED, **AMI)
+    ),
+    "scan of a container": Piece(
+        (WAIT, BUILD, "caller/scanning"),
+        a_dag(
+            CREATE,
+            container_recipe_arn=CONTAINER,
+            image_scanning_configuration={
+                **SCANNED,
+                "ecrConfiguration": {"repositoryName": "golden-container"},
+            },
+            **BASE,
+        ),
+    ),
+    "task group": Piece((WAIT, BUILD, "caller/workflows"), a_dag(GROUP, **WITH_WORKFLOWS, **AMI)),
+    "repair": Piece(
+        (WAIT, BUILD, "caller/workflows", "caller/repair"),
+        a_dag(CREATE, retries=1, workflows=None, **AMI),
+        one_failure,
+    ),
+    "cancel": Piece((WAIT, BUILD, CANCEL), a_dag(CREATE, **DEADLINE, **AMI), slow),
+    "cancel on a worker": Piece(
+        (WAIT, BUILD, CANCEL), a_dag(CREATE, deferrable=False, **DEADLINE, **AMI), slow
+    ),
+    "delete outputs": Piece(
+        (WAIT, BUILD, CANCEL, OUTPUTS),
+        a_dag(CREATE, delete_outputs_on_kill=True, **DEADLINE, **AMI),
+        slow,
+    ),
+    "pipeline": Piece((WAIT, PIPE), a_dag(ImageBuilderStartPipelineOperator, pipeline_arn=PIPELINE)),
+    "image sensor by pipeline": Piece(
+        (WAIT, "caller/image-sensor"),
+        a_dag(ImageBuilderImageSensor, pipeline_arn=PIPELINE),
+        run_pipeline,
+    ),
+    "image sensor by name": Piece(
+        (WAIT, "caller/image-sensor"),
+        a_dag(ImageBuilderImageSensor, image_name="golden-al2023"),
+        lambda service: print(build(service)),
+    ),
+    "needs build": Piece(
+        ("caller/needs-build",),
+        needs_of(
+            "image-recipe/golden-al2023",
+            "image-recipe/by-parameter",
+            "image-recipe/by-ami",
+            "container-recipe/by-container",
+        ),
+        parents,
+    ),
+    "scan gate": Piece(
+        (WAIT, "caller/scan-gate"),
+        each_image(ImageBuilderScanGateOperator, max_findings={"HIGH": 5}),
+        build_scanned,
+    ),
+    "verify outputs": Piece(
+        ("caller/verify-outputs",), each_image(ImageBuilderVerifyOutputsOperator), distributed
+    ),
+    "asset watcher": Piece(("caller/asset-watcher",), watch_assets, announced_and_built),
+    "queue": Piece(
+        (WAIT, BUILD, "queue"), wait_with_a_queue, lambda service: announced(service, "imagebuilder-1")
+    ),
+}
