@@ -15,6 +15,7 @@ from airflow_imagebuilder import (
     ImageBuilderCreateImageOperator,
     ImageBuilderImageEventTrigger,
     ImageBuilderImageSensor,
+    ImageBuilderImageTrigger,
     ImageBuilderNeedsBuildOperator,
     ImageBuilderScanGateOperator,
     ImageBuilderStartPipelineOperator,
@@ -25,6 +26,7 @@ from airflow_imagebuilder import (
 )
 from airflow_imagebuilder.testing import run_dag
 from tests.support.arns import PREFIX
+from tests.support.triggers import TI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +43,7 @@ TESTS = [
     TestGroup("all", tuple(Workflow(f"{PREFIX}:workflow/test/{name}/1.0.0/1") for name in ("boot", "users")))
 ]
 SCANNED = {"imageScanningEnabled": True}
-QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 BASE: dict[str, Any] = {"infrastructure_configuration_arn": INFRASTRUCTURE}
 AMI: dict[str, Any] = {"image_recipe_arn": RECIPE, **BASE}
 
@@ -59,7 +61,7 @@ class Piece:
 
     policies: tuple[str, ...]
     run: Callable[[ImageBuilder], None]
-    prepare: Callable[[ImageBuilder], None] = lambda _: None
+    prepare: Callable[[ImageBuilder], object] = lambda _: None
     new_account: bool = False
 
 
@@ -92,16 +94,16 @@ def build(service: ImageBuilder, name: str = "golden-al2023", **members: Any) ->
 def build_scanned(service: ImageBuilder) -> None:
     service.findings(high=1)
     build(service, imageScanningConfiguration=SCANNED)
-    service.records()
-
-
-def last_image(service: ImageBuilder) -> str:
-    return str(service.images()[-1]["arn"])
 
 
 def slow(service: ImageBuilder) -> None:
-    """Let tests take hours, so that a deadline comes first: the AMI of the build is there by then."""
+    """Let tests take hours, so that a deadline comes first."""
     service.durations(test=500 * 3600.0)
+
+
+def slow_copies(service: ImageBuilder) -> None:
+    """Let the distribution take hours; the AMI of the build is an output by then."""
+    service.durations(build=60.0, test=60.0, distribution=500 * 3600.0)
 
 
 def one_failure(service: ImageBuilder) -> None:
@@ -123,7 +125,12 @@ def parents(service: ImageBuilder) -> None:
         build(service, name)
     ecr.create_repository(repositoryName="parent")
     manifest = {"schemaVersion": 2, "config": {}, "layers": []}
-    ecr.put_image(repositoryName="parent", imageManifest=json.dumps(manifest), imageTag="1")
+    ecr.put_image(
+        repositoryName="parent",
+        imageManifest=json.dumps(manifest),
+        imageTag="1",
+        imageManifestMediaType=MANIFEST,
+    )
     recipe = client.get_container_recipe(containerRecipeArn=CONTAINER)["containerRecipe"]
     kept = ("containerType", "dockerfileTemplateData", "components", "targetRepository")
     client.create_container_recipe(
@@ -133,32 +140,38 @@ def parents(service: ImageBuilder) -> None:
         **{key: recipe[key] for key in kept},
     )
     build(service, containerRecipeArn=f"{PREFIX}:container-recipe/by-container/1.0.0")
+    pipeline = client.create_image_pipeline(
+        name="open",
+        imageRecipeArn=RECIPE,
+        infrastructureConfigurationArn=INFRASTRUCTURE,
+        distributionConfigurationArn=TWO_REGIONS,
+        executionRole="ImageBuilderExecution",
+        workflows=[{"workflowArn": AMAZONS.arn}, {"workflowArn": f"{PREFIX}:workflow/test/boot/x.x.x"}],
+    )["imagePipelineArn"]
+    run_pipeline(service, pipeline)
 
 
-def run_pipeline(service: ImageBuilder) -> None:
-    service.client("imagebuilder").start_image_pipeline_execution(imagePipelineArn=PIPELINE)
+def run_pipeline(service: ImageBuilder, arn: str = PIPELINE) -> None:
+    service.client("imagebuilder").start_image_pipeline_execution(imagePipelineArn=arn)
     service.advance(12 * 3600)
 
 
 def distributed(service: ImageBuilder) -> None:
     """Build an AMI with everything that a configuration can ask for, and a container image."""
-    key = service.client("kms").create_key()["KeyMetadata"]["KeyId"]
-    service.client("kms").create_alias(AliasName="alias/golden", TargetKeyId=key)
+    kms = service.client("kms", "eu-west-1")
+    kms.create_alias(AliasName="alias/golden", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     template = service.client("ec2").create_launch_template(
         LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "t3.micro"}
     )["LaunchTemplate"]["LaunchTemplateId"]
-    asked = {
+    here = {
         "region": "us-east-1",
-        "amiDistributionConfiguration": {
-            "name": "golden {{ imagebuilder:buildDate }}",
-            "launchPermission": {"userIds": ["210987654321"]},
-            "kmsKeyId": "alias/golden",
-        },
+        "amiDistributionConfiguration": {"launchPermission": {"userIds": ["210987654321"]}},
         "ssmParameterConfigurations": [{"parameterName": "/imagebuilder/web", "dataType": "aws:ec2:image"}],
         "launchTemplateConfigurations": [{"launchTemplateId": template, "setDefaultVersion": True}],
     }
+    copy = {"region": "eu-west-1", "amiDistributionConfiguration": {"kmsKeyId": "alias/golden"}}
     made = service.client("imagebuilder").create_distribution_configuration(
-        name="everything", distributions=[asked]
+        name="everything", distributions=[here, copy]
     )
     build(service, distributionConfigurationArn=made["distributionConfigurationArn"])
     build(service, containerRecipeArn=CONTAINER)
@@ -174,18 +187,47 @@ def each_image(kind: Callable[..., Any], **arguments: Any) -> Any:
     return run
 
 
-def needs_of(*recipes: str) -> Any:
-    def run(service: ImageBuilder) -> None:
-        for recipe in recipes:
-            a_dag(ImageBuilderNeedsBuildOperator, image_recipe_arn=f"{PREFIX}:{recipe}/1.0.0")(service)
-        a_dag(ImageBuilderNeedsBuildOperator, pipeline_arn=PIPELINE)(service)
+def ask_needs(_: ImageBuilder) -> None:
+    targets: list[dict[str, Any]] = [
+        {"image_recipe_arn": RECIPE},
+        {"image_recipe_arn": f"{PREFIX}:image-recipe/by-parameter/1.0.0"},
+        {"image_recipe_arn": f"{PREFIX}:image-recipe/by-ami/1.0.0"},
+        {"container_recipe_arn": f"{PREFIX}:container-recipe/by-container/1.0.0"},
+        {
+            "pipeline_arn": f"{PREFIX}:image-pipeline/open",
+            "checks": ("workflows", "infrastructure", "distribution"),
+        },
+    ]
+    for target in targets:
+        a_dag(ImageBuilderNeedsBuildOperator, **target)(_)
 
-    return run
+
+def many_builds(service: ImageBuilder) -> None:
+    """Begin builds of one version, which end after some polls."""
+    service.durations(build=6 * 3600.0, test=60.0)
+    for _ in range(6):
+        service.client("imagebuilder").create_image(
+            imageRecipeArn=RECIPE, infrastructureConfigurationArn=INFRASTRUCTURE
+        )
+
+
+def many_waits(service: ImageBuilder) -> None:
+    """Wait for all images at once, as a triggerer does."""
+
+    async def end_of(arn: str) -> Any:
+        trigger = ImageBuilderImageTrigger(image_build_version_arn=arn)
+        trigger.task_instance = TI  # type: ignore[assignment]
+        return [event async for event in trigger.run()]
+
+    async def ends() -> Any:
+        return await asyncio.gather(*(end_of(image["arn"]) for image in service.images()))
+
+    assert len(asyncio.run(asyncio.wait_for(ends(), 60))) == len(service.images())
 
 
 def watch_assets(service: ImageBuilder) -> None:
     """Run an asset watcher until it has an event, and let it delete the message."""
-    url = service.client("sqs").get_queue_url(QueueName="golden-images")["QueueUrl"]
+    url = f"{service.url}/123456789012/golden-images"
     trigger = ImageBuilderImageEventTrigger(queue_url=url, image_name="golden-al2023")
 
     async def first() -> Any:
@@ -207,15 +249,20 @@ def announced(service: ImageBuilder, queue: str) -> None:
 def announced_and_built(service: ImageBuilder) -> None:
     announced(service, "golden-images")
     service.client("sqs").send_message(
-        QueueUrl=service.client("sqs").get_queue_url(QueueName="golden-images")["QueueUrl"], MessageBody="{"
+        QueueUrl=f"{service.url}/123456789012/golden-images", MessageBody="not an event"
     )
     build(service)
 
 
+def builds_and_a_queue(service: ImageBuilder) -> None:
+    announced(service, "imagebuilder-1")
+    many_builds(service)
+
+
 def wait_with_a_queue(service: ImageBuilder) -> None:
-    url = service.client("sqs").get_queue_url(QueueName="imagebuilder-1")["QueueUrl"]
+    url = f"{service.url}/123456789012/imagebuilder-1"
     with patch.dict("os.environ", {"AIRFLOW__IMAGEBUILDER__QUEUE_URL": url}):
-        a_dag(ImageBuilderCreateImageOperator, **AMI)(service)
+        many_waits(service)
 
 
 CREATE, GROUP = ImageBuilderCreateImageOperator, ImageBuilderTaskGroup
@@ -251,10 +298,11 @@ PIECES = {
             **BASE,
         ),
     ),
+    "many waits at once": Piece((WAIT,), many_waits, many_builds),
     "task group": Piece((WAIT, BUILD, "caller/workflows"), a_dag(GROUP, **WITH_WORKFLOWS, **AMI)),
     "repair": Piece(
         (WAIT, BUILD, "caller/workflows", "caller/repair"),
-        a_dag(CREATE, retries=1, workflows=None, **AMI),
+        a_dag(GROUP, default_args={"retries": 1}, **WITH_WORKFLOWS, **AMI),
         one_failure,
     ),
     "cancel": Piece((WAIT, BUILD, CANCEL), a_dag(CREATE, **DEADLINE, **AMI), slow),
@@ -263,8 +311,14 @@ PIECES = {
     ),
     "delete outputs": Piece(
         (WAIT, BUILD, CANCEL, OUTPUTS),
-        a_dag(CREATE, delete_outputs_on_kill=True, **DEADLINE, **AMI),
-        slow,
+        a_dag(
+            CREATE,
+            delete_outputs_on_kill=True,
+            distribution_configuration_arn=TWO_REGIONS,
+            **DEADLINE,
+            **AMI,
+        ),
+        slow_copies,
     ),
     "pipeline": Piece((WAIT, PIPE), a_dag(ImageBuilderStartPipelineOperator, pipeline_arn=PIPELINE)),
     "image sensor by pipeline": Piece(
@@ -272,19 +326,18 @@ PIECES = {
         a_dag(ImageBuilderImageSensor, pipeline_arn=PIPELINE),
         run_pipeline,
     ),
+    "image sensor of a pipeline without images": Piece(
+        (WAIT, "caller/image-sensor"),
+        a_dag(ImageBuilderImageSensor, pipeline_arn=PIPELINE, **DEADLINE),
+    ),
     "image sensor by name": Piece(
         (WAIT, "caller/image-sensor"),
         a_dag(ImageBuilderImageSensor, image_name="golden-al2023"),
-        lambda service: print(build(service)),
+        lambda service: build(service),
     ),
     "needs build": Piece(
         ("caller/needs-build",),
-        needs_of(
-            "image-recipe/golden-al2023",
-            "image-recipe/by-parameter",
-            "image-recipe/by-ami",
-            "container-recipe/by-container",
-        ),
+        ask_needs,
         parents,
     ),
     "scan gate": Piece(
@@ -296,7 +349,5 @@ PIECES = {
         ("caller/verify-outputs",), each_image(ImageBuilderVerifyOutputsOperator), distributed
     ),
     "asset watcher": Piece(("caller/asset-watcher",), watch_assets, announced_and_built),
-    "queue": Piece(
-        (WAIT, BUILD, "queue"), wait_with_a_queue, lambda service: announced(service, "imagebuilder-1")
-    ),
+    "queue": Piece((WAIT, "queue"), wait_with_a_queue, builds_and_a_queue),
 }

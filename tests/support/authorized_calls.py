@@ -79,10 +79,9 @@ class Access:
 
 
 @contextmanager
-def under(policy: Policy, *, new_account: bool = False) -> Iterator[Access]:
+def under(access: Access) -> Iterator[None]:
     """Let each call of boto3 and aiobotocore in this process ask the policies first."""
-    access = Access(policy, new_account)
-    send, asend = BaseClient._make_api_call, AioBaseClient._make_api_call  # noqa: SLF001
+    send, asend = BaseClient._make_api_call, AioBaseClient._make_api_call
 
     def call(client: Any, operation: str, params: Any) -> Any:
         if not _looking_up.get():
@@ -97,7 +96,7 @@ def under(policy: Policy, *, new_account: bool = False) -> Iterator[Access]:
         patch.object(BaseClient, "_make_api_call", call),
         patch.object(AioBaseClient, "_make_api_call", acall),
     ):
-        yield access
+        yield
 
 
 def requests_of(
@@ -106,7 +105,7 @@ def requests_of(
     """
     Return what AWS asks the policies for a call, by its Service Authorization Reference.
 
-    :raises NotImplementedError: the call is not known here: whoever adds it says which resource it names.
+    :raises NotImplementedError: the call is not known here; add which resource it names.
     """
     action = f"{service}:{operation}"
     if action in _UNNAMED:
@@ -199,7 +198,8 @@ def _of_others(action: str, params: Mapping[str, Any], region: str) -> Request:
         return Request(action, f"arn:aws:ec2:{region}::{kind}/{id_}", _tags(region, id_))
     if action.startswith("sqs:"):
         queue = params["QueueUrl"].rpartition("/")[2]
-        return Request(action, f"arn:aws:sqs:{region}:{ACCOUNT}:{queue}")
+        # A batch needs the permission of the single call.
+        return Request(action.removesuffix("Batch"), f"arn:aws:sqs:{region}:{ACCOUNT}:{queue}")
     raise NotImplementedError(f"{action} {sorted(params)}: say here which resource it names")
 
 

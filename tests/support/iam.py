@@ -1,4 +1,4 @@
-"""IAM: policies as documents, and whether they allow a request, as far as the policies of the docs need it."""
+"""IAM: policies as documents, and whether they allow a request, as far as the docs need it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def document(name: str) -> dict[str, Any]:
 
 
 def policy_here(names: Iterable[str]) -> Policy:
-    """Return policies of the docs with region and account of the local Image Builder, as a user edits them."""
+    """Return policies of the docs, edited as a user edits them: for the local Image Builder."""
     texts = [json.dumps(document(name)) for name in names]
     for placeholder, ours in PLACEHOLDERS.items():
         texts = [text.replace(placeholder, ours) for text in texts]
