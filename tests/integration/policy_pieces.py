@@ -26,7 +26,7 @@ from airflow_imagebuilder import (
 )
 from airflow_imagebuilder.testing import run_dag
 from tests.support.arns import PREFIX
-from tests.support.triggers import TI
+from tests.support.supervisor import TI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,8 +231,7 @@ def watch_assets(service: ImageBuilder) -> None:
     trigger = ImageBuilderImageEventTrigger(queue_url=url, image_name="golden-al2023")
 
     async def first() -> Any:
-        async for event in trigger.run():
-            return event
+        return await trigger.run().__anext__()
 
     assert asyncio.run(asyncio.wait_for(first(), 60))
 
@@ -333,7 +332,7 @@ PIECES = {
     "image sensor by name": Piece(
         (WAIT, "caller/image-sensor"),
         a_dag(ImageBuilderImageSensor, image_name="golden-al2023"),
-        lambda service: build(service),
+        build,
     ),
     "needs build": Piece(
         ("caller/needs-build",),

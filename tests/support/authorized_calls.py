@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 from aiobotocore.client import AioBaseClient
@@ -81,12 +81,13 @@ class Access:
 @contextmanager
 def under(access: Access) -> Iterator[None]:
     """Let each call of boto3 and aiobotocore in this process ask the policies first."""
-    send, asend = BaseClient._make_api_call, AioBaseClient._make_api_call
+    sync, asynchronous = cast("Any", BaseClient), cast("Any", AioBaseClient)
+    send, asend = sync._make_api_call, asynchronous._make_api_call
 
     def call(client: Any, operation: str, params: Any) -> Any:
         if not _looking_up.get():
             access.check(client, operation, params)
-        return send(client, operation, params)  # type: ignore[arg-type]
+        return send(client, operation, params)
 
     async def acall(client: Any, operation: str, params: Any) -> Any:
         access.check(client, operation, params)
