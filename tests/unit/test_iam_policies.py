@@ -35,6 +35,21 @@ def test_the_page_shows_each_file_as_it_is() -> None:
     assert shown == {str(path.relative_to(DOCS)): path.read_text("utf-8") for path in FILES}
 
 
+def test_the_page_of_mwaa_shows_the_same_files() -> None:
+    shown = SHOWN.findall((DOCS / "mwaa.md").read_text("utf-8"))
+    assert {name for name, _ in shown} == {"security/caller/wait.json", "security/caller/build.json"}
+    assert all(text == (DOCS / name).read_text("utf-8") for name, text in shown)
+
+
+def test_each_file_of_the_caller_is_a_row_of_both_tables() -> None:
+    for page, column in ((PAGE, 2), ((DOCS / "mwaa.md").read_text("utf-8"), 1)):
+        cells = [line.split("|")[column] for line in page.splitlines() if line.startswith("| ")]
+        named = {name for cell in cells for name in re.findall(r"`([a-z-]+)`", cell)}
+        ours = {path.stem for path in POLICIES.glob("caller/*.json")}
+        for_builds = {"wait", "build", "workflows", "cancel", "repair", "tags", "pipeline", "delete-outputs"}
+        assert (ours if column == 2 else for_builds) <= named
+
+
 @pytest.mark.parametrize("name", [*NAMES, "queue"])
 def test_a_policy_has_the_grammar_of_iam(name: str) -> None:
     policy = document(name)
