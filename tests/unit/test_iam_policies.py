@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore import xform_name
 
 from tests.support.iam import ACTIONS, POLICIES, QUEUE, TYPES, Policy, Request, document, listed
 
@@ -212,3 +214,37 @@ def _may_be(resource: str, form: str) -> bool:
         return False
     fixed = wanted[5].partition("$")[0]
     return given[5].startswith(fixed) if fixed else True
+
+
+# -- the whole package ---------------------------------------------------------------------------------------
+
+PACKAGE = Path(__file__).parents[2] / "airflow_imagebuilder"
+NO_CALLER = {"local", "testing", "ui"}
+"""Folders that call no AWS with the connection of a task."""
+
+OTHER_MEANINGS = {"verify", "get_user"}
+"""Names of operations that mean something else here: the check of TLS certificates, Airflow's user."""
+
+SERVICES = ("imagebuilder", "ec2", "ecr", "events", "iam", "kms", "logs", "s3", "sns", "sqs", "ssm", "sts")
+
+
+def operations_named_in_the_package() -> set[str]:
+    """Return the names of operations, as botocore's methods, that the code names: as text or as a method."""
+    session = botocore.session.get_session()
+    known = {xform_name(name) for one in SERVICES for name in session.get_service_model(one).operation_names}
+    found: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] in NO_CALLER:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            name = getattr(node, "attr", None) or getattr(node, "value", None)
+            if isinstance(name, str) and name in known:
+                found.add(name)
+    return found
+
+
+def test_every_operation_that_the_code_names_is_an_action_of_the_policies() -> None:
+    given = {xform_name(a.partition(":")[2]) for _, one in allowing() for a in listed(one["Action"])}
+    named = {name.removesuffix("_batch") for name in operations_named_in_the_package()}
+    assert {"create_image", "deregister_image", "receive_message", "describe_key"} <= named
+    assert named - given == OTHER_MEANINGS
