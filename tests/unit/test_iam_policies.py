@@ -11,6 +11,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore import xform_name
+from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
 from tests.support.iam import ACTIONS, POLICIES, QUEUE, TYPES, Policy, Request, document, listed
 
@@ -63,6 +64,14 @@ def test_a_policy_has_the_grammar_of_iam(name: str) -> None:
         assert about <= set(statement) <= about | {"Sid", "Effect", "Action", "Condition"}
         assert statement["Effect"] == "Allow"
         assert re.fullmatch(r"[A-Za-z0-9]*", statement.get("Sid", ""))
+    # moto refuses what IAM refuses as a malformed policy.
+    check = IAMTrustPolicyDocumentValidator if name.endswith("trust") else IAMPolicyDocumentValidator
+    check(json.dumps(policy)).validate()
+
+
+def test_all_files_of_the_caller_make_one_policy_that_iam_takes() -> None:
+    joined = [s for name in ALLOWING if name.startswith("caller/") for s in statements(name)]
+    IAMPolicyDocumentValidator(json.dumps({"Version": "2012-10-17", "Statement": joined})).validate()
 
 
 def test_no_two_files_have_the_same_sid() -> None:
