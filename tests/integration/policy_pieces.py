@@ -320,6 +320,10 @@ PIECES = {
         slow_copies,
     ),
     "pipeline": Piece((WAIT, PIPE), a_dag(ImageBuilderStartPipelineOperator, pipeline_arn=PIPELINE)),
+    "pipeline with tags": Piece(
+        (WAIT, PIPE, "caller/tags"),
+        a_dag(ImageBuilderStartPipelineOperator, pipeline_arn=PIPELINE, tags={"team": "web"}),
+    ),
     "image sensor by pipeline": Piece(
         (WAIT, "caller/image-sensor"),
         a_dag(ImageBuilderImageSensor, pipeline_arn=PIPELINE),
@@ -338,6 +342,11 @@ PIECES = {
         ("caller/needs-build",),
         ask_needs,
         parents,
+    ),
+    "needs build because of findings": Piece(
+        ("caller/needs-build", "caller/scan-gate"),
+        a_dag(ImageBuilderNeedsBuildOperator, image_recipe_arn=RECIPE, max_findings={"HIGH": 0}),
+        build_scanned,
     ),
     "scan gate": Piece(
         (WAIT, "caller/scan-gate"),
