@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.bakes import until
+from tests.integration.lacks import deadlines
 from tests.support.commands import completed
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ ONE_FILE = Path(__file__).parents[2] / "docs" / "testing-your-dags" / "one-file"
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(600)
 def test_each_dag_does_what_its_page_promises() -> None:
     command = [
         sys.executable,
@@ -37,7 +39,7 @@ def test_each_dag_does_what_its_page_promises() -> None:
         CHECKS,
         CHECKS,
     ]
-    done = completed([str(part) for part in command], seconds=280)
+    done = completed([str(part) for part in command], seconds=580)
     assert done.returncode == 0, done.stdout[-20000:]
     assert "passed" in done.stdout.splitlines()[-1]
 
@@ -84,6 +86,19 @@ def test_the_messages_of_a_run_come_from_its_worker_and_from_the_dag_processor(
     whole = messages["image_with_messages: the run failed"]
     assert whole.splitlines()[0] == "task_failure"
     assert run.wait() == "failed"
+
+
+@deadlines
+@pytest.mark.integration
+def test_a_deadline_sends_its_messages_while_the_run_continues(
+    run_dag: RunDag, inbox: Callable[[], list[dict[str, str]]]
+) -> None:
+    run = run_dag("late")
+
+    late = until(lambda: [each for each in inbox() if each["Subject"] == "A golden image is late"], 60)
+
+    assert late[0]["Message"] == f"The run {run.run_id} of late has not ended in time. It continues."
+    assert run.wait() == "success"
 
 
 @pytest.mark.integration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     RunDag = Callable[..., Run]
     Dags = Callable[[str], Any]
+
+
+PAGES = Path(__file__).parents[3] / "docs" / "how-to"
 
 
 class After(datetime):
@@ -125,29 +129,18 @@ def test_a_container_is_deployed_by_the_digest_that_ecr_has(
 
 
 # -- accounts.md -----------------------------------------------------------------------------------------
-DISTRIBUTION = [
-    {
-        "region": region,
-        "amiDistributionConfiguration": {
-            "name": "golden-al2023 {{ imagebuilder:buildDate }}",
-            "targetAccountIds": ["222233334444", "333344445555"],
-        },
-    }
-    for region in ("us-east-1", "eu-west-1")
-]
+ACCOUNTS = ("222233334444", "333344445555")
 
 
 @pytest.fixture
 def accounts(image_builder: ImageBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connections and the distribution configuration of the page."""
     image_builder.client("imagebuilder").create_distribution_configuration(
-        name="golden-accounts", distributions=DISTRIBUTION
+        name="golden-accounts", distributions=json.loads((PAGES / "accounts/distributions.json").read_text())
     )
-    for name, account in (("STAGING", "222233334444"), ("PRODUCTION", "333344445555")):
-        extra = {"role_arn": f"arn:aws:iam::{account}:role/airflow-images", "region_name": "us-east-1"}
-        extra["endpoint_url"] = image_builder.url
-        connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
-        monkeypatch.setenv(f"AIRFLOW_CONN_AWS_{name}", json.dumps(connection))
+    connection = (PAGES / "accounts/connection.json").read_text()
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_STAGING", connection)
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_PRODUCTION", connection.replace(ACCOUNTS[0], ACCOUNTS[1]))
 
 
 @pytest.mark.usefixtures("accounts")
@@ -158,10 +151,9 @@ def test_the_copies_are_verified_in_the_accounts_that_own_them(
 
     verified = run.xcom("verify")
     places = {(ami["account_id"], ami["region"]) for ami in verified["amis"]}
-    accounts = ("222233334444", "333344445555")
-    assert places >= {(account, region) for account in accounts for region in ("us-east-1", "eu-west-1")}
+    assert places >= {(account, region) for account in ACCOUNTS for region in ("us-east-1", "eu-west-1")}
     for ami in verified["amis"]:
-        if ami["account_id"] in accounts:
+        if ami["account_id"] in ACCOUNTS:
             assert ami["image"] in amis_of(image_builder, ami["region"], ami["account_id"])
 
 
@@ -177,6 +169,29 @@ def test_a_copy_that_cannot_be_read_fails_the_run(
 
     assert "333344445555" in run.errors["verify"]
     assert "not verified" in run.errors["verify"]
+
+
+@pytest.mark.usefixtures("accounts")
+def test_each_account_builds_its_own_image(image_builder: ImageBuilder, run_dag: RunDag, dags: Dags) -> None:
+    amazon = "arn:aws:imagebuilder:us-east-1:aws"
+    for account in ACCOUNTS:
+        image_builder.client("iam", account=account).create_instance_profile(InstanceProfileName="web")
+        theirs = image_builder.client("imagebuilder", account=account)
+        theirs.create_image_recipe(
+            name="web",
+            semanticVersion="1.0.0",
+            parentImage=f"{amazon}:image/amazon-linux-2023-x86/x.x.x",
+            components=[{"componentArn": f"{amazon}:component/amazon-cloudwatch-agent-linux/x.x.x"}],
+        )
+        theirs.create_infrastructure_configuration(name="web", instanceProfileName="web")
+
+    run = run_dag(dags("accounts").images_in_accounts)
+
+    for account in ACCOUNTS:
+        image = run.xcom(f"bake_in_{account}")
+        assert image["arn"].split(":")[4] == account
+        assert image["golden_amis"][0]["image"] in amis_of(image_builder, "us-east-1", account)
+    assert {call.account for call in image_builder.calls("CreateImage")} == set(ACCOUNTS)
 
 
 # -- notifications.md ------------------------------------------------------------------------------------
@@ -288,3 +303,16 @@ def test_old_images_are_listed_and_deleted_only_if_the_form_says_so(
     assert amis_of(image_builder, "us-east-1") - before == kept
     (call,) = image_builder.calls("StartResourceStateUpdate")
     assert call.params["resourceArn"] == old
+
+
+def test_the_lifecycle_policy_of_the_page_is_accepted(image_builder: ImageBuilder) -> None:
+    client = image_builder.client("imagebuilder")
+    arn = client.create_lifecycle_policy(
+        name="golden-images",
+        resourceType="AMI_IMAGE",
+        executionRole="arn:aws:iam::123456789012:role/ImageBuilderLifecycle",
+        policyDetails=json.loads((PAGES / "cost/policy-details.json").read_text()),
+        resourceSelection={"recipes": [{"name": "golden-al2023", "semanticVersion": "1.0.0"}]},
+    )["lifecyclePolicyArn"]
+    policy = client.get_lifecycle_policy(lifecyclePolicyArn=arn)["lifecyclePolicy"]
+    assert policy["policyDetails"][0]["filter"]["retainAtLeast"] == 3
