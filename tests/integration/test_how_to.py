@@ -88,6 +88,45 @@ def test_the_messages_of_a_run_come_from_its_worker_and_from_the_dag_processor(
     assert run.wait() == "failed"
 
 
+@pytest.mark.integration
+def test_dags_of_the_pages_run_as_they_are_and_a_pool_bounds_their_images(
+    api: AirflowApi, run_dag: RunDag, local_service: LocalService
+) -> None:
+    pool: dict[str, Any] = {"name": "golden_images", "slots": 1, "include_deferred": True}
+    api.call("POST", "pools", json=pool)
+    api.wait_for_dag("use_golden_ubuntu")
+    api.unpause("use_golden_ubuntu")
+    runs = {
+        dag_id: run_dag(dag_id, conf)
+        for dag_id, conf in (
+            ("images_by_list", None),
+            ("golden_each_night", None),
+            ("image_on_request", {"reason": "OPS-4711"}),
+            ("bake_container", None),
+            ("image_with_deadline", None),
+            ("clean_up_images", {"keep": 1, "delete": True}),
+        )
+    }
+    assert {dag_id: run.wait(180) for dag_id, run in runs.items()} == dict.fromkeys(runs, "success")
+
+    # The images of the service are of a moment that Airflow's clock has not reached.
+    assert runs["clean_up_images"].xcom("delete") == []
+    golden = runs["golden_each_night"].xcom("golden_ubuntu.image")["golden_amis"]
+    used = until(lambda: api.call("GET", "dags/use_golden_ubuntu/dagRuns")["dag_runs"])[0]["dag_run_id"]
+    assert api.wait_for_run("use_golden_ubuntu", used)["state"] == "success"
+    amis = {ami["region"]: ami["image"] for ami in golden}
+    assert api.xcom("use_golden_ubuntu", used, "use") == amis
+
+    built = {runs["images_by_list"].xcom("bake", "image_build_version_arn", index) for index in range(3)}
+    spans = sorted(
+        (image["history"][0]["virtual"], image["history"][-1]["virtual"])
+        for image in local_service.records()["images"]
+        if image["arn"] in built
+    )
+    assert len(spans) == 3
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
+
+
 @deadlines
 @pytest.mark.integration
 def test_a_deadline_sends_its_messages_while_the_run_continues(
@@ -99,23 +138,3 @@ def test_a_deadline_sends_its_messages_while_the_run_continues(
 
     assert late[0]["Message"] == f"The run {run.run_id} of late has not ended in time. It continues."
     assert run.wait() == "success"
-
-
-@pytest.mark.integration
-def test_a_pool_that_counts_deferred_tasks_bounds_the_images_in_progress(
-    api: AirflowApi, run_dag: RunDag, local_service: LocalService
-) -> None:
-    pool: dict[str, Any] = {"name": "golden_images", "slots": 1, "include_deferred": True}
-    api.call("POST", "pools", json=pool)
-
-    run = run_dag("images_by_list")
-
-    assert run.wait() == "success"
-    built = {run.xcom("bake", "image_build_version_arn", index) for index in range(3)}
-    spans = sorted(
-        (image["history"][0]["at"], image["history"][-1]["at"])
-        for image in local_service.records()["images"]
-        if image["arn"] in built
-    )
-    assert len(spans) == 3
-    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
