@@ -28,7 +28,11 @@ LATE: dict[str, Any] = {
 }
 DEADLINE: dict[str, Any] = {}
 try:
-    from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
+    from airflow.sdk.definitions.deadline import (
+        AsyncCallback,  # type: ignore[attr-defined]
+        DeadlineAlert,
+        DeadlineReference,
+    )
 except ImportError:
     pass
 else:

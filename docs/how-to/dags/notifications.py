@@ -40,7 +40,7 @@ def message(subject: str, text: str) -> SnsNotifier:
 
 
 # The exception is a variable of the template: an error may have braces, which must not be rendered again.
-# dag.test() of Airflow 3.0 gives none to a callback.
+# dag.test() gives a callback none before Airflow 3.2.
 FIRST_LINE = "{{ (exception | default('Its log says why.') | string).splitlines()[0] }}"
 FAILED = message("{{ dag.dag_id }}: {{ ti.task_id }} failed", FIRST_LINE)
 AGAIN = message("{{ dag.dag_id }}: {{ ti.task_id }} is tried again", FIRST_LINE)

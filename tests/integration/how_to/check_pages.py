@@ -231,7 +231,7 @@ def test_a_failed_image_sends_its_first_line_and_the_address_of_its_run(
     subject = "image_with_messages: golden.image failed"
     (failed,) = [message for message in inbox() if message["Subject"] == subject]
     first, _, address = failed["Message"].partition("\n\n")
-    # Before 3.1, dag.test() gives a callback no exception; a worker does.
+    # An older dag.test() gives a callback no exception; a worker does.
     if 'context["exception"]' in inspect.getsource(supervisor):
         assert first.startswith(
             "Image golden-al2023 1.0.0/1 failed in TESTING: workflow boot, step RunTests: "
