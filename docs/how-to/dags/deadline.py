@@ -28,8 +28,8 @@ LATE: dict[str, Any] = {
 }
 DEADLINE: dict[str, Any] = {}
 try:
-    from airflow.sdk.definitions.deadline import (
-        AsyncCallback,  # type: ignore[attr-defined]
+    from airflow.sdk.definitions.deadline import (  # type: ignore[attr-defined]
+        AsyncCallback,
         DeadlineAlert,
         DeadlineReference,
     )
