@@ -51,7 +51,7 @@ with DAG(
         ],
         # From an image in the console back to its run in Airflow.
         tags={"baked-by": "airflow", "airflow-run": "{{ dag.dag_id }} {{ run_id }}"},
-        # What has not ended at 07:00 is cancelled.
+        # An image that takes longer is cancelled; a try that is left has the full time again.
         timeout=timedelta(hours=4),
         outlets=[GOLDEN_UBUNTU],
     )
