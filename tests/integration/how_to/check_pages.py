@@ -51,7 +51,7 @@ def test_a_night_repairs_a_test_that_fails_once_and_copies_the_image(
     assert len(image_builder.calls("RetryImage")) == 1
     (call,) = image_builder.calls("CreateImage")
     assert call.params["tags"] == {"baked-by": "airflow", "airflow-run": f"golden_each_night {run.run_id}"}
-    regions = {ami["region"]: ami["image"] for ami in run.xcom("golden_ubuntu.image")["golden_amis"]}
+    regions = {ami["region"]: ami["image"] for ami in run.xcom("golden_windows.image")["golden_amis"]}
     assert set(regions) == {"us-east-1", "eu-west-1"}
     assert regions["eu-west-1"] in amis_of(image_builder, "eu-west-1")
 
