@@ -139,5 +139,5 @@ def test_a_deadline_sends_its_messages_while_the_run_continues(
 
     late = until(lambda: [each for each in inbox() if each["Subject"] == "A golden image is late"], 60)
 
-    assert late[0]["Message"] == f"The run {run.run_id} of late has not ended in time. It continues."
+    assert late[0]["Message"] == f"The run {run.run_id} of late is late. It continues."
     assert run.wait() == "success"

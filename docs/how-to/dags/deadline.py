@@ -24,7 +24,7 @@ LATE: dict[str, Any] = {
     "target_arn": TOPIC,
     "region_name": TOPIC.split(":")[3],
     "subject": "A golden image is late",
-    "message": "The run {{ dag_run.dag_run_id }} of {{ dag_run.dag_id }} has not ended in time. It continues.",
+    "message": "The run {{ dag_run.dag_run_id }} of {{ dag_run.dag_id }} is late. It continues.",
 }
 DEADLINE: dict[str, Any] = {}
 try:
