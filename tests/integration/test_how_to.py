@@ -94,8 +94,6 @@ def test_dags_of_the_pages_run_as_they_are_and_a_pool_bounds_their_images(
 ) -> None:
     pool: dict[str, Any] = {"name": "golden_images", "slots": 1, "include_deferred": True}
     api.call("POST", "pools", json=pool)
-    api.wait_for_dag("use_golden_windows")
-    api.unpause("use_golden_windows")
     runs = {
         dag_id: run_dag(dag_id, conf)
         for dag_id, conf in (
@@ -111,15 +109,6 @@ def test_dags_of_the_pages_run_as_they_are_and_a_pool_bounds_their_images(
 
     # The images of the service are of a moment that Airflow's clock has not reached.
     assert runs["clean_up_images"].xcom("delete") == []
-    golden = runs["golden_each_night"].xcom("golden_windows.image")["golden_amis"]
-    amis = {ami["region"]: ami["image"] for ami in golden}
-
-    def used() -> list[Any]:
-        ended = api.call("GET", "dags/use_golden_windows/dagRuns", params={"state": "success"})["dag_runs"]
-        return [api.xcom("use_golden_windows", run["dag_run_id"], "use") for run in ended]
-
-    until(lambda: amis in used())
-
     built = {runs["images_by_list"].xcom("bake", "image_build_version_arn", index) for index in range(3)}
     spans = sorted(
         (image["history"][0]["virtual"], image["history"][-1]["virtual"])
