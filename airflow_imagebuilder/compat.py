@@ -418,7 +418,11 @@ def share_execution_api() -> None:
 
 
 def register_dag(dag: DAG) -> None:
-    """Write a Dag into the database, as the Dag processor does: since 3.1 ``dag.test()`` needs that."""
+    """
+    Write a Dag into the database, as the Dag processor does.
+
+    Since 3.1 ``dag.test()`` needs the Dag there; in each version a task needs its assets to be active.
+    """
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
     dagbag: Any
@@ -426,10 +430,14 @@ def register_dag(dag: DAG) -> None:
         dagbag = import_module("airflow.dag_processing.dagbag")
     except ImportError:  # before 3.2
         dagbag = import_module("airflow.models.dagbag")
-    if not hasattr(dagbag, "sync_bag_to_db"):  # before 3.1
-        return
     bundles = DagBundlesManager()
     bundles.sync_bundles_to_db()
+    if not hasattr(dagbag, "sync_bag_to_db"):  # before 3.1
+        core: Any = import_module("airflow.models.dag").DAG
+        serialized: Any = import_module("airflow.serialization.serialized_objects").SerializedDAG
+        name = next(iter(bundles.get_all_dag_bundles())).name
+        core.bulk_write_to_db(name, None, [serialized.deserialize_dag(serialized.serialize_dag(dag))])
+        return
     bag = dagbag.DagBag(os.devnull, collect_dags=False)
     bag.bag_dag(dag)
     # Any bundle will do, because the Dag is not read from it.

@@ -95,7 +95,7 @@ def run_dag(
     errors: dict[str, str] = {}
     # AWS may show the old state for a while after a repair; the local service does not.
     grace = patch.object(repair, "REPAIR_GRACE", 2.0)
-    with compat.failures_of_tasks(errors), _quick_retries(dag, retry_delay), grace:
+    with compat.failures_of_tasks(errors), _quick_retries(dag, retry_delay), _own_params(dag), grace:
         compat.share_execution_api()
         compat.register_dag(dag)
         dag_run = dag.test(run_conf=dict(conf) if conf else None)
@@ -126,6 +126,20 @@ def _states(dag_run: Any) -> dict[str, str | None]:
 def name_of(task_id: str, map_index: int | None) -> str:
     """Return how a task instance is named in :class:`Run`."""
     return task_id if map_index in (None, -1) else f"{task_id}[{map_index}]"
+
+
+@contextmanager
+def _own_params(dag: DAG) -> Iterator[None]:
+    """Keep the values of the params: Airflow writes the conf of a run into them."""
+    tasks: list[Any] = list(dag.task_dict.values())
+    groups = [dag.params, *(task.params for task in tasks)]
+    params = [group.get_param(name) for group in groups for name in group]
+    before = [param.value for param in params]
+    try:
+        yield
+    finally:
+        for param, own in zip(params, before, strict=True):
+            param.value = own
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -53,6 +54,12 @@ def refusal(log: str, reasons: list[str]) -> str:
     return str(found)
 
 
+def has_deadlines() -> bool:
+    """Whether a Dag can have a deadline."""
+    return find_spec("airflow.sdk.definitions.deadline") is not None
+
+
+deadlines = pytest.mark.skipif(not has_deadlines(), reason="this Airflow has no deadlines")
 counted = pytest.mark.skipif(
     not counts_deferred_tasks(), reason="this Airflow does not count deferred tasks: all are drawn at once"
 )

@@ -59,6 +59,15 @@ def test_a_dag_of_the_test_itself_says_why_it_failed(run_dag):
     with pytest.raises(AssertionError, match="breaks is failed: OSError: the disk is full"):
         run_dag(dag)
 
+def test_the_conf_of_a_run_is_not_left_for_the_next_one(run_dag):
+    with DAG("asks", schedule=None, params={"delete": False}) as dag:
+        @task
+        def asked(params=None):
+            return params["delete"]
+        asked()
+    assert run_dag(dag, {"delete": True}).xcom("asked") is True
+    assert run_dag(dag).xcom("asked") is False
+
 def test_a_run_is_refused_while_the_clock_is_stopped(image_builder, run_dag):
     image_builder.stop_clock()
     with pytest.raises(ValueError, match="start_clock"):
@@ -90,7 +99,7 @@ def test_the_fixtures_hold_what_they_promise(tmp_path: Path) -> None:
     done = completed(command, seconds=280)
     # The wait passes once the clock runs again, and its fixture then fails it: that is the one error.
     last = done.stdout.splitlines()[-1]
-    assert ("7 passed" in last, "1 error" in last, "failed" in last) == (True, True, False), done.stdout[
+    assert ("8 passed" in last, "1 error" in last, "failed" in last) == (True, True, False), done.stdout[
         -12000:
     ]
     assert "The clock of the local Image Builder was stopped" in done.stdout

@@ -18,7 +18,7 @@ SHOWN = re.compile(r"^`([\w./-]+)`:\n+```\w+\n(.*?)^```$", re.DOTALL | re.MULTIL
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_shows_its_files_as_they_are(page: Path) -> None:
     shown = dict(SHOWN.findall(page.read_text("utf-8")))
-    assert shown
+    # Some pages show no file of their own.
     assert shown == {name: FILES[name].read_text("utf-8") for name in shown}
 
 
