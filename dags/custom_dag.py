@@ -70,7 +70,7 @@ with DAG(
         task_id="bake",
         infrastructure_configuration_arn=PREFIX + ":infrastructure-configuration/golden-build",
         map_index_template="{{ task.image_recipe_arn.split('/')[1] }}",
-        max_active_tis_per_dagrun=5,
+        max_active_tis_per_dagrun=5,  # Airflow 3.0 and 3.1 do not count deferred tasks: there, take a pool
         **RETRIES,
     ).expand(
         image_recipe_arn=[

@@ -50,4 +50,4 @@ with DAG(
         )["imageDetails"]
         return f"{repository}@{found[0]['imageDigest']}"
 
-    verify >> digest(bake.output)  # type: ignore[arg-type]
+    verify >> digest(bake.output)

@@ -64,7 +64,7 @@ with DAG(
         return f"{image['arn']}: {'; '.join(decided['reasons'])}"
 
     gate >> web
-    announce(web.result, gate.output)  # type: ignore[arg-type]
+    announce(web.result, gate.output)
 
 with DAG(
     dag_id="build_needed_ones",

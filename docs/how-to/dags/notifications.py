@@ -79,9 +79,7 @@ with DAG(
                 ),
             )
         ],
+        # In default_args they would reach the monitors too: a failed test would send a message of its own.
+        guard_args={"on_failure_callback": [FAILED], "on_retry_callback": [AGAIN]},
     )
-    # In default_args they would reach the monitors too: a failed test would send a message beside its image.
-    for task in (golden.create_image, golden.image):
-        task.on_failure_callback = [FAILED]
-        task.on_retry_callback = [AGAIN]
     golden.image.on_success_callback = [THERE]

@@ -43,7 +43,7 @@ with DAG("run_my_pipeline", schedule=None, start_date=START, tags=["imagebuilder
         """Return the AMIs, one for each region and account."""
         return [f"{ami['region']}: {ami['image']}" for ami in image["golden_amis"]]
 
-    use(image.output)  # type: ignore[arg-type]
+    use(image.output)
 
 with DAG("run_my_pipelines", schedule=None, start_date=START, tags=["imagebuilder"]):
     ImageBuilderStartPipelineOperator.partial(

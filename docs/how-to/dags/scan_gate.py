@@ -45,4 +45,4 @@ with DAG(
         """Return what is released, and how many findings it has."""
         return f"{report['image_build_version_arn']}: {report['counts']}"
 
-    release(scan_gate.output)  # type: ignore[arg-type]
+    release(scan_gate.output)
