@@ -1,4 +1,4 @@
-"""The script that has to pass before a change lands, with stubs for programs: what it runs, and what ends it."""
+"""The script that has to pass before a change lands, with stubs for programs: what runs, what ends it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_two_demos_at_once_have_folders_of_their_own(run: Run) -> None:
     assert ("--state" in newest, "--state" in oldest) == (False, True)
 
 
-@pytest.mark.parametrize("target", sorted(NEEDED))
+@pytest.mark.parametrize("target", ["lint", "types", "test-dist", "demo", "test-faults"])
 def test_what_fails_fails_the_run_and_nothing_that_follows_is_tried(run: Run, target: str) -> None:
     done = run(fails=target)
     assert done.returncode == 7
