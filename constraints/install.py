@@ -105,6 +105,8 @@ def fill(display: Display, venv: Path, constraints: Path, extras: str) -> str | 
 
     :return: the output of what failed; None if all is installed.
     """
+    if venv.exists():
+        display.line(f"remove the old {venv} ...")
     shutil.rmtree(venv, ignore_errors=True)
     if failure := run(display, f"make {venv}", [sys.executable, "-m", "venv", str(venv)]):
         return failure
