@@ -23,6 +23,7 @@ if test "$1" = "$SLOW"; then
   trap 'echo "killed $*" >>"$LOG"; exit 1' TERM
   sleep 60 & wait
 fi
+test "$1" != "$LONG" || sleep 1
 tries=0
 while test "$*" = "$FAILS" && test -n "$SLOW" && ! grep -q "begin $SLOW" "$LOG" && test $tries -lt 100; do
   sleep 0.1; tries=$((tries + 1))
@@ -66,10 +67,18 @@ class Run:
         path.write_text(text, "utf-8")
         path.chmod(0o755)
 
-    def __call__(self, *, fails: str = "", slow: str = "") -> subprocess.CompletedProcess[str]:
-        """Run it; a call of make with the arguments ``fails`` fails, a target ``slow`` takes a minute."""
+    def __call__(
+        self, *, fails: str = "", slow: str = "", long: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """
+        Run it.
+
+        :param fails: the arguments of a call of make that fails.
+        :param slow: a target that takes a minute.
+        :param long: a target that takes a second.
+        """
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        env = {**os.environ, "PATH": path, "LOG": str(self.log), "FAILS": fails, "SLOW": slow}
+        env = {**os.environ, "PATH": path, "LOG": str(self.log), "FAILS": fails, "SLOW": slow, "LONG": long}
         env.pop("PYTHON", None)
         return completed(["bash", self.folder / ".ci" / "run"], seconds=60, env=env)
 
@@ -100,8 +109,9 @@ def test_everything_that_must_hold_is_run_on_the_newest_and_parts_of_it_on_the_o
     assert "== done" in done.stdout
 
 
-def test_the_faults_have_the_machine_for_themselves(run: Run) -> None:
-    run()
+@pytest.mark.parametrize("other", ["test", "demo", "test-dist", "compose-build"])
+def test_the_faults_have_the_machine_for_themselves(run: Run, other: str) -> None:
+    run(long=other)
     names = [rest.split()[0] for _, rest in run.events]
     first = names.index("test-faults")
     assert run.events[first : first + 2] == [("begin", "test-faults"), ("end", "test-faults")]
