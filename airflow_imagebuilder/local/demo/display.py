@@ -96,7 +96,9 @@ class Stages:
         self.report(f"{name} ...")
         started = self._clock()
         try:
-            with self.moving(lambda: _line(name, waits_for), body):
+            # A body says all of it and more.
+            line = _nothing if body and self.is_live else waits_for
+            with self.moving(lambda: _line(name, line), body):
                 yield
         finally:
             self._took[name] = self._clock() - started
@@ -123,7 +125,8 @@ class Stages:
         spinner, started = Spinner("dots"), self._clock()
 
         def moment() -> RenderableType:
-            spinner.update(text=Text(f"{text()}  {minutes(self._clock() - started)}"))
+            line = f"{minutes(self._clock() - started)}  {text()}"
+            spinner.update(text=Text(line, no_wrap=True, overflow="ellipsis"))
             return Group(spinner, body()) if body else spinner
 
         return Live(get_renderable=moment, console=self._console, refresh_per_second=8, transient=True)
