@@ -36,7 +36,8 @@ def need(extra: str, what: str) -> None:
     absent = missing(extra)
     if not absent:
         return
-    names, verb = " and ".join(absent), "is" if len(absent) == 1 else "are"
+    *first, last = absent
+    names, verb = (f"{', '.join(first)} and {last}", "are") if first else (last, "is")
     line = f"{what} needs the extra '{extra}' ({names} {verb} missing): {command(extra)}"
     if sys.argv[:1] == ["-m"]:
         sys.stderr.write(f"{line}\n")

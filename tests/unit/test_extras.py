@@ -131,6 +131,12 @@ def test_the_clean_up_needs_no_extra(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_several_missing_distributions_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "missing", lambda _: ["httpx", "moto", "rich"])
+    with pytest.raises(extras.MissingExtraError, match=r"\(httpx, moto and rich are missing\): pip install"):
+        extras.need("local", "this")
+
+
 def test_all_that_an_extra_needs_is_installed_here() -> None:
     assert extras.missing("testing") == []
 
