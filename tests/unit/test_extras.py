@@ -77,15 +77,11 @@ def test_a_command_without_its_extra_prints_one_line_and_ends_with_2(tmp_path: P
 def test_an_import_without_its_extra_is_an_import_error_with_the_line(
     tmp_path: Path, statement: str, line: str
 ) -> None:
-    done = without(tmp_path, "-c", statement)
-    last = done.stderr.splitlines()[-1]
-    assert done.returncode == 1
-    assert last.startswith(f"airflow_imagebuilder.extras.MissingExtraError: {line}")
-    caught = without(
-        tmp_path, "-c", f"try:\n    {statement}\nexcept ModuleNotFoundError as error:\n    print(error)"
-    )
-    assert (caught.returncode, caught.stderr) == (0, "")
-    assert caught.stdout.startswith(line)
+    code = f"try:\n    {statement}\nexcept ModuleNotFoundError as error:\n    print(error)"
+    done = without(tmp_path, "-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(line)
+    assert done.stdout.count("\n") == 1
 
 
 @pytest.mark.parametrize("configured", ["command line", "addopts"])

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 QUIET = 4.0
 """Seconds after which a stage that has printed nothing says what it waits for: never more than five pass."""
+PULSE = "pulse"
+"""The name of the thread that asks."""
 TICK = 0.5
 """Seconds between two questions whether it is time."""
 
@@ -113,7 +115,7 @@ class Stages:
                 yield
             return
         ended = threading.Event()
-        pulse = threading.Thread(target=self._pulse, args=(ended, text), daemon=True)
+        pulse = threading.Thread(target=self._pulse, args=(ended, text), name=PULSE, daemon=True)
         pulse.start()
         try:
             yield
