@@ -65,14 +65,15 @@ up: $(STAMP)  ## [try] the same, and stay with the UI until Ctrl-C
 	@$(BIN)/python -m airflow_imagebuilder.local.demo --stay $(ARGS)
 
 # What shares no server runs first, a process for each processor; then tests/integration, whose tests share one Airflow,
-# and beside them, because both mostly wait, those whose servers are their own; their output follows.
+# and beside them those whose servers are their own; their output follows. None of these may need SIGINT, which a shell
+# ignores in what it runs beside.
 # With ARGS one process runs what they choose, so that -x, --pdb and -k are pytest's own; "-n 2" takes two.
 # On an older Airflow only the unit tests run, unless ARGS names others.
 PYTEST := $(BIN)/python -m pytest -m "not faults and not clients and not browser and not site"
 PARALLEL := -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
 SHARING := tests/integration
-OWN := $(wildcard $(patsubst %,$(SHARING)/test_%.py,demo queues ui_access))
+OWN := $(wildcard $(patsubst %,$(SHARING)/test_%.py,queues ui_access))
 ALONE := $(wildcard $(SHARING)/test_testing*.py) $(filter-out $(SHARING)/ %/__pycache__/,$(wildcard tests/*/))
 
 test: $(STAMP)  ## [change] the whole suite: unit tests, then integration tests on real servers

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 MAKE = """#!/bin/sh
+grep -q '^SigIgn:.*[2367abef]$' /proc/self/status && echo "deaf $*" >>"$LOG"
 echo "begin $*" >>"$LOG"
 if test "$1" = "$SLOW"; then
   trap 'echo "killed $*" >>"$LOG"; exit 1' TERM
@@ -107,6 +108,7 @@ def test_everything_that_must_hold_is_run_on_the_newest_and_parts_of_it_on_the_o
         versions = [rest for rest in begun if rest.split()[0] == target]
         assert ["AIRFLOW=" in rest for rest in sorted(versions, key=len)] == [False, True]
     assert "== done" in done.stdout
+    assert "deaf" not in {kind for kind, _ in run.events}, "SIGINT is ignored, and tests send it"
 
 
 @pytest.mark.parametrize("other", ["test", "demo", "test-dist", "compose-build"])
