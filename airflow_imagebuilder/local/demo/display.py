@@ -116,12 +116,13 @@ class Stages:
             return
         ended = threading.Event()
         pulse = threading.Thread(target=self._pulse, args=(ended, text), name=PULSE, daemon=True)
-        pulse.start()
         try:
+            pulse.start()
             yield
         finally:
             ended.set()
-            pulse.join()
+            if pulse.is_alive():  # Ctrl-C may come before it has begun
+                pulse.join()
 
     def _live(self, text: Callable[[], str], body: Callable[[], RenderableType] | None) -> Live:
         spinner, started = Spinner("dots"), self._clock()
