@@ -39,39 +39,60 @@ endif
 endif
 PYTHON ?= python3
 
-help:  ## what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-		printf 'make %-16s %s\n' "$$name" "$$text"; done
+# A target's group is the word in brackets before its text.
+GROUPS := try=Try_it change=Change_it suites=Longer_suites write=Written_and_built_files
+VARIABLES = \
+	"ARGS=...|for pytest, the demo, the benchmarks: make test ARGS=\"tests/unit -k retry\", make demo ARGS=\"--speed 600\"" \
+	"AIRFLOW=3.0|another version of Airflow: $(VERSIONS); $(NEWEST) by default" \
+	"PYTHON=python3.13|another interpreter for .venv; python3 by default" \
+	"ACCOUNT=... REGION=...|for verify-aws and verify-aws-clean, beside PART, YES, EXECUTION_ROLE, INSTANCE_PROFILE" \
+	"STAND_INS=1|for compose-demo and test-compose: base images that were built here; AIRFLOW_IMAGE=... names another one"
 
-demo: $(STAMP)  ## bake a golden image with a real Airflow on this machine, and stop everything
+help:  ## this page
+	@for group in $(GROUPS); do \
+		printf '\n%s\n' "$${group#*=}" | tr _ ' '; \
+		sed -n "s/^\([a-z-]*\):.*## \[$${group%%=*}\] /\1|/p" Makefile | while IFS='|' read -r name text; do \
+			printf '  make %-17s %s\n' "$$name" "$$text"; done; done
+	@printf '\nVariables, before or after the target\n'
+	@for variable in $(VARIABLES); do \
+		printf '  %-22s %s\n' "$${variable%%|*}" "$${variable#*|}"; done
+	@printf '\n'
+
+demo: $(STAMP)  ## [try] bake a golden image with a real Airflow on this machine, and stop everything (about a minute)
 	@$(BIN)/python -m airflow_imagebuilder.local.demo $(ARGS)
 
-up: $(STAMP)  ## the same, and stay with the UI until Ctrl-C
+up: $(STAMP)  ## [try] the same, and stay with the UI until Ctrl-C
 	@$(BIN)/python -m airflow_imagebuilder.local.demo --stay $(ARGS)
 
-# What shares no server runs first, a process for each processor; then tests/integration, whose tests share one Airflow.
+# What shares no server runs first, a process for each processor; then tests/integration, whose tests share one Airflow,
+# and beside them those whose servers are their own; their output follows. None of these may need SIGINT, which a shell
+# ignores in what it runs beside.
 # With ARGS one process runs what they choose, so that -x, --pdb and -k are pytest's own; "-n 2" takes two.
 # On an older Airflow only the unit tests run, unless ARGS names others.
 PYTEST := $(BIN)/python -m pytest -m "not faults and not clients and not browser and not site and not dist"
 PARALLEL := -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
 SHARING := tests/integration
+OWN := $(wildcard $(patsubst %,$(SHARING)/test_%.py,queues ui_access))
 ALONE := $(wildcard $(SHARING)/test_testing*.py) $(filter-out $(SHARING)/ %/__pycache__/,$(wildcard tests/*/))
 
-test: $(STAMP)  ## the whole suite: unit tests, then integration tests on real servers
+test: $(STAMP)  ## [change] the whole suite: unit tests, then integration tests on real servers
 ifneq ($(strip $(ARGS)),)
 	@$(PYTEST) $(UNIT) $(ARGS)
 else
 	@$(PYTEST) $(PARALLEL) $(or $(UNIT),$(ALONE))
 ifeq ($(UNIT),)
-	@$(PYTEST) $(SHARING) $(patsubst %,--ignore=%,$(filter $(SHARING)/%,$(ALONE)))
+	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && \
+	{ $(PYTEST) $(OWN) >"$$log" 2>&1 & } && beside=$$! && \
+	code=0 && { $(PYTEST) $(SHARING) $(patsubst %,--ignore=%,$(OWN) $(filter $(SHARING)/%,$(ALONE))) || code=$$?; } && \
+	{ wait $$beside || code=$$?; } && cat "$$log" && exit $$code
 endif
 endif
 
 # Without ARGS the tests that need no Airflow run beside the others, because they mostly wait; their output follows.
 FAULTS := $(BIN)/python -m pytest tests/faults -m
 
-test-faults: $(STAMP)  ## the fault suite: servers killed in the middle of a bake
+test-faults: $(STAMP)  ## [suites] the fault suite: servers killed in the middle of a bake
 ifneq ($(strip $(ARGS)),)
 	@$(FAULTS) faults $(ARGS)
 else
@@ -84,18 +105,18 @@ endif
 # ACCOUNT and REGION must be given: nothing is sent without them (docs/local-image-builder.md).
 VERIFY = $(BIN)/python -m tests.contract $(1) --account "$(ACCOUNT)" --region "$(REGION)" $(if $(YES),--yes)
 
-verify-aws: $(STAMP)  ## the contract against AWS: ACCOUNT=... REGION=..., PART=cheap (default) or full; YES=1 does not ask
+verify-aws: $(STAMP)  ## [suites] the contract against AWS: ACCOUNT=... REGION=..., PART=cheap (default) or full; YES=1 does not ask
 	@$(call VERIFY,verify) --part "$(or $(PART),cheap)" --execution-role "$(EXECUTION_ROLE)" \
 		--instance-profile "$(INSTANCE_PROFILE)" $(ARGS)
 
-verify-aws-clean: $(STAMP)  ## find what a killed make verify-aws has left in ACCOUNT and REGION, and remove it
+verify-aws-clean: $(STAMP)  ## [suites] find what a killed make verify-aws has left in ACCOUNT and REGION, and remove it
 	@$(call VERIFY,clean) $(ARGS)
 
-coverage-page: $(STAMP)  ## write docs/coverage.md again, from the code
+coverage-page: $(STAMP)  ## [write] write docs/coverage.md again, from the code
 	@$(BIN)/python -m tests.coverage_page
 
 # Terraform and the folder of its AWS provider (TERRAFORM_PLUGINS) are not in a package index of Python or Node.
-test-clients: $(STAMP)  ## clients that others wrote: the AWS CLI, the JavaScript SDK, Terraform's AWS provider
+test-clients: $(STAMP)  ## [suites] clients that others wrote: the AWS CLI, the JavaScript SDK, Terraform's AWS provider
 	@test -x .clients/aws/bin/aws || { $(PYTHON) -m venv .clients/aws && .clients/aws/bin/pip install -q awscli; }
 	@test -d .clients/js/node_modules || ! command -v npm >/dev/null || \
 		npm install --silent --no-fund --no-audit --prefix .clients/js @aws-sdk/client-imagebuilder
@@ -104,27 +125,27 @@ test-clients: $(STAMP)  ## clients that others wrote: the AWS CLI, the JavaScrip
 # Chromium and axe-core (from the packages of frontend/) are asked for; the suite fails with what is missing.
 AXE = ! command -v npm >/dev/null || $(MAKE) --no-print-directory $(NODE_MODULES)
 
-test-browser: $(STAMP)  ## the pages in a real Chromium, on a real Airflow; screenshots in build/screenshots
+test-browser: $(STAMP)  ## [suites] the pages in a real Chromium, on a real Airflow; screenshots in build/screenshots
 	@$(AXE)
 	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
-pictures: $(STAMP)  ## take the pictures of README and docs again, from real runs
+pictures: $(STAMP)  ## [write] take the pictures of README and docs again, from real runs
 	@$(BIN)/python -m tests.browser.pictures $(ARGS)
 
-matrix:  ## unit tests, a bake and kills on every version of Airflow; fills the table of docs/airflow-versions.md
+matrix:  ## [suites] unit tests, a bake and kills on every version of Airflow; fills the table of docs/airflow-versions.md
 	@$(MAKE) --no-print-directory install AIRFLOW=$(NEWEST)
 	@.venv/bin/python -m tests.matrix $(VERSIONS)
 
-compose-env:  ## secrets and settings for docker-compose.yaml, into .env
+compose-env:  ## [try] secrets and settings for docker-compose.yaml, into .env
 	@sh docker/make-env.sh
 
-compose-build: $(STAMP)  ## build the images of docker-compose.yaml
+compose-build: $(STAMP)  ## [write] build the images of docker-compose.yaml
 	@$(BIN)/python -m tests.distributed.build_images
 
-compose-demo: $(STAMP)  ## the same bake on Docker: PostgreSQL, Redis, Celery, two schedulers and triggerers
+compose-demo: $(STAMP)  ## [try] the same bake on Docker: PostgreSQL, Redis, Celery, two schedulers and triggerers
 	@$(BIN)/python -m airflow_imagebuilder.local.demo.compose $(ARGS)
 
-test-compose: $(STAMP)  ## many images at once on Docker, and what is left of them when parts die
+test-compose: $(STAMP)  ## [suites] many images at once on Docker, and what is left of them when parts die
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e '.[compose]'
 	@$(BIN)/python -m pytest -s tests/distributed $(ARGS)
 
@@ -147,38 +168,38 @@ release-check: $(STAMP)  ## [write] whether TAG=vX.Y.Z names this version, and C
 release-notes: $(STAMP)  ## [write] print what CHANGELOG.md says of this version
 	@$(BIN)/python -m tests.distribution.release notes
 
-bench: $(STAMP)  ## the benchmarks
+bench: $(STAMP)  ## [suites] the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 # Offline, and a warning is an error: a page that names what does not exist is not built.
-docs: $(DOCS)/.installed  ## build the documentation site, into build/docs
+docs: $(DOCS)/.installed  ## [change] build the documentation site, into build/docs
 	@$(DOCS)/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --jobs auto $(ARGS) docs build/docs
 	@echo "The documentation: build/docs/index.html"
 
-test-docs: $(STAMP) docs  ## build the site and crawl it: links, pictures, five pages in a real Chromium
+test-docs: $(STAMP) docs  ## [suites] build the site and crawl it: links, pictures, five pages in a real Chromium
 	@$(BIN)/python -m pytest -m site tests/site
 
-lint: $(STAMP)  ## ruff: rules and format
+lint: $(STAMP)  ## [change] ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(STAMP)  ## mypy, strict
+types: $(STAMP)  ## [change] mypy, strict
 	@$(BIN)/mypy
 
 # The pages in Airflow's UI. Only who changes frontend/ needs Node.js (18 or newer): what is built is in the repository.
 NODE_MODULES := frontend/node_modules/.package-lock.json
 NPM := npm --prefix frontend
 
-ui: node $(NODE_MODULES)  ## build frontend/ into airflow_imagebuilder/ui/static
+ui: node $(NODE_MODULES)  ## [write] build frontend/ into airflow_imagebuilder/ui/static
 	@$(NPM) run --silent types
 	@$(NPM) run --silent build
 
-ui-check: node $(NODE_MODULES)  ## types and tests of frontend/, and whether what is built matches it
+ui-check: node $(NODE_MODULES)  ## [change] types and tests of frontend/, and whether what is built matches it
 	@$(NPM) run --silent types
 	@$(NPM) run --silent test
 	@$(NPM) run --silent check
 
-node:
+node:  ## [write] whether the Node.js and npm are there that frontend/ needs
 	@node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null && command -v npm >/dev/null || { \
 		echo "frontend/ needs Node.js, 18 or newer, and npm; one of them is missing or older." >&2; \
 		echo "On Debian and Ubuntu: apt-get install nodejs npm" >&2; exit 1; }
@@ -189,7 +210,7 @@ $(NODE_MODULES): frontend/package.json frontend/package-lock.json frontend/.npmr
 		echo "It asks the registry that this prints: npm config get registry" >&2; exit 1; }
 	@touch $@
 
-install: $(STAMP)  ## fill .venv
+install: $(STAMP)  ## [change] fill .venv, which every other target does on first use
 
 $(DOCS)/.installed: override VENV := $(DOCS)
 $(DOCS)/.installed: override BIN := $(DOCS)/bin
@@ -206,32 +227,17 @@ $(STAMP) $(DOCS)/.installed: pyproject.toml
 		echo "$(PYTHON) cannot make virtual environments." >&2; \
 		echo "On Debian and Ubuntu: apt-get install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; \
 		exit 1; }
-	@echo "Installing Airflow $(VERSION) into $(VENV) (once) ..."
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV)
-	@$(INSTALL)
+	@echo "Installing Airflow $(VERSION) into $(VENV), once: 20 seconds to two minutes, as fast as the package index"
+	@$(PYTHON) constraints/install.py $(VENV) $(CONSTRAINTS) $(EXTRAS)
 	@touch $@
 
-# uv takes seconds where pip takes minutes. It does not read pip's configuration, so the index is passed on;
-# where uv is missing or fails, pip does the work.
 EXTRAS := dev
 UV_HTTP_TIMEOUT ?= 20
 export UV_HTTP_TIMEOUT
-define INSTALL
-	pip="$(BIN)/python -m pip --disable-pip-version-check"; \
-	index="$${PIP_INDEX_URL:-$$($$pip config get global.index-url 2>/dev/null)}"; \
-	if $$pip install -q -c $(CONSTRAINTS) uv 2>/dev/null && \
-		UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --compile-bytecode \
-			--python $(BIN)/python -c $(CONSTRAINTS) -e '.[$(EXTRAS)]'; \
-	then :; else \
-		echo "uv is not available; pip takes some minutes ..."; \
-		$$pip install -q -c $(CONSTRAINTS) -e '.[$(EXTRAS)]'; \
-	fi
-endef
 
-constraints: $(STAMP)  ## resolve constraints/ again, for every supported Python
+constraints: $(STAMP)  ## [write] resolve constraints/ again, for every supported Python
 	@UV=$(BIN)/uv sh constraints/resolve.sh $(VERSIONS)
 
-clean:  ## remove everything that was made here
+clean:  ## [write] remove everything that was made here
 	rm -rf .venv .venv-* .clients .demo build dist frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

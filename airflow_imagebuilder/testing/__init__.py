@@ -12,9 +12,12 @@ It needs the extra ``testing``. ``docs/testing-your-dags.md`` shows a whole proj
 
 from __future__ import annotations
 
+from airflow_imagebuilder.extras import need
 from airflow_imagebuilder.testing.dag_runs import DagRunStateError, Run, run_dag
 from airflow_imagebuilder.testing.image_builder import Call, ImageBuilder, local_image_builder
 from airflow_imagebuilder.testing.mode import start_test_mode
+
+need("testing", __name__)
 
 __all__ = [
     "Call",

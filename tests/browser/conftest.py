@@ -93,9 +93,11 @@ def admin(browser: Browser, stage: scenes.Scenes) -> StorageState:
 
 
 @pytest.fixture
-def pages(browser: Browser, admin: StorageState, stage: scenes.Scenes) -> Iterator[Pages]:
+def pages(
+    browser: Browser, admin: StorageState, stage: scenes.Scenes, pytestconfig: pytest.Config
+) -> Iterator[Pages]:
     """Opens pages; each must be without errors when the test ends."""
     with chromium.new_context(browser, admin) as context:
-        opened = Pages(context, stage, SHOTS)
+        opened = Pages(context, stage, SHOTS, full=pytestconfig.getoption("--full"))
         yield opened
         opened.assert_clean()

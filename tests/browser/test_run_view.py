@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chromium import NARROW, OURS, WIDE
+from tests.browser.pages import SCHEMES, WIDTHS, forms
 from tests.browser.scenes import ENDED, LIVE, MAPPED, MARKUP, RUNNING, WEAK, let_live_go
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ def test_the_view_appears_well_light_and_dark_wide_and_narrow(pages: Pages, scen
     assert found + pages.look(bare, f"run-{scene}", widths=[NARROW], whole=True) == []
 
 
+def test_the_short_form_shows_each_scene_wide_and_narrow_and_every_form_of_a_scene() -> None:
+    seen = {scene: set(forms(f"run-{scene}", WIDTHS, full=False)) for scene in (RUNNING, *ENDED)}
+    assert {frozenset(width for _, width in shown) for shown in seen.values()} == {frozenset(WIDTHS)}
+    assert {frozenset(scheme for scheme, _ in shown) for shown in seen.values()} == {frozenset(SCHEMES)}
+    assert set().union(*seen.values()) == set(forms("any", WIDTHS, full=True))
+    assert len(forms("any", WIDTHS, full=True)) == len(SCHEMES) * len(WIDTHS)
+
+
 CROSSING = """() => [...document.querySelectorAll('.ib-workflow')].map((bar) => {
   const block = bar.querySelector('.ib-block').getBoundingClientRect()
   const name = bar.querySelector('.ib-workflow-name')
@@ -68,13 +77,15 @@ CROSSING = """() => [...document.querySelectorAll('.ib-workflow')].map((bar) => 
 """The texts of bars that are written across an edge of their bar."""
 
 
-@pytest.mark.parametrize("width", [WIDE, 700, NARROW])
 @pytest.mark.parametrize("scene", ["repaired", "ten"])
-def test_no_text_is_written_across_the_edge_of_its_bar(pages: Pages, scene: str, width: int) -> None:
+def test_no_text_is_written_across_the_edge_of_its_bar(pages: Pages, scene: str) -> None:
     opened = pages.run(scene, framed=False)
-    opened.dress("light", width)
-    expect(bars(opened.page).first).to_be_visible()
-    assert opened.page.evaluate(CROSSING) == []
+    crossing = {}
+    for width in (WIDE, 700, NARROW):
+        opened.dress("light", width)
+        expect(bars(opened.page).first).to_be_visible()
+        crossing[width] = opened.page.evaluate(CROSSING)
+    assert crossing == {WIDE: [], 700: [], NARROW: []}
 
 
 # -- what it says ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -81,6 +82,22 @@ def airflow(local_service: LocalService, tmp_path_factory: pytest.TempPathFactor
     env = {**local_service.env, **watch}
     with AirflowStack(home, DAGS, env) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def records(airflow: AirflowStack, local_service: LocalService) -> Iterator[Future[dict[str, Any]]]:
+    """The run of test_build_record.py and what was seen of it, in a thread."""
+    from tests.integration.records import play
+
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(play, airflow, local_service)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def records_first(request: pytest.FixtureRequest) -> None:
+    """Begin that run before the first test, if the session has its tests."""
+    if any(item.path.name == "test_build_record.py" for item in request.session.items):
+        request.getfixturevalue("records")
 
 
 @pytest.fixture

@@ -7,56 +7,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_imagebuilder.xcom import BUILD_KEY, LIVE_BUILD_KEY, WORKFLOW_KEY
-from tests.integration.bakes import Run, add_recipes, add_workflow, let_go, the_image, until
+from tests.integration.bakes import the_image
+from tests.integration.records import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from concurrent.futures import Future
 
-    from airflow_imagebuilder.local.stack.airflow import AirflowStack
     from airflow_imagebuilder.local.stack.image_builder import LocalService
 
 pytestmark = pytest.mark.integration
 
-SPEED = 600
-FAILURES = [
-    {"workflow": "records-probe", "image": "records-repaired", "times": 1, "message": "no route to host"},
-    {"workflow": "records-probe", "image": "records-failed", "message": "no route to host"},
-]
-
-
-def waiting(record: dict[str, Any]) -> bool:
-    """Return whether a step of a monitor's record waits for ``let_go``."""
-    return any((s["action"], s["status"]) == ("WaitForAction", "RUNNING") for s in record["steps"])
-
 
 @pytest.fixture(scope="module")
-def seen(airflow: AirflowStack, local_service: LocalService) -> Iterator[dict[str, Any]]:
+def seen(records: Future[dict[str, Any]]) -> dict[str, Any]:
     """The run, and the records that tasks had written while the repaired image was tested again."""
-    add_workflow(local_service, "BUILD", "records-build", 1, SPEED)
-    add_workflow(local_service, "HELD", "records-held", 1, SPEED)
-    add_workflow(local_service, "TEST", "records-probe", 1, SPEED)
-    add_recipes(local_service, [f"records-{name}" for name in ("repaired", "failed", "worker")])
-    local_service.control(failures=FAILURES)
-    run = Run.start(airflow.api, "records")
-    monitor = "bake.pair.test"
-
-    def live() -> Any:
-        record = run.xcom("bake.image", LIVE_BUILD_KEY)
-        held = run.xcom(monitor, WORKFLOW_KEY, 0)
-        waits = held["attempt"] > 1 and waiting(held)
-        return (
-            record["status"] == "TESTING"
-            and record["try_number"] > 1
-            and record["workflows"]
-            and waits
-            and record
-        )
-
-    found = {"run": run, "live": until(live), "held": run.xcom(monitor, WORKFLOW_KEY, 0)}
-    let_go(local_service, "records-repaired")
-    run.wait()
-    yield found
-    local_service.control(clear_failures=True)
+    return records.result()
 
 
 def test_an_image_is_recorded_while_it_is_tested(seen: dict[str, Any], local_service: LocalService) -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,9 @@ def test_a_failing_dag_ends_the_demo_with_its_log_and_nothing_left(demo: Demo) -
     assert "Log of task say, try 1" in demo.printed
     assert "KeyError: 'say'" in demo.printed
     assert demo.left() == []
+    # It promises five, and a busy machine may be late.
+    times = [float(time) for time in re.findall(r"^\[ *([0-9.]+) s\]", demo.printed, re.MULTILINE)]
+    assert max(later - earlier for earlier, later in pairwise(times)) < 10, demo.printed
 
 
 @pytest.mark.parametrize("moment", ["database and local service ...", "Airflow ..."])

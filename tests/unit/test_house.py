@@ -21,6 +21,7 @@ PACKAGE = REPOSITORY / "airflow_imagebuilder"
 NAME = PACKAGE.name
 
 FLOORS = (
+    "extras",
     "provider_info",
     "aws_model",
     "service.results.states",

@@ -37,11 +37,11 @@ class Docker:
         """Build the images, start the containers, and report what became of each."""
         for variable, image in self.airflow.stand_ins.items():
             stages.report(f"STAND-IN, not the official image: {variable}={image}")
-        with stages("build images"):
+        with stages("build images", lambda: self.airflow.waits_for):
             self.airflow.build()
-        with stages("start containers"):
+        with stages("start containers", lambda: self.airflow.waits_for):
             self.airflow.up()
-        with stages("health of all containers"):
+        with stages("health of all containers", lambda: self.airflow.waits_for):
             self.airflow.wait_ready()
         for container in self.airflow.containers():
             stages.report(f"{container.name}: {container.status}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_imagebuilder.local.demo.display import (
@@ -22,6 +22,7 @@ from airflow_imagebuilder.pages import images_page, run_page
 from airflow_imagebuilder.xcom import ARN_KEY
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from rich.console import Console
@@ -104,7 +105,7 @@ class Demo:
             else:
                 self._bake()
         finally:
-            with self._stages("stop"):
+            with self._stages("stop", lambda: "the servers end what they do"):
                 self._platform.stop()
         self._console.print(self._stages.table())
         if stay:
@@ -118,19 +119,26 @@ class Demo:
             self._console.print(f"{error}", style="red", markup=False)
         self._console.print(self._stages.table())
         self._print_access()
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), self._staying():
             while (dead := self._platform.dead()) is None:
                 time.sleep(1)
             raise StackError(dead)
 
+    def _staying(self) -> AbstractContextManager[None]:
+        """Show in a terminal that the servers run; a log gets no lines while a person uses them."""
+        if not self._stages.is_live:
+            return nullcontext()
+        return self._stages.moving(lambda: "everything runs; Ctrl-C stops it")
+
     def _bake(self) -> None:
         api = self._platform.airflow.api
-        with self._stages(f"Dag {self._dag_id}"):
+        with self._stages(f"Dag {self._dag_id}", lambda: "Airflow reads the folder of the Dags"):
             api.wait_for_dag(self._dag_id)
             api.unpause(self._dag_id)
             run_id = api.trigger(self._dag_id)
         self._report_pages(api, run_id)
-        with self._stages("bake"), BakeView(self._console, self._stages) as view:
+        view = BakeView(self._stages)
+        with self._stages("bake", view.waits_for, view.table):
             state, progress = self._watch(api, run_id, view)
         if state != "success":
             raise DemoError(f"Dag run {run_id} ended {state}\n\n{self._failed_logs(api, run_id)}")

@@ -1,28 +1,38 @@
-"""The display of a running bake: a live table in a terminal, one line per change anywhere else."""
+"""The display of a demo, which always moves: a live table in a terminal, lines anywhere else."""
 
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from airflow_imagebuilder.service.results.states import WORKFLOW_FAILED, WorkflowStatus, is_workflow_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from typing_extensions import Self
+    from rich.console import RenderableType
 
     from airflow_imagebuilder.local.demo.progress import Progress
     from airflow_imagebuilder.service.results.image import Ami, ImageResult
     from airflow_imagebuilder.service.results.workflow import WorkflowResult
 
+QUIET = 4.0
+"""Seconds after which a stage that has printed nothing says what it waits for: never more than five pass."""
+PULSE = "pulse"
+"""The name of the thread that asks."""
+TICK = 0.5
+"""Seconds between two questions whether it is time."""
+
 _FAILED = WORKFLOW_FAILED - {WorkflowStatus.CANCELLED}
+_RUNNING = WorkflowStatus.RUNNING
 _STYLES = {
     "COMPLETED": "green",
     "AVAILABLE": "green",
@@ -47,33 +57,104 @@ def minutes(seconds: float | None) -> str:
     return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-class Stages:
-    """The stages of the demo, and how long each took."""
+def _nothing() -> str:
+    return ""
 
-    def __init__(self, console: Console) -> None:
+
+def _line(name: str, waits_for: Callable[[], str]) -> str:
+    text = ""
+    with suppress(Exception):  # the stage changes while it is asked
+        text = waits_for()
+    return f"{name}: {text}" if text else name
+
+
+class Stages:
+    """The stages of the demo: how long each took, and what the present one waits for.
+
+    :param console: where they are printed.
+    :param clock: returns seconds; the monotonic clock by default.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = self._printed = clock()
         self._took: dict[str, float] = {}
+        self._printing = threading.RLock()
+        self.is_live = console.is_terminal and not console.is_dumb_terminal
 
     @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Time a stage, also if it fails."""
+    def __call__(
+        self,
+        name: str,
+        waits_for: Callable[[], str] = _nothing,
+        body: Callable[[], RenderableType] | None = None,
+    ) -> Iterator[None]:
+        """Time a stage, also if it fails, and show meanwhile that it moves.
+
+        :param waits_for: returns what the stage waits for at this moment; another thread calls it.
+        :param body: returns what a terminal shows below that line.
+        """
         self.report(f"{name} ...")
-        started = time.monotonic()
+        started = self._clock()
         try:
+            # A body says all of it and more.
+            line = _nothing if body and self.is_live else waits_for
+            with self.moving(lambda: _line(name, line), body):
+                yield
+        finally:
+            self._took[name] = self._clock() - started
+
+    @contextmanager
+    def moving(
+        self, text: Callable[[], str], body: Callable[[], RenderableType] | None = None
+    ) -> Iterator[None]:
+        """Show a line that moves in a terminal; anywhere else, print it after each pause of :data:`QUIET`."""
+        if self.is_live:
+            with self._live(text, body):
+                yield
+            return
+        ended = threading.Event()
+        pulse = threading.Thread(target=self._pulse, args=(ended, text), name=PULSE, daemon=True)
+        try:
+            pulse.start()
             yield
         finally:
-            self._took[name] = time.monotonic() - started
+            ended.set()
+            if pulse.is_alive():  # Ctrl-C may come before it has begun
+                pulse.join()
+
+    def _live(self, text: Callable[[], str], body: Callable[[], RenderableType] | None) -> Live:
+        spinner, started = Spinner("dots"), self._clock()
+
+        def moment() -> RenderableType:
+            line = f"{minutes(self._clock() - started)}  {text()}"
+            spinner.update(text=Text(line, no_wrap=True, overflow="ellipsis"))
+            return Group(spinner, body()) if body else spinner
+
+        return Live(get_renderable=moment, console=self._console, refresh_per_second=8, transient=True)
+
+    def _pulse(self, ended: threading.Event, text: Callable[[], str]) -> None:
+        while not ended.wait(TICK):
+            self.tick(text)
+
+    def tick(self, text: Callable[[], str]) -> None:
+        """Print a line if nothing was printed for some seconds."""
+        with self._printing:
+            if self._clock() - self._printed >= QUIET:
+                self.report(text())
 
     def report(self, text: str) -> None:
         """Print a line with the seconds since the demo started."""
-        line = f"[{self.elapsed:5.1f} s] {text}"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        with self._printing:
+            line = f"[{self.elapsed:5.1f} s] {text}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._printed = self._clock()
 
     @property
     def elapsed(self) -> float:
         """Seconds since the demo started."""
-        return time.monotonic() - self._started
+        return self._clock() - self._started
 
     def table(self) -> Table:
         """Return a table of the stages, their seconds and the total."""
@@ -86,24 +167,12 @@ class Stages:
 
 
 class BakeView:
-    """Shows a bake: ``with BakeView(console, stages) as view: view.show(...)``, once per poll."""
+    """Shows a bake: ``show`` once per poll, in a stage with its ``waits_for`` and ``table``."""
 
-    def __init__(self, console: Console, stages: Stages) -> None:
-        self._console = console
+    def __init__(self, stages: Stages) -> None:
         self._stages = stages
         self._shown: dict[str, str] = {}
-        self._live = (
-            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        )
-
-    def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
+        self._moment: tuple[str, Mapping[str, str | None], Progress | None] = ("queued", {}, None)
 
     def show(self, run_state: str, tasks: Mapping[str, str | None], progress: Progress | None) -> None:
         """Show one moment.
@@ -112,18 +181,22 @@ class BakeView:
         :param tasks: Airflow's states of the task instances.
         :param progress: the image and its workflows; None until the image has been submitted.
         """
-        if self._live:
-            self._live.update(self._table(run_state, tasks, progress), refresh=True)
-        else:
+        self._moment = (run_state, tasks, progress)
+        if not self._stages.is_live:
             self._print_changes(run_state, tasks, progress)
 
-    def _table(self, run_state: str, tasks: Mapping[str, str | None], progress: Progress | None) -> Group:
-        counted = ", ".join(f"{count} {state}" for state, count in _counted(tasks).items())
-        run = Text.assemble(
-            "Dag run ",
-            styled(run_state),
-            f"  {minutes(self._stages.elapsed)}  tasks: {counted or 'none yet'}",
-        )
+    def waits_for(self) -> str:
+        """Return what the bake waits for, in a line."""
+        run_state, tasks, progress = self._moment
+        if progress is None:
+            return f"Dag run {run_state}, tasks: {_listed(tasks)}"
+        running = [f"{w.type.lower()} {w.name}" for w in progress.workflows if w.status == _RUNNING]
+        return ", ".join([f"image {progress.image.status}", *running])
+
+    def table(self) -> Group:
+        """Return the run, the image and a table of its workflows."""
+        run_state, tasks, progress = self._moment
+        run = Text.assemble("Dag run ", styled(run_state), f"  tasks: {_listed(tasks)}")
         if progress is None:
             return Group(run)
         name, status = image_name(progress.image), progress.image.status
@@ -147,6 +220,10 @@ class BakeView:
         if state and self._shown.get(thing) != state:
             self._shown[thing] = state
             self._stages.report(f"{thing}: {state}{details}")
+
+
+def _listed(tasks: Mapping[str, str | None]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in _counted(tasks).items()) or "none yet"
 
 
 def _counted(tasks: Mapping[str, str | None]) -> dict[str, int]:

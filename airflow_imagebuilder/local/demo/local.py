@@ -46,11 +46,11 @@ class ThisMachine:
 
     def start(self, stages: Stages) -> None:
         """Start both side by side, since each takes seconds."""
-        with stages("database and local service"):
+        with stages("database and local service", lambda: self.airflow.waits_for or self.service.waits_for):
             self.service.start(wait=False)
             self.airflow.start(wait=False)
             self.service.wait_ready()
-        with stages("Airflow"):
+        with stages("Airflow", lambda: self.airflow.waits_for):
             self.airflow.wait_ready()
 
     def dead(self) -> str | None:

@@ -80,9 +80,11 @@ class AirflowStack(Stack):
 
         :raises StackError: the command failed; the message holds the end of its output.
         """
+        self.waits_for = "airflow db migrate makes the tables"
         process = self._launch("db-migrate", self.command("db", "migrate"), self.env)
         ended = process.wait(self._start_seconds)
         self._end("db-migrate", grace=0)
+        self.waits_for = ""
         if not ended or process.returncode:
             raise StackError(f"airflow db migrate: exit code {process.returncode}\n{process.tail()}")
 
@@ -101,7 +103,13 @@ class AirflowStack(Stack):
 
         :raises StackError: a process stopped, or the time is up.
         """
-        self._await(self.api.healthy, "Airflow is not healthy")
+        self._await(self._healthy, "Airflow is not healthy")
+
+    def _healthy(self) -> bool:
+        found = self.api.health()
+        named = {"api-server": bool(found), **{name: found[name] for name in found if name != "metadatabase"}}
+        self.waits_for = ", ".join(f"{name} {'up' if up else 'starting'}" for name, up in named.items())
+        return bool(found) and all(found.values())
 
     def kill(self, component: str) -> None:
         """Kill one process as a crash does: SIGKILL to it and to everything that it forked."""

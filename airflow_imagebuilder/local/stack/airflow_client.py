@@ -76,13 +76,18 @@ class AirflowApi:
 
     def healthy(self) -> bool:
         """Whether database, scheduler, triggerer and Dag processor are all healthy."""
+        found = self.health()
+        return bool(found) and all(found.values())
+
+    def health(self) -> dict[str, bool]:
+        """Return whether each component is healthy, by its name; nothing if no api-server answers."""
         try:
             answer = self._http.get("/api/v2/monitor/health")
         except httpx.TransportError:
-            return False
-        parts = answer.json().values() if answer.is_success else ()
+            return {}
+        parts = answer.json() if answer.is_success else {}
         # The status of a component is None until its first heartbeat.
-        return bool(parts) and all(part["status"] == "healthy" for part in parts)
+        return {name.replace("_", "-"): part["status"] == "healthy" for name, part in parts.items()}
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Send one request below ``/api/v2`` and return the JSON of the answer, None for an empty one.

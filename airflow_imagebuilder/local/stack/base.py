@@ -32,6 +32,8 @@ class Stack:
         self.home = home.resolve()
         self.home.mkdir(parents=True, exist_ok=True)
         self._start_seconds = start_seconds
+        self.waits_for = ""
+        """What the start waits for at this moment, in words for a person; empty at its end."""
         self._processes: dict[str, ServerProcess] = {}
         self._watchdog: Watchdog | None = None
 
@@ -127,6 +129,7 @@ class Stack:
                     f"{problem} after {self._start_seconds:.0f} s; see the logs in {self.home}/logs"
                 )
             time.sleep(0.1)
+        self.waits_for = ""
 
     def __enter__(self) -> Self:
         return self if self.pids else self.start()

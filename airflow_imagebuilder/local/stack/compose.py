@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 import zlib
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +33,8 @@ STAND_IN = "imagebuilder-standin/"
 _IMAGES = ("AIRFLOW_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE")
 _STAND_INS = {name: STAND_IN + name.removesuffix("_IMAGE").lower() for name in _IMAGES}
 _RUNS_ONCE = "init"
+_WIDTH = 100
+"""Characters of a line of Compose's output that are shown."""
 
 
 class Container(NamedTuple):
@@ -70,14 +72,33 @@ def compose_command() -> list[str]:
 
 
 def _run(
-    command: Sequence[str], *, check: bool = True, seconds: float = 300, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    check: bool = True,
+    seconds: float = 300,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
+    """Run a command in the repository.
+
+    :param log: a file that gets all output while the command runs; by default it is captured.
+    """
     try:
-        done = subprocess.run(  # noqa: S603 - the command is ours
-            command, check=False, capture_output=True, text=True, timeout=seconds, cwd=REPOSITORY, env=env
-        )
+        with nullcontext() if log is None else log.open("w", encoding="utf-8") as file:
+            done = subprocess.run(  # noqa: S603 - the command is ours
+                command,
+                check=False,
+                stdout=file or subprocess.PIPE,
+                stderr=subprocess.STDOUT if file else subprocess.PIPE,
+                text=True,
+                timeout=seconds,
+                cwd=REPOSITORY,
+                env=env,
+            )
     except subprocess.TimeoutExpired as error:
         raise StackError(f"{shlex.join(command)}: not finished after {seconds:.0f} s") from error
+    if log is not None:
+        done.stdout, done.stderr = log.read_text(encoding="utf-8", errors="replace"), ""
     if check and done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
         raise StackError(f"{shlex.join(command)}: exit code {done.returncode}\n{tail}")
@@ -131,6 +152,18 @@ class ComposeStack:
         # Never started: it only gives access to the service in the container (client, records, control).
         self.service = LocalService(port=service, home=self.home)
         self.password = ""
+        self._waits_for = ""
+        self._log = self.home / "compose.log"
+
+    @property
+    def waits_for(self) -> str:
+        """What the start waits for, with the last line of Compose's output; empty if it waits for nothing."""
+        try:
+            lines = self._log.read_text("utf-8", "replace").splitlines()
+        except FileNotFoundError:
+            lines = []
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return ": ".join(filter(None, (self._waits_for, last[:_WIDTH])))
 
     @property
     def api(self) -> AirflowApi:
@@ -149,7 +182,7 @@ class ComposeStack:
         """
         self._write_env()
         self.stop()
-        self.compose("build", seconds=1800)
+        self._start("build", seconds=1800)
 
     def _write_env(self) -> None:
         self._env_file.unlink(missing_ok=True)
@@ -163,7 +196,16 @@ class ComposeStack:
 
     def up(self) -> None:
         """Create and start the containers."""
-        self.compose("up", "--detach", seconds=600)
+        self._start("up", "--detach", seconds=600)
+
+    def _start(self, *arguments: str, seconds: float) -> None:
+        """Run a Compose command whose output shows how far it is."""
+        self._waits_for = f"compose {arguments[0]}"
+        try:
+            self.compose(*arguments, seconds=seconds, log=self._log)
+        finally:
+            self._waits_for = ""
+            self._log.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Remove containers, network and volumes of the project."""
@@ -183,12 +225,14 @@ class ComposeStack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def compose(self, *arguments: str, seconds: float = 300) -> str:
+    def compose(self, *arguments: str, seconds: float = 300, log: Path | None = None) -> str:
         """Run a Compose command and return its output.
 
+        :param log: a file that gets the output while the command runs.
         :raises StackError: it failed, or has not finished after ``seconds``.
         """
-        return _run([*self._command, *arguments], seconds=seconds, env=self._environment()).stdout
+        command = [*self._command, *arguments]
+        return _run(command, seconds=seconds, env=self._environment(), log=log).stdout
 
     def _environment(self) -> dict[str, str]:
         """Return this process's environment without the settings of the file, which it would override."""
@@ -228,11 +272,13 @@ class ComposeStack:
         """
         deadline = time.monotonic() + seconds
         while waiting := self._not_ready():
+            self._waits_for = ", ".join(waiting)
             if (dead := self.dead()) is not None:
                 raise StackError(dead)
             if time.monotonic() > deadline:
                 raise StackError(f"after {seconds:.0f} s still not healthy: {', '.join(waiting)}")
             time.sleep(1)
+        self._waits_for = ""
 
     def _not_ready(self) -> list[str]:
         waiting = [f"{c.name} ({c.status})" for c in self.containers() if not c.ready]

@@ -61,6 +61,7 @@ class LocalService(Stack):
             f"--host={HOST}",
             f"--port={self._port}",
         ]
+        self.waits_for = "the local service starts"
         self._launch(_SERVICE, [*command, *self._options], clean_environment())
 
     def wait_ready(self) -> None:

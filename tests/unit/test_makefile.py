@@ -1,0 +1,174 @@
+"""The Makefile explains itself, and the installation behind it always moves."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import re
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import completed
+
+REPOSITORY = Path(__file__).parents[2]
+MAKEFILE = (REPOSITORY / "Makefile").read_text("utf-8")
+PHONY = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
+assert PHONY
+TARGETS = set(PHONY[1].replace("\\\n", " ").split())
+INNER = {"node"}
+"""Targets that a person has no reason to name: checks of others."""
+
+
+def make(*arguments: str) -> str:
+    done = completed(["make", "-s", *arguments], seconds=60, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def shown(page: str) -> dict[str, str]:
+    """Return the text of each target on the page."""
+    return dict(re.findall(r"^  make (\S+) +(\S.*)$", page, re.MULTILINE))
+
+
+def test_make_alone_prints_the_page() -> None:
+    assert make() == make("help") != ""
+
+
+def test_every_target_is_on_the_page_with_a_text() -> None:
+    assert set(shown(make())) == TARGETS - {"help"}
+
+
+def test_the_page_is_aligned_in_groups() -> None:
+    page = make()
+    columns = {match.end() for match in re.finditer(r"^  make \S+ +", page, re.MULTILINE)}
+    starts = {len(line[0]) for line in re.findall(r"^((  make \S+ +))\S", page, re.MULTILINE)}
+    assert columns
+    assert len(starts) == 1
+    assert [line for line in page.splitlines() if line and line[0] != " "] == [
+        "Try it",
+        "Change it",
+        "Longer suites",
+        "Written and built files",
+        "Variables, before or after the target",
+    ]
+
+
+@pytest.mark.parametrize("variable", ["ARGS", "AIRFLOW", "PYTHON", "ACCOUNT", "REGION", "STAND_INS"])
+def test_the_page_names_the_variables(variable: str) -> None:
+    assert re.search(rf"^  (\S+ )?{variable}=", make(), re.MULTILINE)
+
+
+def test_contributing_and_the_page_have_the_same_targets() -> None:
+    table = re.findall(
+        r"^\| (`make .*?) \|", (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE
+    )
+    described = {name for cell in table for name in re.findall(r"`make ([a-z-]+)`", cell)}
+    assert described == TARGETS - INNER
+
+
+# -- install -----------------------------------------------------------------------------------------------
+
+
+def load() -> Any:
+    spec = importlib.util.spec_from_file_location("install", REPOSITORY / "constraints" / "install.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["install"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+install = load()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_without_a_terminal_no_five_seconds_of_an_installation_pass_without_a_line() -> None:
+    out, now = io.StringIO(), [0.0]
+    display = install.Display(out, lambda: now[0])
+    display.line("install ...")
+    while now[0] < 30:
+        now[0] += 0.1
+        display.moment("install: Resolved 232 packages")
+    times = [float(time) for time in re.findall(r"^\[ *([0-9.]+) s\]", out.getvalue(), re.MULTILINE)]
+    assert len(times) > 5
+    assert max(later - earlier for earlier, later in pairwise([*times, now[0]])) < 5
+    assert "s] install: Resolved 232 packages\n" in out.getvalue()
+
+
+def test_in_a_terminal_each_moment_is_another_picture() -> None:
+    out = Terminal()
+    display = install.Display(out)
+    for _ in range(8):
+        display.moment("install")
+    assert {picture.strip()[0] for picture in out.getvalue().split("\r\033[K")[1:]} == set(install.FRAMES)
+
+
+class Seen(Terminal):
+    """A terminal that makes a file once it has shown a text."""
+
+    def __init__(self, text: str, file: Path) -> None:
+        super().__init__()
+        self._text, self._file = text, file
+
+    def write(self, text: str) -> int:
+        if self._text in text:
+            self._file.touch()
+        return super().write(text)
+
+
+INSTALLER = """
+import pathlib, sys, time
+print('Resolved\\n + one==1', flush=True)
+end = time.monotonic() + 30
+while not pathlib.Path(sys.argv[1]).exists() and time.monotonic() < end:
+    time.sleep(0.01)
+sys.exit(int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_what_an_installer_printed_last_is_shown_and_all_of_it_is_kept_for_a_failure(
+    tmp_path: Path, code: int
+) -> None:
+    seen = tmp_path / "seen"
+    display = install.Display(Seen("install: Resolved", seen))
+    failure = install.run(display, "install", [sys.executable, "-c", INSTALLER, str(seen), str(code)])
+    assert seen.exists()
+    assert failure == (None if code == 0 else "Resolved\n + one==1\n")
+
+
+def test_a_program_that_is_not_there_is_a_failure() -> None:
+    assert "nowhere" in install.run(install.Display(io.StringIO()), "install", ["/nowhere/uv"])
+
+
+def test_where_uv_fails_pip_installs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ran: list[list[str]] = []
+
+    def run(_display: object, what: str, command: list[str], _env: object = None) -> str | None:
+        ran.append(command)
+        return "no such option" if what.startswith("install with uv") else None
+
+    monkeypatch.setattr(install, "run", run)
+    monkeypatch.setattr(install, "index_of", lambda _: "")
+    out = io.StringIO()
+    assert install.fill(install.Display(out), tmp_path / "venv", Path("c.txt"), "dev") is None
+    assert ran[-1][1:] == [
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "-c",
+        "c.txt",
+        "-e",
+        ".[dev]",
+    ]
+    assert "pip takes some minutes. Its reason: no such option" in out.getvalue()
