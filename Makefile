@@ -74,7 +74,7 @@ PARALLEL := -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
 SHARING := tests/integration
 OWN := $(wildcard $(patsubst %,$(SHARING)/test_%.py,queues ui_access))
-ALONE := $(wildcard $(SHARING)/test_testing*.py) $(filter-out $(SHARING)/ %/__pycache__/,$(wildcard tests/*/))
+ALONE := $(wildcard $(patsubst %,$(SHARING)/test_%.py,testing* how_to_pages iam_policies)) $(filter-out $(SHARING)/ %/__pycache__/,$(wildcard tests/*/))
 
 test: $(STAMP)  ## [change] the whole suite: unit tests, then integration tests on real servers
 ifneq ($(strip $(ARGS)),)
