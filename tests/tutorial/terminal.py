@@ -95,9 +95,12 @@ class Shell:
         """End whatever still runs: with Ctrl-C first, so that servers stop by themselves."""
         deadline = time.monotonic() + _GRACE
         if not self.ended:
-            self.interrupt()
             self.type("exit")
+        again = 0.0
         while not self.ended and time.monotonic() < deadline:
+            if time.monotonic() > again:  # a command that begins only now is interrupted, too
+                self.interrupt()
+                again = time.monotonic() + _GRACE / 3
             time.sleep(0.1)
         kill_session(self._process.pid)
         self._process.wait(_GRACE)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
 from airflow_imagebuilder.local.demo.command_line import only_one, run
+from airflow_imagebuilder.local.demo.compose import Docker
 from airflow_imagebuilder.local.demo.demo import PLUGIN, Demo, DemoError
+from airflow_imagebuilder.local.demo.display import Stages
 from airflow_imagebuilder.local.scenarios import find
 from airflow_imagebuilder.local.stack.base import StackError
 from airflow_imagebuilder.ui.plugin import ImageBuilderPlugin
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.demo.demo import Platform
-    from airflow_imagebuilder.local.demo.display import Stages
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 
@@ -360,3 +361,40 @@ def test_a_folder_that_another_demo_uses_is_refused(tmp_path: Path) -> None:
         pass
     with only_one(tmp_path / "state"):
         pass
+
+
+def test_on_compose_the_service_gets_the_scenario_once_it_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[Any] = []
+
+    class Stack:
+        """Containers that are ready at once."""
+
+        stand_ins: ClassVar[dict[str, str]] = {}
+
+        def __init__(self, *_: Any) -> None:
+            self.service = self
+
+        def build(self) -> None: ...
+
+        def up(self) -> None:
+            calls.append("up")
+
+        def wait_ready(self) -> None:
+            calls.append("ready")
+
+        def containers(self) -> list[Any]:
+            return []
+
+        def control(self, **settings: Any) -> None:
+            calls.append(settings)
+
+    monkeypatch.setattr("airflow_imagebuilder.local.demo.compose.ComposeStack", Stack)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("seed: 7\nworkflows: {boot: 90}\n")
+    stages = Stages(Console(file=io.StringIO()))
+    Docker(tmp_path, tmp_path, 60, mine).start(stages)
+    assert calls == ["up", "ready", {"workflows": {"boot": 90}}]
+    Docker(tmp_path, tmp_path, 60).start(stages)
+    assert calls[3:] == ["up", "ready"]
