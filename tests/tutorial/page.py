@@ -115,7 +115,7 @@ class _Walk:
     """The page from top to bottom: the last comment and the last file name say what a block is."""
 
     def __init__(self) -> None:
-        self._mark, self._path, self._old = "", "", ""
+        self._mark, self._path = "", ""
 
     def read(self, part: re.Match[str], line: int) -> Iterator[Action]:
         """Yield what one part of the page lets the reader do."""
@@ -130,7 +130,10 @@ class _Walk:
         elif part["language"] == "console":
             yield _terminal(part["code"], line, stays=self._taken() == STAYS)
         elif part["language"] == "python":
-            yield from self._python(part["code"], line)
+            yield File(line, self._file(line), part["code"])
+        elif part["language"] == "diff":
+            old, new = (_lines(part["code"], sign) for sign in "-+")
+            yield Replacement(line, self._file(line), old, new)
         elif part["language"] != "text":
             raise PageError(f"line {line}: nothing is done with this block: {part['code'][:60]!r}")
 
@@ -138,16 +141,16 @@ class _Walk:
         mark, self._mark = self._mark, ""
         return mark
 
-    def _python(self, code: str, line: int) -> Iterator[Action]:
-        mark = self._taken()
+    def _file(self, line: int) -> str:
         if not self._path:
             raise PageError(f"line {line}: no line before this block names its file")
-        if mark == "old":
-            self._old = code
-        elif mark == "new":
-            yield Replacement(line, self._path, self._old, code)
-        else:
-            yield File(line, self._path, code)
+        path, self._path = self._path, ""
+        return path
+
+
+def _lines(code: str, sign: str) -> str:
+    """Return the lines that a difference removes or adds."""
+    return "".join(f"{row[1:]}\n" for row in code.splitlines() if row.startswith(sign))
 
 
 def _terminal(code: str, line: int, *, stays: bool) -> Terminal:

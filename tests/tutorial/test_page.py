@@ -91,7 +91,7 @@ def test_a_page_is_read_in_its_order() -> None:
         "1. Open `x` and\n   **Press**. <!-- steps: open; click -->\n"
         "2. See. <!-- step: see -->\n\n"
         "`a.py`:\n\n```python\nx = 1\n```\n\n"
-        "`b.py`:\n\n<!-- old -->\n```python\nx = 1\n```\n\n<!-- new -->\n```python\nx = 2\n```\n\n"
+        "`b.py`:\n\n```diff\n-x = 1\n+x = 2\n```\n\n"
         "<!-- interrupt -->\n"
     )
     terminal, first, second, file, replacement, interrupt = actions(page)
@@ -99,8 +99,8 @@ def test_a_page_is_read_in_its_order() -> None:
     assert first == Browser(8, "1. Open `x` and **Press**.", ("open", "click"), ("Press",), ("x",))
     assert second == Browser(10, "2. See.", ("see",), (), ())
     assert file == File(14, "a.py", "x = 1\n")
-    assert replacement == Replacement(26, "b.py", "x = 1\n", "x = 2\n")
-    assert interrupt == Interrupt(30)
+    assert replacement == Replacement(20, "b.py", "x = 1\n", "x = 2\n")
+    assert interrupt == Interrupt(25)
 
 
 def test_what_differs_in_each_run_is_learnt_once_and_used_from_then_on() -> None:
