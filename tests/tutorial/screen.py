@@ -85,8 +85,8 @@ class Screen:
         (group,) = item.bold
         square = self._page.locator(f'a[href*="/runs/"][href$="/tasks/group/{group}"]')
         square.first.click(timeout=self._seconds * 1000)
-        self._page.wait_for_url(re.compile(f"/runs/.*/tasks/group/{group}"))
-        self._settle()
+        # Until then the page has the buttons of the run, which have the same names.
+        expect(self._page.get_by_role("button", name="Mark Task Group as...")).to_be_visible()
 
     def _reload(self, item: Browser, _: str) -> None:
         """Load the page again until it shows what the item has as code."""
