@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test test-faults test-clients test-browser pictures matrix bench docs test-docs lint types ui ui-check node \
+.PHONY: help install demo up test test-faults test-clients test-browser tutorial pictures matrix bench docs test-docs lint types ui ui-check node \
 	dist test-dist release-check release-notes compose-env compose-build compose-demo test-compose constraints coverage-page verify-aws verify-aws-clean clean
 
 ALL_CONSTRAINTS := $(sort $(wildcard constraints/airflow-*.txt))
@@ -128,6 +128,10 @@ AXE = ! command -v npm >/dev/null || $(MAKE) --no-print-directory $(NODE_MODULES
 test-browser: $(STAMP)  ## [suites] the pages in a real Chromium, on a real Airflow; screenshots in build/screenshots
 	@$(AXE)
 	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+# It clones this checkout into an empty folder and installs there, so it needs git, and takes no other AIRFLOW.
+tutorial: $(STAMP)  ## [try] docs/tutorial.md, followed to the letter by a script; ARGS=--pictures takes its pictures again
+	@$(BIN)/python -m tests.tutorial $(ARGS)
 
 pictures: $(STAMP)  ## [write] take the pictures of README and docs again, from real runs
 	@$(BIN)/python -m tests.browser.pictures $(ARGS)

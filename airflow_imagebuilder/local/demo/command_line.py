@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from airflow_imagebuilder.local.demo.demo import DAG, Demo, DemoError
+from airflow_imagebuilder.local.demo.demo import DAG, Demo, DemoError, ImageFailedError
+from airflow_imagebuilder.local.emulator.scenario import ScenarioError
+from airflow_imagebuilder.local.scenarios import SHIPPED, checked
 from airflow_imagebuilder.local.stack.airflow_client import AirflowApiError
 from airflow_imagebuilder.local.stack.base import StackError
 
@@ -55,6 +57,11 @@ def _options(
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("--stay", action="store_true", help="keep everything running until Ctrl-C")
     parser.add_argument("--speed", type=float, default=SPEED, help="virtual seconds per second (%(default)g)")
+    parser.add_argument(
+        "--scenario",
+        metavar="NAME|FILE",
+        help=f"what fails in the Image Builder: {', '.join(SHIPPED)}, or a YAML file",
+    )
     parser.add_argument("--state", type=Path, default=state, help="folder for all files (%(default)s)")
     parser.add_argument("--dags", type=Path, default=_DAGS, help="folder with the Dags (%(default)s)")
     parser.add_argument("--dag-id", default=DAG, help="the Dag to run (%(default)s)")
@@ -62,7 +69,7 @@ def _options(
 
 
 def run(
-    make_platform: Callable[[Path, Path, float], Platform],
+    make_platform: Callable[[Path, Path, float, Path | None], Platform],
     arguments: Sequence[str] | None = None,
     *,
     module: str,
@@ -72,11 +79,11 @@ def run(
     """
     Run a demo from the command line.
 
-    :param make_platform: makes the platform from the folder for its files, the folder with the Dags and the
-        speed.
+    :param make_platform: makes the platform from the folder for its files, the folder with the Dags, the
+        speed, and the file of the scenario.
     :param module: the name that ``python -m`` is given for this demo.
     :param state: the folder for its files without ``--state``.
-    :return: the exit code: 0 with an image, 1 without, 130 after an interruption.
+    :return: the exit code: 0 with an image, 1 without, 2 for a wrong scenario, 130 after an interruption.
     """
     options = _options(arguments, module, description, state)
     # A log file does not wrap lines: without a terminal the tables get the room they need.
@@ -85,13 +92,24 @@ def run(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
+        scenario = checked(options.scenario) if options.scenario else None
         with only_one(options.state):
-            platform = make_platform(options.state, options.dags, options.speed)
+            platform = make_platform(options.state, options.dags, options.speed, scenario)
             Demo(console, platform, dags=options.dags, dag_id=options.dag_id).run(stay=options.stay)
     except KeyboardInterrupt:
         console.print("interrupted; everything is stopped")
         return 130
+    except ScenarioError as error:
+        console.print(f"{module}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 2
     except (DemoError, StackError, AirflowApiError) as error:
+        if options.scenario and isinstance(error, ImageFailedError):
+            lines = (
+                f"Failed, with --scenario {options.scenario}: {error.lines[0]}",
+                "To see it in Airflow, and to repair it: make up, or --stay",
+            )
+            console.print(*lines, sep="\n", markup=False, highlight=False, soft_wrap=True)
+            return 1
         console.print(f"The demo failed: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_imagebuilder.local.demo.command_line import run
+from airflow_imagebuilder.local.emulator.scenario import load
 from airflow_imagebuilder.local.stack.compose import ComposeStack
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ class Docker:
     :param state: folder for the environment file.
     :param dags: folder with the Dags.
     :param speed: virtual seconds per second.
+    :param scenario: what fails and how long it takes, without its seed; nothing fails by default.
     """
 
     logs = "docker logs CONTAINER, until the containers are removed"
 
-    def __init__(self, state: Path, dags: Path, speed: float) -> None:
+    def __init__(self, state: Path, dags: Path, speed: float, scenario: Path | None = None) -> None:
         self.airflow = ComposeStack(state, dags, speed)
         self.service = self.airflow.service
+        self._scenario = load(scenario) if scenario else {}
+        self._scenario.pop("seed", None)  # counts at the start of a service alone
 
     def start(self, stages: Stages) -> None:
         """Build the images, start the containers, and report what became of each."""
@@ -45,6 +49,8 @@ class Docker:
             self.airflow.wait_ready()
         for container in self.airflow.containers():
             stages.report(f"{container.name}: {container.status}")
+        if self._scenario:
+            self.service.control(**self._scenario)
 
     def dead(self) -> str | None:
         """Return which container stopped by itself, with the last lines of its log; None if all run."""

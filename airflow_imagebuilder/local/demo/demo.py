@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_imagebuilder.local.demo.display import (
     BakeView,
@@ -14,6 +16,7 @@ from airflow_imagebuilder.local.demo.display import (
     styled,
     workflow_table,
 )
+from airflow_imagebuilder.local.demo.failure import first_line, remedy
 from airflow_imagebuilder.local.demo.progress import Progress, amis_in_ec2, read_progress
 from airflow_imagebuilder.local.stack.airflow_client import TERMINAL, AirflowApi, AirflowApiError
 from airflow_imagebuilder.local.stack.base import StackError
@@ -23,7 +26,6 @@ from airflow_imagebuilder.xcom import ARN_KEY
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -40,6 +42,17 @@ _POLL_SECONDS = 0.5
 
 class DemoError(RuntimeError):
     """The demo did not produce an image; the message says what happened."""
+
+
+class ImageFailedError(DemoError):
+    """The image failed, which a scenario may want; the servers and the Dag work.
+
+    :param lines: why, where to see it, and what to do next.
+    """
+
+    def __init__(self, message: str, lines: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.lines = lines
 
 
 class Platform(Protocol):
@@ -115,6 +128,9 @@ class Demo:
         self._print_access()
         try:
             self._bake()
+        except ImageFailedError as failed:
+            lines = ("", *failed.lines, "Everything keeps running.", "")
+            self._console.print(*lines, sep="\n", markup=False, highlight=False, soft_wrap=True)
         except (DemoError, AirflowApiError) as error:
             self._console.print(f"{error}", style="red", markup=False)
         self._console.print(self._stages.table())
@@ -141,10 +157,22 @@ class Demo:
         with self._stages("bake", view.waits_for, view.table):
             state, progress = self._watch(api, run_id, view)
         if state != "success":
-            raise DemoError(f"Dag run {run_id} ended {state}\n\n{self._failed_logs(api, run_id)}")
+            message = f"Dag run {run_id} ended {state}\n\n{self._failed_logs(api, run_id)}"
+            why = progress and first_line(progress)
+            if progress and why:
+                raise ImageFailedError(message, self._failure(progress, why, api, run_id))
+            raise DemoError(message)
         if progress is None:
             raise DemoError("the Dag run succeeded without an image")
         self._print_image(progress)
+
+    def _failure(self, progress: Progress, why: str, api: AirflowApi, run_id: str) -> tuple[str, ...]:
+        failed = [task["task_id"] for task in api.tasks(self._dag_id, run_id) if task["state"] == "failed"]
+        return (
+            why,
+            *(f"To see why:    {line.split()[-1]}" for line in self._pages[:1]),
+            f"To repair it:  {remedy(progress, failed)}",
+        )
 
     def _report_pages(self, api: AirflowApi, run_id: str) -> None:
         """Print where the run and all images are seen: in Airflow's UI, before 3.1 without its frame."""
@@ -163,10 +191,11 @@ class Demo:
         """Show the run until it has finished."""
         client = self._platform.service.client("imagebuilder")
         deadline = time.monotonic() + _BAKE_SECONDS
+        progress: Progress | None = None
         while True:
             state = api.run(self._dag_id, run_id)["state"]
             arn = next(iter(api.xcoms(self._dag_id, run_id, ARN_KEY)), None)
-            progress = read_progress(client, arn) if arn else None
+            progress = _read(client, arn, progress) if arn else None
             view.show(state, api.states(self._dag_id, run_id), progress)
             if state in TERMINAL:
                 return state, progress
@@ -211,8 +240,25 @@ class Demo:
             f"Image Builder: {service.url}  for the AWS CLI and boto3 in another terminal:",
             f"  export AWS_ENDPOINT_URL={service.url} AWS_DEFAULT_REGION={REGION}",
             "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local",
+            f"Control:       {_python()} -m airflow_imagebuilder.local control --url {service.url} --help",
             f"Dags:          {self._dags.resolve()}  read again every few seconds",
             f"Logs:          {self._platform.logs}",
             "Ctrl-C stops everything; the next start begins with an empty database.\n",
         )
         self._console.print(*lines, sep="\n", highlight=False, soft_wrap=True)
+
+
+def _read(client: Any, arn: str, last: Progress | None) -> Progress | None:
+    """Read the progress; while a scenario lets calls fail, return the last one."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return read_progress(client, arn)
+    except (ClientError, BotoCoreError):
+        return last
+
+
+def _python() -> str:
+    """Return this Python as a user types it: a path from the present folder, where it is below that."""
+    here, python = Path.cwd(), Path(sys.executable)
+    return str(python.relative_to(here) if python.is_relative_to(here) else python)

@@ -35,12 +35,15 @@ class ThisMachine:
     :param state: folder for database, logs and secrets; the files of an earlier demo are removed.
     :param dags: folder with the Dags.
     :param speed: virtual seconds per second.
+    :param scenario: what fails and how long it takes; nothing fails by default.
     """
 
-    def __init__(self, state: Path, dags: Path, speed: float) -> None:
+    def __init__(self, state: Path, dags: Path, speed: float, scenario: Path | None = None) -> None:
         home = state / "airflow"
         shutil.rmtree(home, ignore_errors=True)
-        self.service = LocalService(port=free_port(), speed=speed, home=state / "imagebuilder")
+        self.service = LocalService(
+            port=free_port(), speed=speed, scenario=scenario, home=state / "imagebuilder"
+        )
         self.airflow = AirflowStack(home, dags, {**self.service.env, **_SETTINGS})
         self.logs = str(self.airflow.home / "logs")
 

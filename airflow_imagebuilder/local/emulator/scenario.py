@@ -133,7 +133,7 @@ def load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ScenarioError(f"--scenario {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise ScenarioError(f"{path}: not YAML: {error}") from error
+        raise ScenarioError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     try:
         parse(document)
     except ScenarioError as error:

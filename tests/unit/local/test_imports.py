@@ -32,7 +32,15 @@ def imports_of(folder: str, *, without: str = "") -> set[str]:
     [
         ("local/emulator", ("local.emulator.",)),
         ("local/stack", ("local.stack.",)),
-        ("local/demo", ("local.demo.", "local.stack.", "service.", "xcom.", "pages.")),
+        ("local/scenarios", ("local.emulator.",)),
+        ("local/control", ("local.control.", "local.scenarios.", "local.emulator.scenario.")),
+        (
+            "local/demo",
+            (
+                *("local.demo.", "local.stack.", "local.scenarios.", "local.emulator.scenario."),
+                *("service.", "xcom.", "pages."),
+            ),
+        ),
         (
             "local/emulator/engine",
             ("local.emulator.engine.", "local.emulator.managed.", "local.emulator.documents."),

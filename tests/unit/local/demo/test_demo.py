@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from airflow_imagebuilder.local.demo.command_line import only_one, run
+from airflow_imagebuilder.local.demo.compose import Docker
 from airflow_imagebuilder.local.demo.demo import PLUGIN, Demo, DemoError
+from airflow_imagebuilder.local.demo.display import Stages
+from airflow_imagebuilder.local.scenarios import find
 from airflow_imagebuilder.local.stack.base import StackError
 from airflow_imagebuilder.ui.plugin import ImageBuilderPlugin
 
 if TYPE_CHECKING:
     from airflow_imagebuilder.local.demo.demo import Platform
-    from airflow_imagebuilder.local.demo.display import Stages
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/golden/1.0.0/1"
 
@@ -27,6 +30,7 @@ class Api:
     def __init__(self, state: str, arns: list[str]) -> None:
         self._state = state
         self._arns = arns
+        self.failed = "image"
         self.plugins: dict[str, dict[str, Any]] = {PLUGIN: {"react_apps": [{"name": "Image build"}]}}
 
     def plugin(self, name: str) -> dict[str, Any] | None:
@@ -51,7 +55,7 @@ class Api:
 
     def tasks(self, *_: str) -> list[dict[str, Any]]:
         return [
-            {"task_id": "image", "state": "failed", "try_number": 2, "map_index": -1},
+            {"task_id": self.failed, "state": "failed", "try_number": 2, "map_index": -1},
             {"task_id": "report", "state": "success", "try_number": 1, "map_index": -1},
         ]
 
@@ -62,15 +66,19 @@ class Api:
 class Aws:
     """Image Builder with one finished image, and an EC2 that has the AMIs given to it."""
 
-    def __init__(self, *amis: str) -> None:
-        self._amis = amis
+    def __init__(self, *amis: str, failed: str | None = None, status: str = "AVAILABLE") -> None:
+        self._amis, self._failed, self._status = amis, failed, status
+        self.throttled = 0
 
     def get_image(self, imageBuildVersionArn: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        if self.throttled:
+            self.throttled -= 1
+            raise ClientError({"Error": {"Code": "CallRateLimitExceededException"}}, "GetImage")
         ami = {"region": "us-east-1", "image": "ami-1", "name": "golden"}
         return {
             "image": {
                 "arn": imageBuildVersionArn,
-                "state": {"status": "AVAILABLE"},
+                "state": {"status": self._status},
                 "outputResources": {"amis": [ami]},
             }
         }
@@ -79,7 +87,14 @@ class Aws:
         return self
 
     def paginate(self, **_: str) -> list[dict[str, Any]]:
-        return [{"workflowExecutions": []}]
+        execution = {
+            "workflowBuildVersionArn": f"{ARN.partition(':image/')[0]}:workflow/test/{self._failed}/1.0.0/1",
+            "workflowExecutionId": "wf-1",
+            "type": "TEST",
+            "status": "FAILED",
+            "message": "PASS_MAX_DAYS is 99999",
+        }
+        return [{"workflowExecutions": [execution] if self._failed else []}]
 
     def describe_images(self, **_: Any) -> dict[str, Any]:
         return {"Images": [{"State": "available"} for _ in self._amis]}
@@ -173,6 +188,50 @@ def test_a_failed_run_is_reported_with_the_logs_of_its_failed_tasks_alone() -> N
     assert str(caught.value) == "Dag run run-1 ended failed\n\nLog of task image, try 2:\nlog of image 2"
 
 
+@pytest.mark.parametrize(
+    ("status", "line", "then"),
+    [
+        (
+            "AVAILABLE",
+            "Test cis failed: PASS_MAX_DAYS is 99999",
+            "AWS calls this image AVAILABLE all the same, so the new try builds another.",
+        ),
+        (
+            "FAILED",
+            "Image golden 1.0.0/1 failed in TESTING: workflow cis: PASS_MAX_DAYS is 99999",
+            "The new try repairs this image from TESTING on; its build is not repeated.",
+        ),
+    ],
+)
+def test_with_stay_a_failed_image_is_shown_with_its_reason_its_page_and_its_repair(
+    monkeypatch: pytest.MonkeyPatch, status: str, line: str, then: str
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("airflow_imagebuilder.local.demo.demo.time.sleep", interrupt)
+    servers = Servers(state="failed", aws=Aws(failed="cis", status=status))
+    servers.api.failed = "golden.image"
+    printed = ran(servers, stay=True)
+    assert f"\n{line}\n" in printed
+    assert "To see why:    http://servers/dags/golden_image/runs/run-1/plugin/image-build\n" in printed
+    assert f"To repair it:  clear the task group golden in Airflow, with its downstream tasks. {then}\n" in (
+        printed
+    )
+    assert "Everything keeps running." in printed
+    assert "Log of task" not in printed
+
+
+def test_a_call_that_a_scenario_refuses_does_not_end_the_demo() -> None:
+    aws = Aws("ami-1")
+    servers = Servers(aws=aws)
+    states = iter(["running", "success"])
+    servers.api.run = lambda *_: {"state": next(states)}  # type: ignore[method-assign]
+    aws.throttled = 1
+    assert "Image golden 1.0.0/1 AVAILABLE" in ran(servers)
+    assert aws.throttled == 0
+
+
 def test_a_successful_run_without_an_image_is_a_failure_of_the_demo() -> None:
     with pytest.raises(DemoError, match="succeeded without an image"):
         ran(Servers(arns=()))
@@ -227,6 +286,7 @@ def test_with_stay_an_interruption_ends_the_demo_well(monkeypatch: pytest.Monkey
     printed = ran(Servers(), stay=True)
     assert "user admin, password secret" in printed
     assert "export AWS_ENDPOINT_URL=http://servers" in printed
+    assert "-m airflow_imagebuilder.local control --url http://servers --help\n" in printed
     # Once when the run begins, and again with everything else that is still there at the end.
     assert printed.count("http://servers/plugin/golden-images") == 2
     assert "Everything is stopped. Logs: the folder" in printed
@@ -236,7 +296,7 @@ def test_with_stay_an_interruption_ends_the_demo_well(monkeypatch: pytest.Monkey
 def test_the_exit_code_is_0_with_an_image_and_1_without(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], state: str, code: int
 ) -> None:
-    made: list[tuple[Path, Path, float]] = []
+    made: list[tuple[Path, Path, float, Path | None]] = []
 
     def make(*arguments: Any) -> Platform:
         made.append(arguments)
@@ -244,8 +304,42 @@ def test_the_exit_code_is_0_with_an_image_and_1_without(
 
     given = ["--state", str(tmp_path / "here"), "--dags", str(tmp_path), "--speed", "7"]
     assert run(make, given, module="m", description=None, state=tmp_path) == code
-    assert made == [(tmp_path / "here", tmp_path, 7.0)]
+    assert made == [(tmp_path / "here", tmp_path, 7.0, None)]
     assert ("The demo failed: Dag run run-1 ended failed" in capsys.readouterr().out) is (code == 1)
+
+
+def test_a_wrong_scenario_is_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make(*_: Any) -> Platform:
+        pytest.fail("something was started")
+
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("failures: [{workflow: bot}]")
+    assert run(make, ["--scenario", str(wrong)], module="m", description=None, state=tmp_path / "s") == 2
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == (
+        f"m: {wrong}: failures[0].workflow: 'bot': no such workflow; there are, e.g.: boot. "
+        "A workflow that a client creates later is named in 'later'."
+    )
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_scenario_that_fails_the_image_does_not_read_like_a_broken_demo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[Any] = []
+
+    def make(*arguments: Any) -> Platform:
+        made.append(arguments[-1])
+        return cast("Platform", Servers(state="failed", aws=Aws(failed="cis")))
+
+    given = ["--scenario", "failing-test", "--state", str(tmp_path)]
+    assert run(make, given, module="m", description=None, state=tmp_path) == 1
+    assert made == [find("failing-test")]
+    *_, failed, next_step = capsys.readouterr().out.splitlines()
+    assert failed == "Failed, with --scenario failing-test: Test cis failed: PASS_MAX_DAYS is 99999"
+    assert next_step == "To see it in Airflow, and to repair it: make up, or --stay"
 
 
 def test_an_interrupted_demo_has_the_exit_code_130(
@@ -267,3 +361,40 @@ def test_a_folder_that_another_demo_uses_is_refused(tmp_path: Path) -> None:
         pass
     with only_one(tmp_path / "state"):
         pass
+
+
+def test_on_compose_the_service_gets_the_scenario_once_it_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[Any] = []
+
+    class Stack:
+        """Containers that are ready at once."""
+
+        stand_ins: ClassVar[dict[str, str]] = {}
+
+        def __init__(self, *_: Any) -> None:
+            self.service = self
+
+        def build(self) -> None: ...
+
+        def up(self) -> None:
+            calls.append("up")
+
+        def wait_ready(self) -> None:
+            calls.append("ready")
+
+        def containers(self) -> list[Any]:
+            return []
+
+        def control(self, **settings: Any) -> None:
+            calls.append(settings)
+
+    monkeypatch.setattr("airflow_imagebuilder.local.demo.compose.ComposeStack", Stack)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("seed: 7\nworkflows: {boot: 90}\n")
+    stages = Stages(Console(file=io.StringIO()))
+    Docker(tmp_path, tmp_path, 60, mine).start(stages)
+    assert calls == ["up", "ready", {"workflows": {"boot": 90}}]
+    Docker(tmp_path, tmp_path, 60).start(stages)
+    assert calls[3:] == ["up", "ready"]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from airflow_imagebuilder.local import emulator
-from airflow_imagebuilder.local.__main__ import main
 from airflow_imagebuilder.local.emulator.engine import ApiError, guesses
 from airflow_imagebuilder.local.emulator.engine.operations.rules import versions
+from airflow_imagebuilder.local.server import main
 from tests.support.arns import PREFIX
 from tests.support.bench import CODEC, Bench, image_request
 

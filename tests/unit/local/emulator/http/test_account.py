@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_imagebuilder.local.__main__ import arguments
 from airflow_imagebuilder.local.emulator.seed import INSTANCE_PROFILE as PROFILE
+from airflow_imagebuilder.local.server import arguments
 from tests.support.bench import HEAD
 from tests.support.documents import COMPONENT
 from tests.support.process import Process

@@ -386,7 +386,7 @@ def test_the_service_ends_well_though_a_call_hangs_and_a_queue_waits_for_twenty_
 def test_an_invalid_scenario_and_a_taken_port_are_reported(
     server: Process, tmp_path: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from airflow_imagebuilder.local.__main__ import main
+    from airflow_imagebuilder.local.server import main
 
     path = tmp_path / "bad.yaml"
     path.write_text("speed: 3\n")
