@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
-from tests.tutorial.screen import Screen
 
 from tests.browser import chromium
 from tests.tutorial.output import Words
@@ -26,6 +25,7 @@ from tests.tutorial.page import (
     Terminal,
     actions,
 )
+from tests.tutorial.screen import Screen
 from tests.tutorial.terminal import Shell, TerminalError
 
 if TYPE_CHECKING:
