@@ -4,7 +4,7 @@ A golden container image: run its pipeline if there is a reason to, scan it, ver
 The last task updates the asset ``golden-web-container``, whose events have the URIs of the image by region:
 schedule a Dag on it that deploys the image.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

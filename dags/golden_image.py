@@ -4,7 +4,7 @@ Bake the fleet's golden image every week: build, nine tests, two regions.
 This Dag is a quality gate. After a test has failed, the other tests still run, so one run shows all failures.
 The task ``image`` then fails and does not update the asset, so no Dag rolls the image out.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

@@ -9,7 +9,7 @@ scan, and verifies the AMIs in both regions. The last task updates the asset ``g
 ``roll_out_golden_web`` runs whenever this asset is updated: in each region it adds a version with the new AMI
 to a launch template, and makes it the default.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

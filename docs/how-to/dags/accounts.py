@@ -7,7 +7,7 @@ Images for several accounts, in two ways.
 The connections: ``aws_default`` builds, in the account of the recipe; ``aws_staging`` and ``aws_production``
 read EC2 in the accounts that get the copies. Each may assume a role (``role_arn`` in its extra).
 
-The recipe is that of the local service. The page shows how to make the distribution configuration
+The recipe is that of the local Image Builder. The page shows how to make the distribution configuration
 ``golden-accounts``. For your own accounts set the Airflow Variable ``golden_image_arn_prefix``, and change
 ``TARGETS``.
 """

@@ -3,7 +3,7 @@ A message if a run is late: a deadline, which Airflow has since 3.1. On Airflow 
 
 The message goes to the SNS topic that ``IMAGES_TOPIC_ARN`` names, in the environment of the triggerer.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

@@ -4,7 +4,7 @@ Bake one image on request: a form with a required reason, optional fields, and t
 ``confirm`` stops the run before anything is built if the distribution configuration copies the image to other
 regions than the form says.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

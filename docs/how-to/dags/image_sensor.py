@@ -1,7 +1,7 @@
 """
 Wait for the image that AWS's schedule builds, watch its tests, and say which AMIs it has.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

@@ -8,7 +8,7 @@ Several images in one Dag, in two ways.
 Before the first run, make the pool; it has to count deferred tasks:
 ``airflow pools set golden_images 2 "Images in progress" --include-deferred``
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

@@ -1,7 +1,7 @@
 """
 Build each night, but only if there is something new: `gate` skips the rest of the run if not.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

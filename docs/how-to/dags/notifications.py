@@ -3,7 +3,7 @@ A message when an image fails, when a new try repairs it, and when it is there.
 
 They go to an SNS topic: ``IMAGES_TOPIC_ARN`` in the environment of workers and Dag processor names it.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 

@@ -3,7 +3,7 @@ A golden image each working day: baked at 03:00, tested, copied to two regions, 
 
 ``golden_each_night`` bakes it. ``use_golden_windows`` runs after each image that has passed, with its AMIs.
 
-The names are those that the local service is seeded with. For your own account set the Airflow Variable
+The names are those of the local Image Builder. For your own account set the Airflow Variable
 ``golden_image_arn_prefix``, for example to ``arn:aws:imagebuilder:eu-west-1:111122223333``.
 """
 
