@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -18,6 +19,15 @@ DEFAULT_URL = "http://127.0.0.1:5005"
 PATIENCE = 60
 #: The most requests for one ``advance``: minutes of work.
 MOST_ADVANCES = 100
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # wrong brackets of IPv6, or a port that is not a number
+        return False
+    return named and url.split() == [url]
 
 
 class ControlError(RuntimeError):
@@ -32,7 +42,7 @@ class RemoteService:
 
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or os.environ.get("AWS_ENDPOINT_URL") or DEFAULT_URL).rstrip("/")
-        if urlsplit(self.url).scheme not in {"http", "https"}:
+        if not _is_address(self.url):
             raise ControlError(f"--url {self.url}: not an address; e.g. {DEFAULT_URL}")
         # It runs on this machine: no proxy of the user's environment leads to it.
         self._open = build_opener(ProxyHandler({})).open
@@ -69,15 +79,20 @@ class RemoteService:
         request = Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 (checked above)
         try:
             with self._open(request, timeout=PATIENCE) as answer:
-                return self._read(answer.read())
+                clock = self._read(answer.read())
         except HTTPError as error:
             with error:
                 raise ControlError(self._refusal(error)) from error
+        except HTTPException as error:  # it speaks another protocol
+            raise ControlError(self._stranger()) from error
         except (URLError, OSError) as error:
             raise ControlError(
                 f"no local Image Builder answers on {self.url} ({getattr(error, 'reason', error)}). Start it "
                 "with: python -m airflow_imagebuilder.local; or name another address: --url, AWS_ENDPOINT_URL"
             ) from error
+        if "speed" not in clock:  # the service itself always sends it
+            raise ControlError(self._stranger())
+        return clock
 
     def _read(self, body: bytes) -> dict[str, Any]:
         try:
@@ -85,8 +100,11 @@ class RemoteService:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise ControlError(f"what answers on {self.url} is not a local Image Builder")
+            raise ControlError(self._stranger())
         return answer
+
+    def _stranger(self) -> str:
+        return f"what answers on {self.url} is not a local Image Builder"
 
     def _refusal(self, error: HTTPError) -> str:
         """Return the service's own words for a refusal."""
