@@ -143,7 +143,14 @@ def test_what_an_installer_printed_last_is_shown_and_all_of_it_is_kept_for_a_fai
     display = install.Display(Seen("install: Resolved", seen))
     failure = install.run(display, "install", [sys.executable, "-c", INSTALLER, str(seen), str(code)])
     assert seen.exists()
-    assert failure == (None if code == 0 else "Resolved\n + one==1\n")
+    assert (failure is None) == (code == 0)
+    assert failure is None or failure.startswith("Resolved\n + one==1\n")
+
+
+def test_an_installer_that_is_killed_without_a_word_has_failed() -> None:
+    dies = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    failure = install.run(install.Display(io.StringIO()), "install", [sys.executable, "-c", dies])
+    assert failure.strip() == f"{sys.executable} ended with exit code -9"
 
 
 def test_a_program_that_is_not_there_is_a_failure() -> None:

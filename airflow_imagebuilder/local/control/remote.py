@@ -83,7 +83,7 @@ class RemoteService:
         except HTTPError as error:
             with error:
                 raise ControlError(self._refusal(error)) from error
-        except HTTPException as error:  # it speaks another protocol
+        except HTTPException as error:  # it has another protocol
             raise ControlError(self._stranger()) from error
         except (URLError, OSError) as error:
             raise ControlError(
