@@ -9,10 +9,13 @@ import json
 import os
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEFAULT_URL = "http://127.0.0.1:5005"
 #: Seconds for one answer; an ``advance`` works for some of them.
@@ -32,6 +35,27 @@ def _is_address(url: str) -> bool:
 
 class ControlError(RuntimeError):
     """A request that was not carried out; the message is one line."""
+
+
+def all_passed(ask: Callable[[dict[str, Any]], dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+    """Send a request, and repeat its ``advance`` until all of it has passed.
+
+    The service ends one request after some seconds of work, e.g. when a pipeline runs each minute.
+
+    :param ask: sends one request, and returns the answer.
+    :raises ControlError: time is left after :data:`MOST_ADVANCES` requests.
+    """
+    answer = ask(request)
+    for _ in range(MOST_ADVANCES - 1):
+        if "left" not in answer:
+            return answer
+        answer = ask({"advance": answer["left"]})
+    if "left" not in answer:
+        return answer
+    raise ControlError(
+        f"advance: {answer['left']:.0f} seconds are left after {MOST_ADVANCES} requests, because so much "
+        "happens. Advance in smaller steps, or disable the pipelines that run most often"
+    )
 
 
 class RemoteService:
@@ -61,17 +85,7 @@ class RemoteService:
         :return: the clock afterwards.
         :raises ControlError: the service refuses the request and has changed nothing, or does not answer.
         """
-        answer = self._ask("control", request)
-        for _ in range(MOST_ADVANCES - 1):
-            if "left" not in answer:
-                return answer
-            answer = self._ask("control", {"advance": answer["left"]})
-        if "left" not in answer:
-            return answer
-        raise ControlError(
-            f"advance: {answer['left']:.0f} seconds are left after {MOST_ADVANCES} requests, because so much "
-            "happens. Advance in smaller steps, or disable the pipelines that run most often"
-        )
+        return all_passed(lambda body: self._ask("control", body), request)
 
     def _ask(self, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
