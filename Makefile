@@ -75,6 +75,10 @@ UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,
 SHARING := tests/integration
 OWN := $(wildcard $(patsubst %,$(SHARING)/test_%.py,queues ui_access))
 ALONE := $(wildcard $(patsubst %,$(SHARING)/test_%.py,testing* how_to_pages iam_policies)) $(filter-out $(SHARING)/ %/__pycache__/,$(wildcard tests/*/))
+# Run two commands at once; the output of the first one follows. It does not hear Ctrl-C, so the shell ends it.
+BOTH = log=$$(mktemp) && trap 'kill $$beside 2>/dev/null; rm -f "$$log"' EXIT && trap 'exit 130' INT TERM && \
+	{ $(1) >"$$log" 2>&1 & } && beside=$$! && code=0 && { $(2) || code=$$?; } && \
+	{ wait $$beside || code=$$?; } && beside= && cat "$$log" && exit $$code
 
 test: $(STAMP)  ## [change] the whole suite: unit tests, then integration tests on real servers
 ifneq ($(strip $(ARGS)),)
@@ -82,10 +86,7 @@ ifneq ($(strip $(ARGS)),)
 else
 	@$(PYTEST) $(PARALLEL) $(or $(UNIT),$(ALONE))
 ifeq ($(UNIT),)
-	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && \
-	{ $(PYTEST) $(OWN) >"$$log" 2>&1 & } && beside=$$! && \
-	code=0 && { $(PYTEST) $(SHARING) $(patsubst %,--ignore=%,$(OWN) $(filter $(SHARING)/%,$(ALONE))) || code=$$?; } && \
-	{ wait $$beside || code=$$?; } && cat "$$log" && exit $$code
+	@$(call BOTH,$(PYTEST) $(OWN),$(PYTEST) $(SHARING) $(patsubst %,--ignore=%,$(OWN) $(filter $(SHARING)/%,$(ALONE))))
 endif
 endif
 
@@ -96,10 +97,7 @@ test-faults: $(STAMP)  ## [suites] the fault suite: servers killed in the middle
 ifneq ($(strip $(ARGS)),)
 	@$(FAULTS) faults $(ARGS)
 else
-	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && \
-	{ $(FAULTS) "faults and not airflow" >"$$log" 2>&1 & } && beside=$$! && \
-	code=0 && { $(FAULTS) "faults and airflow" || code=$$?; } && { wait $$beside || code=$$?; } && \
-	cat "$$log" && exit $$code
+	@$(call BOTH,$(FAULTS) "faults and not airflow",$(FAULTS) "faults and airflow")
 endif
 
 # ACCOUNT and REGION must be given: nothing is sent without them (docs/local-image-builder.md).

@@ -90,6 +90,8 @@ def command(extra: str) -> str:
     origin = json.loads(installed) if installed else {}
     url = str(origin.get("url", ""))
     folder = Path(unquote(urlsplit(url).path))
+    if url.startswith("file:") and "archive_info" in origin and not folder.exists():
+        url = ""  # the wheel was removed after its installation, as a Dockerfile does
     if "dir_info" in origin and not folder.is_dir():
         return f"pip install '.[{extra}]' in a clone"
     if "dir_info" in origin:

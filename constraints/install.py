@@ -79,7 +79,10 @@ def run(display: Display, what: str, command: Sequence[str], env: dict[str, str]
                 display.moment(f"{what}: {last_of(log)}".removesuffix(": "))
                 time.sleep(0.1)
         log.seek(0)
-        return log.read() if process.returncode else None
+        if process.returncode == 0:
+            return None
+        # A process that was killed, e.g. for its memory, has printed nothing.
+        return f"{log.read()}\n{command[0]} ended with exit code {process.returncode}"
 
 
 def last_of(log: TextIO) -> str:

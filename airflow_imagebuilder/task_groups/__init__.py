@@ -169,7 +169,7 @@ class ImageBuilderTaskGroup(TaskGroup):
         )
         guarding: dict[str, Any] = {**waiting, **(guard_args or {})}
         image_only = {"fail_on_test_failure": fail_on_test_failure, "outlets": listed_outlets(outlets)}
-        submits, waits = ranks_in_pool(guard_args)
+        submits, waits = ranks_in_pool(self, guard_args)
         with self:
             self.submitter = self.create_image = self._draw_submitter(
                 declared, trigger_rule=trigger_rule, run_tests=run_tests, **{**guarding, **submits}

@@ -55,19 +55,23 @@ def guard_faults(group: type[TaskGroup], given: object) -> Iterator[Fault]:
             yield Fault(path, value, "a value without a template", "Airflow does not render it: write it out")
 
 
-def ranks_in_pool(given: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def ranks_in_pool(group: TaskGroup, given: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     Return the arguments by which ``image`` comes before the submits of other groups in the same pool.
 
     By Airflow's default rule a task with many tasks downstream comes first: that is the submit. It would take
     the slot that the guard of an earlier image waits for, and the pool would let a further image through.
 
+    :param group: the task group, whose default arguments and those of its Dag count too.
     :param given: ``guard_args`` as the user wrote them.
     :return: the arguments of the submitting task, and those of ``image``.
     """
-    if not given or given.get("pool") is None or "weight_rule" in given:
+    if not given or given.get("pool") is None:
         return {}, {}
-    weight = given.get("priority_weight", 1)
+    known = {**getattr(group.dag, "default_args", {}), **group.default_args, **given}
+    if "weight_rule" in known:
+        return {}, {}
+    weight = known.get("priority_weight", 1)
     absolute = {"weight_rule": "absolute", "priority_weight": weight}
     # Not more: by the default rule, tasks before the group get the sum of all that follows.
     return absolute, {**absolute, "priority_weight": weight + 1 if isinstance(weight, int) else weight}

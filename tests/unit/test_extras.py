@@ -156,9 +156,10 @@ class Distribution:
         ({"url": "file://{here}", "dir_info": {"editable": True}}, "pip install -e '{here}[local]'"),
         ({"url": "file:///nowhere/clone", "dir_info": {}}, "pip install '.[local]' in a clone"),
         (
-            {"url": "file:///wheels/a.whl", "archive_info": {}},
-            "pip install 'airflow-imagebuilder[local] @ file:///wheels/a.whl'",
+            {"url": "file://{here}/a.whl", "archive_info": {}},
+            "pip install 'airflow-imagebuilder[local] @ {uri}/a.whl'",
         ),
+        ({"url": "file:///wheels/a.whl", "archive_info": {}}, "pip install 'airflow-imagebuilder[local]'"),
         (
             {
                 "url": "https://example.org/a.git",
@@ -167,14 +168,23 @@ class Distribution:
             "pip install 'airflow-imagebuilder[local] @ git+https://example.org/a.git@v1'",
         ),
     ],
-    ids=["index", "folder", "editable", "a folder that was removed", "wheel", "git"],
+    ids=[
+        "index",
+        "folder",
+        "editable",
+        "a folder that was removed",
+        "wheel",
+        "a wheel that was removed",
+        "git",
+    ],
 )
 def test_the_command_installs_from_where_the_package_was_installed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: dict[str, Any] | None, command: str
 ) -> None:
     folder = tmp_path / "with a space"
     folder.mkdir()
+    (folder / "a.whl").touch()
     if origin is not None:
         origin = {**origin, "url": origin["url"].replace("{here}", folder.as_uri().removeprefix("file://"))}
     monkeypatch.setattr(metadata, "distribution", lambda _: Distribution(origin))
-    assert extras.command("local") == command.replace("{here}", str(folder))
+    assert extras.command("local") == command.replace("{here}", str(folder)).replace("{uri}", folder.as_uri())

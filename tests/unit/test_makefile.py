@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import re
+import shutil
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.commands import completed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPOSITORY = Path(__file__).parents[2]
 MAKEFILE = (REPOSITORY / "Makefile").read_text("utf-8")
@@ -68,6 +77,85 @@ def test_contributing_and_the_page_have_the_same_targets() -> None:
     )
     described = {name for cell in table for name in re.findall(r"`make ([a-z-]+)`", cell)}
     assert described == TARGETS - INNER
+
+
+# -- two commands at once ----------------------------------------------------------------------------------
+
+PYTEST = """#!/bin/sh
+case "$*" in
+  *--ignore*) name=before ;;
+  *test_queues.py) name=beside ;;
+  *) exit 0 ;;
+esac
+echo $$ >$name.tmp && mv $name.tmp $name
+test -z "$CODE" || exit "$CODE"
+exec sleep 60
+"""
+"""A Python that knows two calls of pytest, and takes a minute for each."""
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The Makefile, with a stub for Python and one test file that runs beside the others."""
+    for name in ("Makefile", "pyproject.toml", "constraints"):
+        copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy
+        copy(REPOSITORY / name, tmp_path / name)
+    (tmp_path / "tests" / "integration").mkdir(parents=True)
+    (tmp_path / "tests" / "integration" / "test_queues.py").touch()
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(PYTEST)
+    python.chmod(0o755)
+    (tmp_path / ".venv" / ".installed").touch()
+    (tmp_path / "tmp").mkdir()
+    return tmp_path
+
+
+def started(clone: Path, code: str = "") -> subprocess.Popen[bytes]:
+    """Begin ``make test`` in a session of its own."""
+    kept = {
+        name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))
+    }
+    env = {**kept, "TMPDIR": str(clone / "tmp"), "CODE": code}
+    return subprocess.Popen(
+        ["make", "-s", "test"], cwd=clone, env=env, start_new_session=True, stderr=subprocess.DEVNULL
+    )
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+        )  # empty: it has ended, and its parent did not ask
+    except FileNotFoundError:
+        return False
+
+
+def test_an_interruption_ends_what_runs_beside_too(clone: Path) -> None:
+    process = started(clone)
+    try:
+        until(lambda: (clone / "beside").exists() and (clone / "before").exists())
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) != 0
+        until(lambda: not runs(int((clone / "beside").read_text())))
+        assert list((clone / "tmp").iterdir()) == []
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("code", "fails"), [("0", False), ("3", True)])
+def test_both_commands_count(clone: Path, code: str, fails: bool) -> None:
+    assert (started(clone, code).wait(20) != 0) == fails
+    assert (clone / "beside").exists()
+    assert list((clone / "tmp").iterdir()) == []
 
 
 # -- install -----------------------------------------------------------------------------------------------
@@ -143,7 +231,14 @@ def test_what_an_installer_printed_last_is_shown_and_all_of_it_is_kept_for_a_fai
     display = install.Display(Seen("install: Resolved", seen))
     failure = install.run(display, "install", [sys.executable, "-c", INSTALLER, str(seen), str(code)])
     assert seen.exists()
-    assert failure == (None if code == 0 else "Resolved\n + one==1\n")
+    assert (failure is None) == (code == 0)
+    assert failure is None or failure.startswith("Resolved\n + one==1\n")
+
+
+def test_an_installer_that_is_killed_without_a_word_has_failed() -> None:
+    dies = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    failure = install.run(install.Display(io.StringIO()), "install", [sys.executable, "-c", dies])
+    assert failure.strip() == f"{sys.executable} ended with exit code -9"
 
 
 def test_a_program_that_is_not_there_is_a_failure() -> None:

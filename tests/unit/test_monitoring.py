@@ -124,6 +124,17 @@ def test_an_alert_says_what_to_do_and_is_on_the_page(rule: dict[str, Any]) -> No
     assert f"`{rule['alert']}`" in PAGE
 
 
+def test_a_gauge_of_a_blocked_triggerer_stays_until_the_alert_for_it_has_fired() -> None:
+    def minutes_of(text: str) -> int:
+        return int(text.removesuffix("m"))
+
+    (rule,) = (rule for rule in ALERTS if rule["alert"] == "ImageBuilderPollsStopped")
+    (window,) = re.findall(r"\[(\w+)\]", rule["expr"])
+    (kept,) = (one["ttl"] for one in MAPPING["mappings"] if one.get("match_metric_type") == "gauge")
+    # No call is seen from the end of the window on.
+    assert minutes_of(kept) > minutes_of(window) + minutes_of(rule["for"])
+
+
 def test_each_alert_is_tested_while_all_is_well_and_for_its_reason() -> None:
     tests = yaml.safe_load((FOLDER / "alerts-test.yaml").read_text("utf-8"))["tests"]
     expected = [

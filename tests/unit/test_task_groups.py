@@ -303,6 +303,14 @@ def test_the_user_s_own_rule_of_priority_is_kept(dag: DAG) -> None:
     assert bake(group_id="h").image.priority_weight == 1
 
 
+def test_priorities_of_default_args_are_kept_in_the_pool_of_the_guard(dag: DAG) -> None:
+    dag.default_args["priority_weight"] = 7
+    held = bake(guard_args={"pool": "a"})
+    assert (held.submitter.priority_weight, held.image.priority_weight) == (7, 8)
+    ruled = bake(group_id="h", guard_args={"pool": "a"}, default_args={"weight_rule": "upstream"})
+    assert (ruled.image.priority_weight, ruled.image.weight_rule) == (7, ruled.build.weight_rule)
+
+
 def test_default_args_count_where_guard_args_say_nothing(dag: DAG) -> None:
     group = bake(guard_args={"retries": 3}, default_args={"pool": "all", "owner": "platform"})
     assert (group.image.pool, group.image.owner, group.image.retries) == ("all", "platform", 3)

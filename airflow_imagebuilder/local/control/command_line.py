@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         service = RemoteService(getattr(options, "url", None))
-        print(options.run(service, options))
+        print(options.run(service, options), flush=True)
+    except BrokenPipeError:  # its reader, e.g. head, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except ControlError as error:
         print(
             f"{PROGRAM.removeprefix('python -m ')}: {str(error).removeprefix('control: ')}", file=sys.stderr

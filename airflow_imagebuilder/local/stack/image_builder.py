@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from airflow_imagebuilder.local.control.remote import ControlError, all_passed
 from airflow_imagebuilder.local.stack.base import Stack, StackError
 from airflow_imagebuilder.local.stack.environment import (
     HOST,
@@ -18,8 +19,6 @@ from airflow_imagebuilder.local.stack.environment import (
 )
 
 _READY = re.compile(r"Image Builder on (http://\S+)")
-#: The most requests for one ``advance``: minutes of work.
-MOST_ADVANCES = 100
 _SERVICE = "local service"
 
 
@@ -122,23 +121,15 @@ class LocalService(Stack):
     def control(self, **settings: Any) -> dict[str, Any]:
         """Change the running service, e.g. its speed or its faults.
 
-        ``advance`` is repeated until all of it has passed: the service ends one request after some seconds of
-        work, e.g. when a pipeline runs each minute.
+        ``advance`` is repeated until all of it has passed.
 
         :raises ValueError: a setting is unknown or invalid; nothing has changed.
-        :raises StackError: time is left after :data:`MOST_ADVANCES` requests.
+        :raises StackError: time is left after many requests.
         """
-        answer = self._request("POST", "control", json=settings)
-        for _ in range(MOST_ADVANCES - 1):
-            if "left" not in answer:
-                return answer
-            answer = self._request("POST", "control", json={"advance": answer["left"]})
-        if "left" in answer:
-            raise StackError(
-                f"advance: {answer['left']:.0f} seconds are left after {MOST_ADVANCES} requests, because so "
-                "much happens. Advance in smaller steps, or disable the pipelines that run most often"
-            )
-        return answer
+        try:
+            return all_passed(lambda body: self._request("POST", "control", json=body), settings)
+        except ControlError as error:
+            raise StackError(str(error)) from None
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         with httpx.Client(trust_env=False, timeout=30) as http:

@@ -31,7 +31,7 @@ def imports_of(folder: str, *, without: str = "") -> set[str]:
     ("folder", "allowed"),
     [
         ("local/emulator", ("local.emulator.",)),
-        ("local/stack", ("local.stack.",)),
+        ("local/stack", ("local.stack.", "local.control.remote.")),
         ("local/scenarios", ("local.emulator.",)),
         ("local/control", ("local.control.", "local.scenarios.", "local.emulator.scenario.")),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import shlex
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -154,6 +155,36 @@ def test_where_nothing_answers_one_line_says_what_to_start(
     assert "--url localhost: not an address; e.g. http://127.0.0.1:5005" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1", "http://127.0.0.1:port", "http://127.0.0.1:99999", "http://", "http://127.0.0.1/a b"],
+)
+def test_what_has_no_host_or_port_is_refused_in_one_line(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line.main(["--url", url, "health"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(": not an address; e.g. http://127.0.0.1:5005")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", b"HTTP/1.1 200 OK\r\n\r\n{}"],
+    ids=["another protocol", "half an answer", "another JSON"],
+)
+def test_another_protocol_is_recognised(answer: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    def serve() -> None:
+        with other.accept()[0] as connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        threading.Thread(target=serve, daemon=True).start()
+        assert command_line.main(["health", "--url", f"http://127.0.0.1:{other.getsockname()[1]}"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("is not a local Image Builder")
+
+
 class _Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
@@ -183,6 +214,17 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         command_line.main(["--help"])
     listed = capsys.readouterr().out
     assert all(f"\n    {command}" in listed for command in COMMANDS)
+
+
+def test_a_reader_that_has_enough_ends_the_command_without_a_traceback(server: Process) -> None:
+    code = (
+        "import os, sys; from airflow_imagebuilder.local.__main__ import main\n"
+        "reader, writer = os.pipe(); os.close(reader); os.dup2(writer, 1)\n"
+        f"code = main(['control', 'health', '--url', '{server.url}'])\n"
+        "sys.stdout.flush(); sys.exit(code)"
+    )
+    done = completed([sys.executable, "-c", code], seconds=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_command_needs_nothing_heavy(server: Process) -> None:

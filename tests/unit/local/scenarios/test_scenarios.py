@@ -42,15 +42,16 @@ def test_a_name_and_a_path_are_found(tmp_path: Path) -> None:
         ),
         ("speed: 3", "unknown key 'speed'; allowed: seed, durations"),
         ("a: [", "not YAML: while parsing a flow node"),
+        ("\udcff", "not YAML: 'utf-8' codec can't decode byte 0xff"),
     ],
-    ids=["missing", "unknown workflow", "unknown key", "not YAML"],
+    ids=["missing", "unknown workflow", "unknown key", "not YAML", "not text"],
 )
 def test_a_wrong_file_is_refused_in_one_line_that_names_it(
     tmp_path: Path, text: str | None, why: str
 ) -> None:
     path = tmp_path / "wrong.yaml"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ScenarioError) as caught:
         checked(str(path))
     assert str(path) in str(caught.value)

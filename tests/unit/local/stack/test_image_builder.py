@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from airflow_imagebuilder.local.control import remote
 from airflow_imagebuilder.local.emulator import backend as backends
 from airflow_imagebuilder.local.emulator.backend import Backend
-from airflow_imagebuilder.local.stack import image_builder as stack
 from airflow_imagebuilder.local.stack.base import StackError
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from airflow_imagebuilder.testing.image_builder import ImageBuilder
@@ -59,7 +59,7 @@ def test_other_settings_are_sent_once(service: Direct) -> None:
 def test_an_advance_without_an_end_fails_with_what_to_do(
     service: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack, "MOST_ADVANCES", 2)
+    monkeypatch.setattr(remote, "MOST_ADVANCES", 2)
     with pytest.raises(StackError, match=r"seconds are left after 2 requests.*smaller steps"):
         service.control(advance=DAY)
     assert len(service.sent) == 2
