@@ -28,7 +28,7 @@ def failure(one: Mapping[str, Any]) -> str:
 def fault(one: Mapping[str, Any]) -> str:
     """Return a fault in one line."""
     times, rate = one.get("times"), one.get("rate", 1)
-    which = "all calls" if times is None else f"{times} calls"
+    which = "all calls" if times is None else "1 call" if times == 1 else f"{times} calls"
     share = "" if rate >= 1 else f", {rate:.0%} of them"
     what = one.get("code", "") if one.get("kind", "error") == "error" else one["kind"]
     return f"{one.get('operation', '*')}: {which}{share}: {what or 'error'}"

@@ -8,6 +8,8 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rich.text import Text
+
 from airflow_imagebuilder.local.demo.display import (
     BakeView,
     Stages,
@@ -122,7 +124,8 @@ class Demo:
                 self._platform.stop()
         self._console.print(self._stages.table())
         if stay:
-            self._console.print(f"Everything is stopped. Logs: {self._platform.logs}", soft_wrap=True)
+            line = f"Everything is stopped. Logs: {self._platform.logs}"
+            self._console.print(line, markup=False, soft_wrap=True)
 
     def _bake_and_stay(self) -> None:
         self._print_access()
@@ -223,8 +226,8 @@ class Demo:
         image = progress.image
         regions = {ami.region for ami in image.amis}
         amis = amis_in_ec2({name: self._platform.service.client("ec2", name) for name in regions}, image.amis)
-        self._console.print("\nImage", image_name(image), styled(image.status))
-        self._console.print(image.arn, highlight=False, soft_wrap=True)
+        self._console.print("\nImage", Text(image_name(image)), styled(image.status))
+        self._console.print(image.arn, markup=False, highlight=False, soft_wrap=True)
         heading = "\nWorkflows, with durations on the virtual clock"
         self._console.print(heading, workflow_table(progress), sep="\n")
         self._console.print("\nAMIs, read back from EC2", ami_table(amis), "", sep="\n")

@@ -252,7 +252,7 @@ def workflow_table(progress: Progress) -> Table:
     table.add_column("Duration", justify="right")
     for workflow in progress.workflows:
         group, took = workflow.parallel_group or "", minutes(workflow.duration)
-        table.add_row(workflow.name, workflow.type, group, styled(workflow.status), took)
+        table.add_row(Text(workflow.name), workflow.type, Text(group), styled(workflow.status), took)
     for workflow in filter(_failed, progress.workflows):
         table.caption = Text(f"{workflow.name}: {workflow.message}", style="red")
     return table
@@ -266,5 +266,5 @@ def ami_table(amis: list[Ami]) -> Table:
     """Return a table of AMIs that were read back from EC2."""
     table = Table("Region", "AMI", "Name", "State in EC2", box=None, pad_edge=False)
     for ami in amis:
-        table.add_row(ami.region, ami.image, ami.name, styled(ami.status or ""))
+        table.add_row(ami.region, Text(ami.image or ""), Text(ami.name or ""), styled(ami.status or ""))
     return table

@@ -187,6 +187,13 @@ def test_tables_have_a_row_for_each_thing() -> None:
     assert ami_table([Ami(region="r", image="i", name="n", status="available")]).row_count == 1
 
 
+def test_a_name_is_printed_as_it_is() -> None:
+    written = io.StringIO()
+    console = Console(width=120, file=written)
+    console.print(ami_table([Ami(region="r", image="i", name="web [red] [/x]", status="available")]))
+    assert "web [red] [/x]" in written.getvalue()
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(None, ""), (0, "0:00"), (59.9, "0:59"), (600, "10:00")])
 def test_durations_are_minutes_and_seconds(seconds: float | None, text: str) -> None:
     assert minutes(seconds) == text
