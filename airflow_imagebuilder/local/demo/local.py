@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 _SETTINGS = {
     # The default of 30 s would be half an hour of the service's clock.
     "AIRFLOW__IMAGEBUILDER__POLL_INTERVAL": "1",
-    # Only triggered runs exist here, and a run of a paused Dag would stay queued without any message.
+    # A run of a paused Dag would stay queued without any message.
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    # A Dag that waits for an asset runs, as on any Airflow; the schedules of the example Dags ask for no run
+    # before their hour.
+    "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
 }
 
 

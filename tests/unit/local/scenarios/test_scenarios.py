@@ -8,6 +8,7 @@ import pytest
 
 from airflow_imagebuilder.local.emulator.scenario import ScenarioError, load
 from airflow_imagebuilder.local.scenarios import FOLDER, SHIPPED, checked, find
+from tests.support.aws_model import needs_member, needs_operation
 from tests.support.bench import HEAD
 from tests.support.process import Process
 
@@ -80,6 +81,7 @@ def executions(process: Process, arn: str) -> list[tuple[str, str]]:
     return [(run["workflow"], run["status"]) for run in image["executions"] if not run["retried"]]
 
 
+@needs_operation("RetryImage")
 @pytest.mark.integration
 def test_failing_test_fails_one_test_once_and_a_repair_does_not_repeat_the_build() -> None:
     with Process("--speed", SPEED, "--scenario", "failing-test") as process:
@@ -112,6 +114,7 @@ def test_failing_test_leaves_an_image_available_whose_tests_continue_and_the_nex
         assert {status for _, status in executions(process, second)} == {"COMPLETED"}
 
 
+@needs_member("ImageState", "failureContext")
 @pytest.mark.integration
 def test_failing_region_fails_one_copy_once_after_all_tests_passed() -> None:
     with Process("--speed", SPEED, "--scenario", "failing-region") as process:
