@@ -185,6 +185,7 @@ def test_the_metadata_asks_for_the_dependencies_of_the_package_and_of_each_extra
         "apache-airflow-providers-standard",
         "boto3",
         "httpx",
+        "packaging",
         "tenacity",
     }
     assert set(described.get_all("Provides-Extra") or []) == {"local", "testing", "docs", "dev", "compose"}
