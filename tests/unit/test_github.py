@@ -99,7 +99,7 @@ def test_only_the_job_that_publishes_may_publish_and_it_runs_nothing_else() -> N
     found = jobs(GITHUB / "workflows" / "release.yml")
     publishing = [name for name, job in found.items() if "gh-action-pypi-publish" in str(job)]
     assert publishing == ["publish"]
-    assert found["publish"]["environment"]["name"] == "pypi"
+    assert found["publish"]["environment"] == "pypi"
     assert found["publish"]["permissions"] == {"id-token": "write"}
     assert [step for step in found["publish"]["steps"] if "run" in step] == []
     assert "secrets." not in (GITHUB / "workflows" / "release.yml").read_text("utf-8")
@@ -127,7 +127,7 @@ def test_each_address_of_the_project_begins_with_one_of_the_metadata() -> None:
         url
         for path in files
         for url in re.findall(r"https://[^\s)>\"']+", path.read_text("utf-8"))
-        if "airflow-imagebuilder" in url and "pypi.org" not in url
+        if "airflow-imagebuilder" in url
     }
     assert named
     assert {url for url in named if not url.startswith((urls["Source"], urls["Documentation"]))} == set()
