@@ -212,6 +212,7 @@ def _end(scene: Scene, victims: list[Victim]) -> None:
         if victim.way.endswith("cleared"):
             if victim.mode == "deferred" or RESTARTS:
                 arns.add(scene.arn(victim.task, but=victim.arn))
+                _await_wait(scene, victim, try_number=2)
             scene.api.set_run_state(victim.task.dag_id, victim.task.run_id, "failed")
     until(lambda: scene.statuses(arns)["CANCELLED"] == len(arns), 120, lambda: scene.statuses(arns))
 
