@@ -13,6 +13,10 @@ from airflow_imagebuilder.local.control.remote import DEFAULT_URL, ControlError,
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    _Run = Callable[[RemoteService, argparse.Namespace], str]
+    # Adds a command by its name, what it does, its help text and an example.
+    _Command = Callable[[str, _Run, str, str], argparse.ArgumentParser]
+
 PROGRAM = "python -m airflow_imagebuilder.local control"
 
 
@@ -51,9 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     added = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(
-        name: str, run: Callable[[RemoteService, argparse.Namespace], str], text: str, example: str
-    ) -> argparse.ArgumentParser:
+    def command(name: str, run: _Run, text: str, example: str) -> argparse.ArgumentParser:
         made = added.add_parser(
             name,
             parents=[address],
@@ -65,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
+    for add in (_breaking, _changing, _setting, _showing):
+        add(command)
+    return parser
+
+
+def _breaking(command: _Command) -> None:
+    """Add the commands that let something fail."""
     _fail_options(
         command(
             "fail",
@@ -89,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
             "fault GetImage --kind delay --seconds 5 --times 3",
         )
     )
+
+
+def _changing(command: _Command) -> None:
+    """Add the commands that change clock and findings."""
     speed = command("speed", commands.speed, "set how fast the clock runs", "speed 600")
     speed.add_argument("speed", type=float, help="virtual seconds per second; 0: by hand")
     advance = command("advance", commands.advance, "let virtual time pass at once", "advance 3600")
@@ -97,6 +110,10 @@ def _parser() -> argparse.ArgumentParser:
         "findings", commands.findings, "set what a scan of an image finds", "findings critical=1 high=2"
     )
     findings.add_argument("count", nargs="+", type=_pair, metavar="SEVERITY=COUNT", help="e.g. high=2")
+
+
+def _setting(command: _Command) -> None:
+    """Add the commands that set more than one thing."""
     apply = command(
         "apply",
         commands.apply,
@@ -120,12 +137,15 @@ def _parser() -> argparse.ArgumentParser:
         "let the credentials of all sessions expire",
         "expire-credentials",
     )
+
+
+def _showing(command: _Command) -> None:
+    """Add the commands that change nothing."""
     command("health", commands.health, "show the clock and its speed", "health")
     records = command(
         "records", commands.records, "show images, calls and faults", "records --url http://127.0.0.1:5005"
     )
     records.add_argument("--json", action="store_true", help="everything, as JSON")
-    return parser
 
 
 def _fail_options(parser: argparse.ArgumentParser) -> None:

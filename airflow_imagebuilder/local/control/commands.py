@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.local.control import report
@@ -78,7 +77,7 @@ def apply(service: RemoteService, options: argparse.Namespace) -> str:
     seed = scenario.pop("seed", None)
     service.control(scenario)
     kept = "" if seed is None else "; its seed counts at the start of a service alone, so it is left out"
-    return f"Added: {Path(path).name} ({', '.join(scenario) or 'empty'}){kept}"
+    return f"Added: {path.name} ({', '.join(scenario) or 'empty'}){kept}"
 
 
 def clear(service: RemoteService, options: argparse.Namespace) -> str:
