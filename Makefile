@@ -69,6 +69,7 @@ up: $(STAMP)  ## [try] the same, and stay with the UI until Ctrl-C
 # ignores in what it runs beside.
 # With ARGS one process runs what they choose, so that -x, --pdb and -k are pytest's own; "-n 2" takes two.
 # On an older Airflow only the unit tests run, unless ARGS names others.
+# UNITS_PASSED is a file that is made once the first part has passed, for what waits until the processors are free.
 PYTEST := $(BIN)/python -m pytest -m "not faults and not clients and not browser and not site and not dist"
 PARALLEL := -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 UNIT := $(if $(filter $(NEWEST),$(VERSION)),,$(if $(findstring tests/,$(ARGS)),,tests/unit))
@@ -85,6 +86,7 @@ ifneq ($(strip $(ARGS)),)
 	@$(PYTEST) $(UNIT) $(ARGS)
 else
 	@$(PYTEST) $(PARALLEL) $(or $(UNIT),$(ALONE))
+	@test -z "$(UNITS_PASSED)" || touch "$(UNITS_PASSED)"
 ifeq ($(UNIT),)
 	@$(call BOTH,$(PYTEST) $(OWN),$(PYTEST) $(SHARING) $(patsubst %,--ignore=%,$(OWN) $(filter $(SHARING)/%,$(ALONE))))
 endif

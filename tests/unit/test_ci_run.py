@@ -19,16 +19,22 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 MAKE = """#!/bin/sh
 grep -q '^SigIgn:.*[2367abef]$' /proc/self/status && echo "deaf $*" >>"$LOG"
-test "$1" != "$SLOW" || trap 'echo "killed $*" >>"$LOG"; exit 1' TERM
-echo "begin $*" >>"$LOG"
+passed= what=
+for argument in "$@"; do
+  case $argument in UNITS_PASSED=*) passed=${argument#*=} ;; *) what="$what $argument" ;; esac
+done
+what=${what# }
+test "$1" != "$SLOW" || trap 'echo "killed $what" >>"$LOG"; exit 1' TERM
+echo "begin $what" >>"$LOG"
 test "$1" != "$SLOW" || { sleep 60 & wait; }
 test "$1" != "$LONG" || sleep 1
 tries=0
-while test "$*" = "$FAILS" && test -n "$SLOW" && ! grep -q "begin $SLOW" "$LOG" && test $tries -lt 100; do
+while test "$what" = "$FAILS" && test -n "$SLOW" && ! grep -q "begin $SLOW" "$LOG" && test $tries -lt 100; do
   sleep 0.1; tries=$((tries + 1))
 done
-test "$*" != "$FAILS" || { echo "end $*" >>"$LOG"; exit 7; }
-echo "end $*" >>"$LOG"
+test "$what" != "$FAILS" || { echo "end $what" >>"$LOG"; exit 7; }
+test -z "$passed" || touch "$passed"
+echo "end $what" >>"$LOG"
 """
 NEEDED = {
     "install",
@@ -103,8 +109,8 @@ def test_everything_that_must_hold_is_run_on_the_newest_and_parts_of_it_on_the_o
     begun = [rest for kind, rest in run.events if kind == "begin"]
     assert {rest.split()[0] for rest in begun} >= NEEDED
     for target in ("install", "test", "demo"):
-        versions = [rest for rest in begun if rest.split()[0] == target]
-        assert ["AIRFLOW=" in rest for rest in sorted(versions, key=len)] == [False, True]
+        versions = ["AIRFLOW=" in rest for rest in begun if rest.split()[0] == target]
+        assert sorted(versions) == [False, True]
     assert "== done" in done.stdout
     assert "deaf" not in {kind for kind, _ in run.events}, "SIGINT is ignored, and tests send it"
 
@@ -117,6 +123,13 @@ def test_the_faults_have_the_machine_for_themselves(run: Run, other: str) -> Non
     assert run.events[first : first + 2] == [("begin", "test-faults"), ("end", "test-faults")]
     open_before = sum(1 if kind == "begin" else -1 for kind, _ in run.events[:first])
     assert open_before == 0
+
+
+def test_what_needs_the_processors_waits_until_the_unit_tests_have_passed(run: Run) -> None:
+    waits = ("test-dist", "install AIRFLOW=", "test AIRFLOW=")
+    done = run(fails="test")
+    assert done.returncode == 7
+    assert [rest for _, rest in run.events if rest.startswith(waits)] == []
 
 
 def test_two_demos_at_once_have_folders_of_their_own(run: Run) -> None:
