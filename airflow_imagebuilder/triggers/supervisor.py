@@ -14,6 +14,7 @@ import tenacity
 
 from airflow_imagebuilder.compat import uninterrupted
 from airflow_imagebuilder.service.arns.grammar import path_of
+from airflow_imagebuilder.service.client.time_limit import within
 from airflow_imagebuilder.xcom import ARN_KEY, SUBMISSION_KEY
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ async def ask(question: Any) -> Any:
 async def _send(message: Any, patience: float) -> Any:
     from airflow.sdk.execution_time import task_runner
 
-    return await asyncio.wait_for(uninterrupted(task_runner.SUPERVISOR_COMMS.asend(message)), patience)
+    return await within(patience, uninterrupted(task_runner.SUPERVISOR_COMMS.asend(message)))
 
 
 def _record_turn() -> asyncio.Semaphore:

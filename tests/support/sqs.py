@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.client.time_limit import within
 from airflow_imagebuilder.service.events.listener import Channel
 from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatchSettings
 from tests.support.clockwork import EPOCH, Service, client_error, now, wall
@@ -90,7 +91,7 @@ class Queue:
             self._sent.clear()
             back = min([one.visible_at for one in self.stored.values()], default=until)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._sent.wait(), max(min(until, back) - now(), 1e-3))
+                await within(max(min(until, back) - now(), 1e-3), self._sent.wait())
         taken = visible[: params["MaxNumberOfMessages"]]
         for one in taken:
             one.received, one.visible_at = one.received + 1, now() + self.visibility

@@ -12,6 +12,7 @@ from typing import Any
 from airflow_imagebuilder.service.client.answers import checked
 from airflow_imagebuilder.service.client.error_mapping import EXPIRED_CODES, translate
 from airflow_imagebuilder.service.client.outdated import method_of
+from airflow_imagebuilder.service.client.time_limit import within
 from airflow_imagebuilder.service.errors import AwsError, ImageBuilderError
 
 Connect = Callable[[], Awaitable[AbstractAsyncContextManager[Any]]]
@@ -89,7 +90,7 @@ async def call_once(
     """
     method = method_of(client, operation)
     try:
-        answer = await asyncio.wait_for(method(**params), timeout)
+        answer = await within(timeout, method(**params))
     except Exception as error:
         raise translate(error, operation) from error
     return checked(answer, operation, expect)
@@ -192,7 +193,7 @@ class AioClient:
         stack = contextlib.AsyncExitStack()
         try:
             opening = stack.enter_async_context(off_loop(self._connect))
-            client = await asyncio.wait_for(opening, _CONNECT_TIMEOUT)
+            client = await within(_CONNECT_TIMEOUT, opening)
         except Exception as error:
             self._refused = now, translate(error, "Connect")
             raise self._refused[1] from error

@@ -8,11 +8,16 @@ import contextvars
 import logging
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from airflow_imagebuilder.service.client.time_limit import within
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 
 
 log = logging.getLogger(__name__)
+
+CLOSE_PATIENCE = 10.0
+"""Seconds that the last user waits at most until its instance is closed: its answer is held back so long."""
 
 
 class Closable(Protocol):
@@ -73,7 +78,7 @@ class LoopRegistry(Generic[T]):
 
 async def _closed(thing: Closable) -> None:
     try:
-        await thing.aclose()
+        await within(CLOSE_PATIENCE, thing.aclose())
     except Exception:  # the last user has its answer; an error here must not take it away
         log.warning("Could not close %s; its connections may stay open", type(thing).__name__, exc_info=True)
 

@@ -11,6 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from airflow_imagebuilder.service.client.pages import mappings
+from airflow_imagebuilder.service.client.time_limit import within
 from airflow_imagebuilder.service.errors import ImageBuilderError, SearchDeadlineError
 from airflow_imagebuilder.service.watcher.poll_timer import PollTimer
 
@@ -118,7 +119,7 @@ class _Wait:
             if left <= 0:
                 return None
             try:
-                await asyncio.wait_for(self._news.wait(), left)
+                await within(left, self._news.wait())
             except asyncio.TimeoutError:
                 continue
         self._news.clear()

@@ -299,12 +299,20 @@ class App:
             pause = None
             if due is not None and clock.speed:
                 pause = min(60.0, max(0.02, (due - clock.now()) / clock.speed))
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
+            await self._woken(pause)
+
+    async def _woken(self, pause: float | None) -> None:
+        """Return once a call has come, or the pause is over."""
+        loop = asyncio.get_running_loop()
+        alarm = None if pause is None else loop.call_later(pause, self._wake.set)
+        try:
+            await self._wake.wait()
+            if alarm is None or loop.time() < alarm.when():
                 # Calls come in bursts; one pass for a whole burst is enough.
                 await asyncio.sleep(0.02)
-            except asyncio.TimeoutError:
-                pass
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
 
 def _unknown(path: str) -> ApiError:

@@ -9,6 +9,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from airflow_imagebuilder.service.client.time_limit import within
 from airflow_imagebuilder.service.errors import DeadlineExceededError, ImageBuilderError, TransientError
 from airflow_imagebuilder.service.gates.scans.scan import Scan, ScanOutcome, scan_of
 from airflow_imagebuilder.service.results.states import ImageStatus
@@ -88,7 +89,7 @@ async def _polls(
 
     while left() != 0.0:
         try:
-            image = await asyncio.wait_for(look.image(watcher, settings.poll_interval), left())
+            image = await within(left(), look.image(watcher, settings.poll_interval))
         except asyncio.TimeoutError:
             break
         except ImageBuilderError as error:

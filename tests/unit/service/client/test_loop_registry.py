@@ -7,8 +7,9 @@ import gc
 import logging
 from typing import TYPE_CHECKING
 
+from airflow_imagebuilder.service.client.loop_registry import CLOSE_PATIENCE, LoopRegistry
 from airflow_imagebuilder.service.watcher.watcher import ImageWatcher, WatchSettings, shared
-from tests.support.clockwork import ARN, Service, build, run, statuses
+from tests.support.clockwork import ARN, Service, build, now, run, statuses
 
 if TYPE_CHECKING:
     import pytest
@@ -99,6 +100,22 @@ def test_the_last_user_closes_the_watcher_even_while_it_is_cancelled() -> None:
         assert service.opened == service.closed == 1
 
     run(main())
+
+
+def test_a_watcher_that_does_not_close_holds_no_answer_back_for_long(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Stuck:
+        async def aclose(self) -> None:
+            await asyncio.sleep(3600)
+
+    async def main() -> float:
+        async with LoopRegistry[Stuck]().use("a", Stuck):
+            pass
+        return now()
+
+    assert run(main()) == CLOSE_PATIENCE
+    assert "Could not close Stuck" in caplog.text
 
 
 def test_the_watcher_of_a_closed_loop_is_not_used_again() -> None:

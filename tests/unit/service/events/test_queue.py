@@ -105,6 +105,23 @@ def test_the_client_is_closed_when_the_reader_is_cancelled() -> None:
     assert (read.queue.opened, read.queue.closed) == (1, 1)
 
 
+def test_a_reader_that_is_cancelled_at_any_moment_ends() -> None:
+    async def lasts(steps: int) -> bool:
+        queue = Queue()
+        queue.send("one", "two")
+        task = asyncio.create_task(Reading(queue).reader.run())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=100)
+        return not task.done()
+
+    async def main() -> list[int]:
+        return [steps for steps in range(60) if await lasts(steps)]
+
+    assert run(main()) == []
+
+
 @pytest.mark.parametrize(
     ("error", "advice"),
     [
