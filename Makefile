@@ -92,14 +92,18 @@ ifeq ($(UNIT),)
 endif
 endif
 
-# Without ARGS the tests that need no Airflow run beside the others, because they mostly wait; their output follows.
-FAULTS := $(BIN)/python -m pytest tests/faults -m
+# Without ARGS three parts run at once, because they mostly wait: two with an Airflow of their own, and one that needs none.
+# Their output follows.
+FAULTS := $(BIN)/python -m pytest -m
+OTHERS := $(patsubst %,tests/faults/test_%.py,repairs take_overs verdicts)
 
 test-faults: $(STAMP)  ## [suites] the fault suite: servers killed in the middle of a bake
 ifneq ($(strip $(ARGS)),)
-	@$(FAULTS) faults $(ARGS)
+	@$(FAULTS) faults tests/faults $(ARGS)
 else
-	@$(call BOTH,$(FAULTS) "faults and not airflow",$(FAULTS) "faults and airflow")
+	@$(call BOTH,$(FAULTS) "faults and not airflow" tests/faults,( $(call BOTH,\
+		$(FAULTS) "faults and airflow" $(OTHERS),\
+		$(FAULTS) "faults and airflow" tests/faults $(OTHERS:%=--ignore=%)) ))
 endif
 
 # ACCOUNT and REGION must be given: nothing is sent without them (docs/local-image-builder.md).

@@ -83,15 +83,20 @@ def test_contributing_and_the_page_have_the_same_targets() -> None:
 
 PYTEST = """#!/bin/sh
 case "$*" in
-  *--ignore*) name=before ;;
-  *test_queues.py) name=beside ;;
+  *--ignore*) name=last ;;
+  *test_queues.py|*"not airflow"*) name=first ;;
+  *test_verdicts.py) name=second ;;
   *) exit 0 ;;
 esac
 echo $$ >$name.tmp && mv $name.tmp $name
-test -z "$CODE" || exit "$CODE"
+test "$FAILS" != $name || exit 3
+test -z "$FAILS" || exit 0
 exec sleep 60
 """
-"""A Python that knows two calls of pytest, and takes a minute for each."""
+"""A Python that knows some calls of pytest, and takes a minute for each."""
+
+AT_ONCE = {"test": ("first", "last"), "test-faults": ("first", "second", "last")}
+"""What a target runs at once: the last one in the foreground."""
 
 
 @pytest.fixture
@@ -111,14 +116,14 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(clone: Path, code: str = "") -> subprocess.Popen[bytes]:
-    """Begin ``make test`` in a session of its own."""
+def started(clone: Path, target: str, fails: str = "") -> subprocess.Popen[bytes]:
+    """Begin a target in a session of its own."""
     kept = {
         name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))
     }
-    env = {**kept, "TMPDIR": str(clone / "tmp"), "CODE": code}
+    env = {**kept, "TMPDIR": str(clone / "tmp"), "FAILS": fails}
     return subprocess.Popen(
-        ["make", "-s", "test"], cwd=clone, env=env, start_new_session=True, stderr=subprocess.DEVNULL
+        ["make", "-s", target], cwd=clone, env=env, start_new_session=True, stderr=subprocess.DEVNULL
     )
 
 
@@ -138,23 +143,26 @@ def runs(pid: int) -> bool:
         return False
 
 
-def test_an_interruption_ends_what_runs_beside_too(clone: Path) -> None:
-    process = started(clone)
+@pytest.mark.parametrize("target", AT_ONCE)
+def test_an_interruption_ends_what_runs_beside_too(clone: Path, target: str) -> None:
+    process = started(clone, target)
     try:
-        until(lambda: (clone / "beside").exists() and (clone / "before").exists())
+        until(lambda: all((clone / name).exists() for name in AT_ONCE[target]))
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(20) != 0
-        until(lambda: not runs(int((clone / "beside").read_text())))
+        until(lambda: not any(runs(int((clone / name).read_text())) for name in AT_ONCE[target]))
         assert list((clone / "tmp").iterdir()) == []
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("code", "fails"), [("0", False), ("3", True)])
-def test_both_commands_count(clone: Path, code: str, fails: bool) -> None:
-    assert (started(clone, code).wait(20) != 0) == fails
-    assert (clone / "beside").exists()
+@pytest.mark.parametrize("target", AT_ONCE)
+@pytest.mark.parametrize("fails", ["none", "first", "second", "last"])
+def test_each_command_counts(clone: Path, target: str, fails: str) -> None:
+    done = started(clone, target, fails).wait(20)
+    assert (done != 0) == (fails in AT_ONCE[target])
+    assert all((clone / name).exists() for name in AT_ONCE[target])
     assert list((clone / "tmp").iterdir()) == []
 
 
