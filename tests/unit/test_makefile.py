@@ -118,9 +118,9 @@ def clone(tmp_path: Path) -> Path:
 
 def started(clone: Path, target: str, fails: str = "") -> subprocess.Popen[bytes]:
     """Begin a target in a session of its own."""
-    kept = {
-        name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))
-    }
+    # make hands its own variables on, also those of a make that runs this test.
+    others = ("MAKE", "MFLAGS", "ARGS", "AIRFLOW", "PYTHON", "UNITS_PASSED")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(others)}
     env = {**kept, "TMPDIR": str(clone / "tmp"), "FAILS": fails}
     return subprocess.Popen(
         ["make", "-s", target], cwd=clone, env=env, start_new_session=True, stderr=subprocess.DEVNULL
