@@ -95,7 +95,7 @@ endif
 # Without ARGS three parts run at once, because they mostly wait: two with an Airflow of their own, and one that needs none.
 # Their output follows.
 FAULTS := $(BIN)/python -m pytest -m
-OTHERS := $(patsubst %,tests/faults/test_%.py,repairs take_overs verdicts)
+OTHERS := $(patsubst %,tests/faults/test_%.py,repairs take_overs)
 
 test-faults: $(STAMP)  ## [suites] the fault suite: servers killed in the middle of a bake
 ifneq ($(strip $(ARGS)),)

@@ -85,7 +85,7 @@ PYTEST = """#!/bin/sh
 case "$*" in
   *--ignore*) name=last ;;
   *test_queues.py|*"not airflow"*) name=first ;;
-  *test_verdicts.py) name=second ;;
+  *test_take_overs.py) name=second ;;
   *) exit 0 ;;
 esac
 echo $$ >$name.tmp && mv $name.tmp $name
