@@ -37,15 +37,19 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "reg
 Caller = Callable[..., dict[str, Any]]
 
 
-def sync_call(url: str, mode: str, operation: str = "get_image", **kwargs: Any) -> dict[str, Any]:
-    config = Config(retries={"mode": mode}, read_timeout=0.5)  # type: ignore[arg-type]
+def sync_call(
+    url: str, mode: str, operation: str = "get_image", *, read_timeout: float = 10, **kwargs: Any
+) -> dict[str, Any]:
+    config = Config(retries={"mode": mode}, read_timeout=read_timeout)  # type: ignore[arg-type]
     client = boto3.client("imagebuilder", endpoint_url=url, config=config, **KEYS)  # type: ignore[call-overload]
     return call(client, operation, **kwargs)
 
 
-def async_call(url: str, mode: str, operation: str = "get_image", **kwargs: Any) -> dict[str, Any]:
+def async_call(
+    url: str, mode: str, operation: str = "get_image", *, read_timeout: float = 10, **kwargs: Any
+) -> dict[str, Any]:
     async def main() -> dict[str, Any]:
-        config = Config(retries={"mode": mode}, read_timeout=0.5)  # type: ignore[arg-type]
+        config = Config(retries={"mode": mode}, read_timeout=read_timeout)  # type: ignore[arg-type]
         session = aiobotocore.session.get_session()
         async with session.create_client("imagebuilder", endpoint_url=url, config=config, **KEYS) as client:
             return await acall(partial(call_once, client), operation, **kwargs)
@@ -101,7 +105,7 @@ def test_transient_errors_are_retried_until_they_pass(caller: Caller, mode: str,
 @pytest.mark.parametrize("trouble", ["hang", "truncated"])
 def test_a_call_whose_answer_never_comes_or_is_cut_off_is_retried(caller: Caller, trouble: Answer) -> None:
     with stub(trouble, trouble, GOOD) as (served, url):
-        answer = caller(url, "standard", expect="image", imageBuildVersionArn=ARN)
+        answer = caller(url, "standard", expect="image", read_timeout=1, imageBuildVersionArn=ARN)
     assert answer["image"]["state"]["status"] == "AVAILABLE"
     assert served.requests == 3
 
