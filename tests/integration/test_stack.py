@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -20,9 +19,9 @@ from airflow_imagebuilder.local.stack.base import StackError
 from airflow_imagebuilder.local.stack.environment import api_server_environment, clean_environment
 from airflow_imagebuilder.local.stack.image_builder import LocalService
 from airflow_imagebuilder.local.stack.processes import ServerProcess, session_members, stop_all
+from tests.support.commands import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.conftest import RunDag
@@ -40,20 +39,12 @@ time.sleep(600)
 """
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    """Wait for a condition, and return whether it became true."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
 @pytest.fixture
 def stubborn(tmp_path: Path) -> ServerProcess:
     process = ServerProcess(
         "stubborn", [sys.executable, "-c", STUBBORN], env=clean_environment(), log=tmp_path / "stubborn.log"
     )
-    assert eventually(lambda: process.output.count("up") == 2)
+    until(lambda: process.output.count("up") == 2)
     return process
 
 
@@ -87,7 +78,7 @@ def test_servers_stop_when_their_owner_is_killed(sent: signal.Signals, tmp_path:
     service, guard = (int(pid) for pid in owner.stdout.readline().split())
     os.kill(owner.pid, sent)
     owner.communicate(timeout=20)
-    assert eventually(lambda: not session_members(service) and not session_members(guard))
+    until(lambda: not session_members(service) and not session_members(guard))
 
 
 OWNER = textwrap.dedent(

@@ -1,12 +1,13 @@
-"""Commands that a test runs to their end."""
+"""Commands that a test runs to their end, and conditions that it waits for."""
 
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -34,3 +35,15 @@ def completed(
         timeout=seconds,
         check=False,
     )
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """
+    Wait until a condition holds.
+
+    :param seconds: after which the test fails.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not reached within {seconds:.0f} s"
+        time.sleep(0.02)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import completed
+from tests.support.commands import completed, until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
 
 REPOSITORY = Path(__file__).parents[2]
 MAKE = """#!/bin/sh
@@ -149,13 +147,6 @@ def test_a_failure_kills_what_runs_beside(run: Run) -> None:
     done = run(fails="lint", slow="types")
     assert done.returncode == 7
     until(lambda: ("killed", "types") in run.events, 10)
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_images_that_are_not_built_in_the_background_are_left_to_the_demo(run: Run) -> None:
