@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
@@ -120,10 +121,16 @@ def test_the_error_of_a_server_that_does_not_start_has_its_log(tmp_path: Path) -
     assert stack.pids == {}
 
 
+def listening(pid: int) -> list[Any]:
+    """Return the sockets on which a process listens; none if it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return [c for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+    return []
+
+
 def test_no_server_listens_to_other_machines(airflow: AirflowStack, local_service: LocalService) -> None:
     leaders = [*airflow.pids.values(), *local_service.pids.values()]
-    members = [psutil.Process(pid) for leader in leaders for pid in session_members(leader)]
-    sockets = [c for process in members for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
+    sockets = [c for leader in leaders for pid in session_members(leader) for c in listening(pid)]
     assert {c.laddr.ip for c in sockets} == {"127.0.0.1"}
     assert {c.laddr.port for c in sockets} == {int(s.url.rsplit(":")[-1]) for s in (airflow, local_service)}
 
